@@ -1,0 +1,11 @@
+export type { RootUser } from './initiate.js';
+export type { Member } from './member.js';
+export { obtainMongoTools } from './mongo-tools.js';
+export type { MongoTools } from './mongo-tools.js';
+export { obtainMongod, obtainTemporal } from './obtain.js';
+export { freePort } from './ports.js';
+export type { OnProgress, Progress } from './progress.js';
+export { startReplicaSet } from './replica-set.js';
+export type { ReplicaSet, ReplicaSetOptions } from './replica-set.js';
+export { startTemporalServer } from './temporal-server.js';
+export type { TemporalServer, TemporalServerOptions } from './temporal-server.js';

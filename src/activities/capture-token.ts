@@ -1,0 +1,48 @@
+import type { Migration } from '../migration.js';
+import { collectionUuid, createBuffer } from '../mongo/buffer.js';
+import { readStartToken } from '../mongo/capture.js';
+import { readMarkerToken } from '../mongo/marker.js';
+import { bufferName } from '../names.js';
+import { type ActivityDependencies, open, withPulse } from './context.js';
+import { removeLeftovers } from './leftovers.js';
+
+/** What people see as the activity's result. */
+export interface StartPosition {
+  /** `_data` of the resume token: every later change is seen from here on. */
+  readonly resumeToken: string;
+  readonly buffer: string;
+}
+
+/**
+ * Claims the target (control document, buffer) and fixes the position from which capture starts,
+ * before anything is copied. Safe to run again: what is claimed stays claimed, and a token that is
+ * recorded stays the token.
+ */
+export async function captureToken(
+  deps: ActivityDependencies,
+  migration: Migration,
+): Promise<StartPosition> {
+  const { control, source, sourceCollection, target, targetCollection } = open(deps, migration);
+  return withPulse(
+    () => ({ doing: 'finding the position in the change stream' }),
+    async ({ signal }) => {
+      await removeLeftovers(deps, migration);
+      const claimed = await control.claim();
+      if (!claimed.bufferUuid) {
+        await createBuffer(target, targetCollection);
+        const bufferUuid = await collectionUuid(target, bufferName(targetCollection));
+        if (bufferUuid) await control.set({ bufferUuid });
+      }
+      const token =
+        claimed.startToken ??
+        (migration.options.token === 'marker'
+          ? await readMarkerToken(source, sourceCollection, migration.workflowId, signal)
+          : await readStartToken(source, sourceCollection, signal));
+      await control.set({ startToken: token });
+      return {
+        resumeToken: token._data,
+        buffer: `${target.databaseName}.${bufferName(targetCollection)}`,
+      };
+    },
+  );
+}

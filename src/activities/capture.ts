@@ -1,0 +1,124 @@
+import { Context } from '@temporalio/activity';
+import type { Migration } from '../migration.js';
+import { Buffered } from '../mongo/buffer.js';
+import { captureChanges, type CaptureCommit } from '../mongo/capture.js';
+import { type ControlDocument, FencedError } from '../mongo/control.js';
+import { probeWindow } from '../mongo/oplog-window.js';
+import { Rate } from '../mongo/rate.js';
+import { parseNamespace } from '../names.js';
+import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { untilReleased } from './stand-by.js';
+
+/** How long a request waits at the source for new events, in ms. */
+const MAX_AWAIT_MS = 1_000;
+/** On an idle source the token moves all the time; it is written this often, in ms. */
+const IDLE_WRITE_MS = 2_000;
+const OPLOG_PROBE_MS = 10 * 60_000;
+
+/** Heartbeat details of capture, for people; a new attempt goes on from the control document. */
+export interface CaptureHeartbeat {
+  readonly doing: string;
+  readonly resumeToken: string;
+  readonly events: number;
+  readonly eventsPerSecond: number;
+  readonly readUpTo: string;
+}
+
+/**
+ * Keeps every change of the source collection in the buffer at the target, from the start token
+ * until it is cancelled. Safe to run again: changes are stored under their token, and a new attempt
+ * goes on where the control document says that all before is durable.
+ */
+export async function capture(deps: ActivityDependencies, migration: Migration): Promise<void> {
+  const opened = open(deps, migration);
+  const status: CaptureHeartbeat & { [K in keyof CaptureHeartbeat]: CaptureHeartbeat[K] } = {
+    doing: 'starting',
+    resumeToken: '',
+    events: 0,
+    eventsPerSecond: 0,
+    readUpTo: '',
+  };
+  const show = (fields: Partial<CaptureHeartbeat>) => Object.assign(status, fields);
+  await withPulse(
+    () => ({ ...status }),
+    async (pulse) => {
+      for (;;) {
+        show({ doing: 'standing by while the cutover holds the migration' });
+        const taken = await untilReleased(opened.control, 'capture', pulse);
+        show({ doing: 'reading the change stream' });
+        try {
+          await captureEpoch(deps, migration, opened, taken, pulse, show);
+        } catch (error) {
+          if (!(error instanceof FencedError)) throw error;
+          const { holder } = await opened.control.read();
+          if (holder !== 'cutover') throw error;
+        }
+      }
+    },
+  );
+}
+
+async function captureEpoch(
+  deps: ActivityDependencies,
+  migration: Migration,
+  { control, target, targetCollection, source }: Opened,
+  taken: ControlDocument,
+  pulse: Pulse,
+  show: (fields: Partial<CaptureHeartbeat>) => void,
+): Promise<void> {
+  const { db, collection } = parseNamespace(migration.options.namespace);
+  const { epoch, through = taken.startToken } = taken.capture;
+  if (!through) throw new Error('the control document has no token to start from');
+  const rate = new Rate();
+  let { events } = taken.capture;
+  let writtenAt = 0;
+  const onCommit = async (commit: CaptureCommit): Promise<void> => {
+    pulse.touch();
+    events += commit.events;
+    const perSecond = rate.add(commit.events);
+    show({
+      resumeToken: commit.token._data,
+      events,
+      eventsPerSecond: perSecond,
+      readUpTo: commit.asOf.toISOString(),
+    });
+    if (commit.events === 0 && Date.now() - writtenAt < IDLE_WRITE_MS) return;
+    writtenAt = Date.now();
+    await control.advance(
+      'capture',
+      epoch,
+      {
+        through: commit.token,
+        time: commit.time,
+        asOf: commit.asOf,
+        readAsOf: commit.readAsOf,
+        rate: perSecond,
+      },
+      { events: commit.events, buffered: commit.buffered, bytes: commit.bytes },
+    );
+    deps.wakeups.wake(migration.runId);
+  };
+  const pinned = await deps.connections.pinned(migration.options.source);
+  const probing = setInterval(() => void probe(), OPLOG_PROBE_MS);
+  const probe = async (): Promise<void> => {
+    const { operationTime } = await source.command({ ping: 1 });
+    const { hours } = await probeWindow(source, collection, operationTime, pulse.signal);
+    await control.advance('capture', epoch, { oplogHours: hours });
+  };
+  const reportProbe = (error: unknown) =>
+    Context.current().log.debug('the oplog window could not be measured', { error });
+  void probe().catch(reportProbe);
+  try {
+    await captureChanges({
+      source: pinned.db(db),
+      collection,
+      buffer: new Buffered(target, targetCollection, taken.bufferUuid),
+      start: through,
+      maxAwaitMs: MAX_AWAIT_MS,
+      signal: pulse.signal,
+      onCommit,
+    });
+  } finally {
+    clearInterval(probing);
+  }
+}

@@ -1,0 +1,114 @@
+import { rm } from 'node:fs/promises';
+import type { Timestamp } from 'mongodb';
+import type { LateWrites, Migration } from '../migration.js';
+import { changeStreamPipeline, parseEvent, tokenData } from '../mongo/change-event.js';
+import { showId } from '../mongo/compare.js';
+import { removeMarker } from '../mongo/marker.js';
+import { RawCursor } from '../mongo/raw-cursor.js';
+import { tokenTime } from '../mongo/token.js';
+import { type ActivityDependencies, open, withPulse } from './context.js';
+import { dropMigrationState, dumpFolder } from './leftovers.js';
+
+const SHOWN = 20;
+/** Looks at the stream for late writes for this long at most, in ms. */
+const LATE_WRITES_MS = 5_000;
+
+/** What a clean-up is to remove. */
+export interface CleanUpOptions {
+  /** Leave buffer and control document. */
+  readonly keepBuffer: boolean;
+  /** Also drop the target collection that this migration has made. */
+  readonly dropTarget: boolean;
+}
+
+/** What is left at the target after the clean-up, in words. */
+export interface CleanedUp {
+  readonly removed: readonly string[];
+  readonly left: readonly string[];
+}
+
+/** Counts the writes that reached the source after the fence: they are not at the target. */
+export async function countLateWrites(
+  deps: ActivityDependencies,
+  migration: Migration,
+): Promise<LateWrites> {
+  const { control, source, sourceCollection } = open(deps, migration);
+  return withPulse(
+    () => ({ doing: 'looking for writes that reached the source after the fence' }),
+    async ({ signal, touch }) => {
+      const { capture, fence } = await control.read();
+      if (!fence || !capture.through) return { count: 0, first: [] };
+      const { operationTime } = await source.command({ ping: 1 }, { readPreference: 'primary' });
+      const pinned = await deps.connections.pinned(migration.options.source);
+      await using stream = await RawCursor.open(
+        pinned.db(source.databaseName),
+        {
+          aggregate: sourceCollection,
+          pipeline: changeStreamPipeline({ startAtOperationTime: fence }),
+          cursor: { batchSize: 0 },
+        },
+        { signal, maxAwaitMs: 100 },
+      );
+      const first: string[] = [];
+      let count = 0;
+      const deadline = Date.now() + LATE_WRITES_MS;
+      while (Date.now() < deadline) {
+        const { documents, resumeToken } = await stream.next();
+        touch();
+        for (const event of documents.map(parseEvent)) {
+          if (!event.id || event.time.lessThanOrEqual(fence)) continue;
+          count += 1;
+          if (first.length < SHOWN) first.push(showId(event.id));
+        }
+        if (documents.length === 0 && hasReached(resumeToken, operationTime as Timestamp)) break;
+      }
+      return { count, first };
+    },
+  );
+}
+
+function hasReached(token: Buffer | undefined, time: Timestamp): boolean {
+  return token !== undefined && tokenTime(tokenData(token)).greaterThanOrEqual(time);
+}
+
+/**
+ * Removes what the migration keeps: buffer, control documents, staging collection, dump files of
+ * this host, the marker if one is left. Safe to run again. The source is not touched otherwise.
+ */
+export async function cleanUp(
+  deps: ActivityDependencies,
+  migration: Migration,
+  { keepBuffer, dropTarget }: CleanUpOptions,
+): Promise<CleanedUp> {
+  const { control, source, sourceCollection, target, targetCollection, staging } = open(
+    deps,
+    migration,
+  );
+  const final = `${target.databaseName}.${targetCollection}`;
+  return withPulse(
+    () => ({ doing: 'removing buffer, control document and dump files' }),
+    async () => {
+      await rm(dumpFolder(deps, migration.runId), { recursive: true, force: true });
+      if (migration.options.token === 'marker') await removeMarker(source, sourceCollection);
+      const found = await control.find();
+      if (!found) return { removed: [], left: [] };
+      const left: string[] = [];
+      if (found.renamed && dropTarget) {
+        await target.dropCollection(targetCollection, { writeConcern: { w: 'majority' } });
+      } else if (found.renamed) left.push(final);
+      if (keepBuffer) {
+        left.push(`${target.databaseName}.cdc`, `${target.databaseName}.cdc.${targetCollection}`);
+        return { removed: [], left };
+      }
+      await dropMigrationState(target, targetCollection, migration.runId);
+      return {
+        removed: [
+          `${target.databaseName}.cdc.${targetCollection}`,
+          ...(found.renamed ? [] : [`${target.databaseName}.${staging}`]),
+          ...(found.renamed && dropTarget ? [final] : []),
+        ],
+        left,
+      };
+    },
+  );
+}

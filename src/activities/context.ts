@@ -1,0 +1,95 @@
+import { Context } from '@temporalio/activity';
+import type { Db } from 'mongodb';
+import type { Connections } from '../connections.js';
+import type { Migration } from '../migration.js';
+import { Control } from '../mongo/control.js';
+import { CopyPlan } from '../mongo/copy-plan.js';
+import { parseNamespace, stagingName } from '../names.js';
+import type { Tools } from '../tools/index.js';
+import type { Wakeups } from '../wake.js';
+
+/** What activities need of the worker. */
+export interface ActivityDependencies {
+  readonly connections: Connections;
+  /** Missing on a worker that started without them. */
+  readonly tools?: Tools | undefined;
+  /** Folder for dump files; each migration has its own in it. */
+  readonly dumpFolder: string;
+  /** Queue that only this host serves. */
+  readonly hostQueue: string;
+  readonly wakeups: Wakeups;
+  /** Whether a workflow run is still open. */
+  readonly isRunning: (workflowId: string, runId: string) => Promise<boolean>;
+}
+
+/** A migration's collections and state, opened. */
+export interface Opened {
+  readonly source: Db;
+  readonly sourceCollection: string;
+  readonly target: Db;
+  readonly targetCollection: string;
+  readonly staging: string;
+  readonly control: Control;
+  readonly plan: CopyPlan;
+}
+
+/** Opens what a migration names. Connects at the first command. */
+export function open(
+  deps: Pick<ActivityDependencies, 'connections'>,
+  migration: Omit<Migration, 'traits'>,
+): Opened {
+  const { source, target, namespace, targetNamespace } = migration.options;
+  const from = parseNamespace(namespace);
+  const to = parseNamespace(targetNamespace);
+  const targetDb = deps.connections.get(target).db(to.db);
+  const { workflowId, runId } = migration;
+  return {
+    source: deps.connections.get(source).db(from.db),
+    sourceCollection: from.collection,
+    target: targetDb,
+    targetCollection: to.collection,
+    staging: stagingName(to.collection),
+    control: new Control(targetDb, { workflowId, runId, source, namespace, targetNamespace }),
+    plan: new CopyPlan(targetDb, to.collection, runId),
+  };
+}
+
+/** Sends heartbeats while work goes on. */
+export interface Pulse {
+  /** Says that the work has moved. */
+  touch(): void;
+  readonly signal: AbortSignal;
+}
+
+const BEAT_MS = 1_000;
+/** Without a `touch` for so long, heartbeats end, and Temporal starts another attempt. */
+const STUCK_MS = 180_000;
+
+/**
+ * Runs work with a heartbeat every second, which carries `details`. The heart stops when the work
+ * has not moved for three minutes: a timer alone would keep a stuck activity alive for ever.
+ */
+export async function withPulse<T>(
+  details: () => unknown,
+  work: (pulse: Pulse) => Promise<T>,
+): Promise<T> {
+  const context = Context.current();
+  let moved = Date.now();
+  const beat = () => {
+    if (Date.now() - moved < STUCK_MS) context.heartbeat(details());
+  };
+  beat();
+  const timer = setInterval(beat, BEAT_MS);
+  try {
+    return await work({
+      touch: () => {
+        moved = Date.now();
+      },
+      signal: context.cancellationSignal,
+    });
+  } finally {
+    clearInterval(timer);
+    // The last position goes with a failure or a shutdown, so that the next attempt shows it.
+    context.heartbeat(details());
+  }
+}

@@ -1,0 +1,275 @@
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorTypes, TransientError } from '../errors.js';
+import type { Migration } from '../migration.js';
+import { collectionUuid } from '../mongo/buffer.js';
+import { readCatalogue } from '../mongo/catalogue.js';
+import type { PartitionRecord } from '../mongo/copy-plan.js';
+import { createLike } from '../mongo/create-like.js';
+import { copyDirectly } from '../mongo/direct-copy.js';
+import { partitionFilter, partitionQuery, planPartitions } from '../mongo/partitions.js';
+import { dumpPartition, restorePartition, type Tools } from '../tools/index.js';
+import { type ActivityDependencies, open, type Opened, withPulse } from './context.js';
+import { writeDumpedTimestamps } from './dumped-timestamps.js';
+import { dumpFolder } from './leftovers.js';
+
+/** mongorestore's default is 1; 4 is what the copy was measured with. */
+const INSERTION_WORKERS = 4;
+const PROGRESS_WRITE_MS = 1_000;
+
+/** Where a dumped partition lies. */
+export interface Dumped {
+  readonly partition: number;
+  readonly documents: number;
+  readonly bytes: number;
+  /** Task queue of the host that has the file. */
+  readonly hostQueue: string;
+}
+
+/**
+ * Creates the staging collection with the source's options and cuts the source into partitions.
+ * Safe to run again: an existing plan and staging collection stay.
+ * @returns the number of partitions.
+ */
+export async function planCopy(deps: ActivityDependencies, migration: Migration): Promise<number> {
+  const opened = open(deps, migration);
+  return withPulse(
+    () => ({ doing: 'planning the copy' }),
+    async ({ signal }) => {
+      await ensureStaging(opened, migration, signal);
+      const { documents, bytes, capped } = migration.traits;
+      const { partitionBytes, parallelPartitions } = migration.options;
+      const partitions = await planPartitions(
+        opened.source,
+        opened.sourceCollection,
+        { documents, bytes, partitionBytes, parallelPartitions, singlePartition: capped },
+        signal,
+      );
+      return opened.plan.save(partitions);
+    },
+  );
+}
+
+/** Dumps one partition into a file of this host. Safe to run again: the file is written anew. */
+export async function dump(
+  deps: ActivityDependencies,
+  migration: Migration,
+  partition: number,
+): Promise<Dumped> {
+  const opened = open(deps, migration);
+  const tools = requireTools(deps);
+  const record = await opened.plan.get(partition);
+  const { hostQueue } = deps;
+  if (record.copied) return { partition, documents: 0, bytes: 0, hostQueue };
+  const status = { doing: `dumping partition ${partition}`, documents: 0 };
+  return withPulse(
+    () => ({ ...status }),
+    async ({ signal, touch }) => {
+      await mkdir(dumpFolder(deps, migration.runId), { recursive: true, mode: 0o700 });
+      const progress = new ProgressWriter(opened, partition);
+      const hello = await opened.source.command({ hello: 1 });
+      const dumped = await dumpPartition({
+        binary: tools.mongodump,
+        uri: deps.connections.uri(migration.options.source),
+        database: opened.source.databaseName,
+        collection: opened.sourceCollection,
+        ...(isWhole(record) ? {} : { query: partitionQuery(record) }),
+        file: dumpFile(deps, migration, partition),
+        gzip: migration.options.gzip,
+        replicaSet: hello['setName'] as string | undefined,
+        signal,
+        onProgress: ({ documents }) => {
+          touch();
+          status.documents = documents;
+          progress.write({ read: documents });
+        },
+      });
+      await progress.end({ read: dumped.documents, readBytes: dumped.bytes });
+      return { partition, documents: dumped.documents, bytes: dumped.bytes, hostQueue };
+    },
+  );
+}
+
+/**
+ * Restores a dumped partition into the staging collection and removes its file. Safe to run again:
+ * what an earlier attempt restored of this partition is deleted first, so that the tool's closing
+ * counts have to be exactly those of the dump.
+ */
+export async function restore(
+  deps: ActivityDependencies,
+  migration: Migration,
+  dumped: Dumped,
+): Promise<{ documents: number }> {
+  const opened = open(deps, migration);
+  const tools = requireTools(deps);
+  const { partition } = dumped;
+  const record = await opened.plan.get(partition);
+  if (record.copied) return { documents: record.written };
+  const file = dumpFile(deps, migration, partition);
+  const status = { doing: `restoring partition ${partition}`, bytes: 0, of: dumped.bytes };
+  return withPulse(
+    () => ({ ...status }),
+    async ({ signal, touch }) => {
+      await clearPartition(opened, migration, record, signal);
+      const progress = new ProgressWriter(opened, partition);
+      const hello = await opened.target.command({ hello: 1 });
+      const restored = await restorePartition({
+        binary: tools.mongorestore,
+        uri: deps.connections.uri(migration.options.target),
+        database: opened.target.databaseName,
+        collection: opened.staging,
+        file,
+        gzip: migration.options.gzip,
+        insertionWorkers: INSERTION_WORKERS,
+        ordered: migration.traits.capped,
+        replicaSet: hello['setName'] as string | undefined,
+        signal,
+        onProgress: ({ bytes, total }) => {
+          touch();
+          Object.assign(status, { bytes, of: total });
+          const share = total > 0 ? bytes / total : 0;
+          progress.write({ written: Math.floor(dumped.documents * share) });
+        },
+      });
+      if (restored.failures > 0 || restored.documents !== dumped.documents) {
+        throw new TransientError(
+          errorTypes.toolFailed,
+          `mongorestore restored ${restored.documents} of ${dumped.documents} documents of ` +
+            `partition ${partition} into ${opened.target.databaseName}.${opened.staging} ` +
+            `(${restored.failures} refused): ${restored.messages.join('; ')}`,
+        );
+      }
+      await writeDumpedTimestamps({ opened, file, gzip: migration.options.gzip, signal });
+      await progress.end({ written: restored.documents, copied: true });
+      await rm(file, { force: true });
+      return { documents: restored.documents };
+    },
+  );
+}
+
+/** Copies one partition from server to server. Safe to run again: it starts the partition anew. */
+export async function copyPartition(
+  deps: ActivityDependencies,
+  migration: Migration,
+  partition: number,
+): Promise<{ documents: number; bytes: number }> {
+  const opened = open(deps, migration);
+  const record = await opened.plan.get(partition);
+  if (record.copied) return { documents: record.written, bytes: record.readBytes };
+  const status = { doing: `copying partition ${partition}`, documents: 0, bytes: 0 };
+  return withPulse(
+    () => ({ ...status }),
+    async ({ signal, touch }) => {
+      await clearPartition(opened, migration, record, signal);
+      const progress = new ProgressWriter(opened, partition);
+      const copied = await copyDirectly({
+        source: (await deps.connections.pinned(migration.options.source)).db(
+          opened.source.databaseName,
+        ),
+        sourceCollection: opened.sourceCollection,
+        target: opened.target,
+        targetCollection: opened.staging,
+        targetUuid: await collectionUuid(opened.target, opened.staging),
+        filter: partitionFilter(record),
+        ordered: migration.traits.capped,
+        signal,
+        onProgress: ({ documents, bytes }) => {
+          touch();
+          Object.assign(status, { documents, bytes });
+          progress.write({ read: documents, readBytes: bytes, written: documents });
+        },
+      });
+      const { documents, bytes } = copied;
+      await progress.end({ read: documents, readBytes: bytes, written: documents, copied: true });
+      return copied;
+    },
+  );
+}
+
+async function ensureStaging(
+  { source, sourceCollection, target, staging, control }: Opened,
+  { traits }: Migration,
+  signal: AbortSignal,
+): Promise<void> {
+  const catalogue = await readCatalogue(source, sourceCollection, signal);
+  if (!catalogue) throw new Error(`${sourceCollection} is no longer at the source`);
+  const { stagingUuid, renamed } = await control.read();
+  if (renamed) return;
+  const uuid = await createLike(target, staging, catalogue, {
+    signal,
+    preImages: traits.preImages,
+    uuid: stagingUuid,
+  });
+  await control.set({ stagingUuid: uuid });
+}
+
+/** Deletes what an earlier attempt has put into the staging collection. */
+async function clearPartition(
+  opened: Opened,
+  migration: Migration,
+  record: PartitionRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  if (migration.traits.capped) {
+    // Capped collections before 5.0 do not delete; the whole copy is one partition.
+    const { target, staging, control } = opened;
+    if ((await target.collection(staging).estimatedDocumentCount()) === 0) return;
+    await target.dropCollection(staging);
+    await control.set({ stagingUuid: null });
+    await ensureStaging(opened, migration, signal);
+    return;
+  }
+  await opened.target
+    .collection(opened.staging)
+    .deleteMany(partitionFilter(record), { writeConcern: { w: 'majority' } });
+}
+
+function requireTools(deps: ActivityDependencies): Tools {
+  if (deps.tools) return deps.tools;
+  throw ApplicationFailure.create({
+    type: errorTypes.toolFailed,
+    message:
+      'mongodump and mongorestore are not on this worker: install the MongoDB Database Tools or ' +
+      'start the migration with "copy": "direct"',
+    nonRetryable: true,
+  });
+}
+
+function dumpFile(
+  deps: ActivityDependencies,
+  { runId, options }: Migration,
+  index: number,
+): string {
+  return join(dumpFolder(deps, runId), `partition-${index}.bson${options.gzip ? '.gz' : ''}`);
+}
+
+function isWhole({ min, max }: PartitionRecord): boolean {
+  return min === undefined && max === undefined;
+}
+
+/** Writes a partition's progress into the plan, at most once a second. */
+class ProgressWriter {
+  readonly #opened: Opened;
+  readonly #partition: number;
+  #writtenAt = 0;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(opened: Opened, partition: number) {
+    this.#opened = opened;
+    this.#partition = partition;
+  }
+
+  write(fields: Parameters<Opened['plan']['update']>[1]): void {
+    if (Date.now() - this.#writtenAt < PROGRESS_WRITE_MS) return;
+    this.#writtenAt = Date.now();
+    this.#last = this.#opened.plan.update(this.#partition, fields).catch((error: unknown) => {
+      Context.current().log.debug('progress could not be written', { error });
+    });
+  }
+
+  async end(fields: Parameters<Opened['plan']['update']>[1]): Promise<void> {
+    await this.#last;
+    await this.#opened.plan.update(this.#partition, fields);
+  }
+}

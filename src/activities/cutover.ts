@@ -1,0 +1,215 @@
+import type { Timestamp } from 'mongodb';
+import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
+import { Buffered } from '../mongo/buffer.js';
+import { captureChanges } from '../mongo/capture.js';
+import { readCatalogue } from '../mongo/catalogue.js';
+import type { ControlDocument } from '../mongo/control.js';
+import { convertUnique, enforceFinal, type FinalContext } from '../mongo/final-form.js';
+import { planFinal } from '../mongo/final-plan.js';
+import { isStalled, lagSeconds } from '../mongo/lag.js';
+import { replayRanges } from '../mongo/replay-loop.js';
+import { takeOverReplay } from '../mongo/takeover.js';
+import { summariseDifferences, Verification } from '../mongo/verification.js';
+import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { replayTarget } from './replay.js';
+import { compareOpen } from './verify.js';
+
+/** How long a request waits for the last events, in ms: each wait is downtime. */
+const MAX_AWAIT_MS = 20;
+
+/**
+ * Cuts over: takes the fence, reads the rest of the stream up to it, applies it, looks again at what
+ * differed, and brings uniqueness, validator and expiry into force. Holds capture and replay while
+ * it does, and lets them go on when it refuses. Safe to run again: a new attempt takes a new fence.
+ */
+export async function cutover(
+  deps: ActivityDependencies,
+  migration: Migration,
+  force: readonly string[],
+): Promise<CutoverOutcome> {
+  const opened = open(deps, migration);
+  const status = { doing: 'looking for what speaks against it' };
+  return withPulse(
+    () => ({ ...status }),
+    async (pulse) => {
+      const blockers = findBlockers(await opened.control.read(), migration, force);
+      if (blockers.length > 0) return { refused: blockers };
+      const outcome = await cutOver(opened, deps, migration, force, status, pulse).catch(
+        async (error: unknown) => {
+          // A successor holds again; until then the migration must not stand still.
+          await opened.control.release().catch(() => undefined);
+          throw error;
+        },
+      );
+      if ('refused' in outcome) await opened.control.release();
+      return outcome;
+    },
+  );
+}
+
+async function cutOver(
+  opened: Opened,
+  deps: ActivityDependencies,
+  migration: Migration,
+  force: readonly string[],
+  status: { doing: string },
+  pulse: Pulse,
+): Promise<CutoverOutcome> {
+  const { control } = opened;
+  const catalogue = await readCatalogue(opened.source, opened.sourceCollection, pulse.signal);
+  if (!catalogue) throw new Error(`${opened.sourceCollection} is no longer at the source`);
+  status.doing = 'taking over from capture and replay';
+  await using session = opened.target.client.startSession({ causalConsistency: false });
+  const held = await takeOverReplay(control, session, () => control.hold());
+  if (!held) throw new Error('the migration could not be held');
+
+  const fencedAt = new Date();
+  const fence = await readFence(opened);
+  status.doing = `reading the stream up to ${showTime(fence)}`;
+  const drainedEvents = await captureUntil(deps, opened, migration, held, fence, pulse);
+  status.doing = 'applying the last changes';
+  const drainedChanges = await replayRanges({
+    ...replayTarget(opened, migration, held, pulse),
+    session,
+    start: held.replay,
+    onProgress: () => pulse.touch(),
+  });
+
+  status.doing = 'looking again at what differed';
+  const { open: differences, rechecked } = await recheck(opened, migration, pulse);
+  if (differences.length > 0 && !force.includes('differences')) {
+    const { differing, missing, extra, first } = summariseDifferences(differences);
+    const shown = first.map(({ id, kind, field }) => `${id} ${kind}${field ? ` (${field})` : ''}`);
+    const message =
+      `${differing + missing + extra} documents differ with everything applied ` +
+      `(${differing} differ, ${missing} missing, ${extra} extra at the target): ${shown.join(', ')}`;
+    return { refused: [{ code: 'differences', message }] };
+  }
+
+  status.doing = 'bringing indexes and options into force';
+  const context = finalContext(opened, catalogue, pulse);
+  await enforceFinal(context, planFinal(catalogue, migration.traits.features));
+  const openedAt = new Date();
+  const { capture, replay } = await control.read();
+  const report: CutoverReport = {
+    fence: showTime(fence),
+    fencedAt: fencedAt.toISOString(),
+    openedAt: openedAt.toISOString(),
+    downtimeMs: openedAt.getTime() - fencedAt.getTime(),
+    drainedEvents,
+    drainedChanges,
+    rechecked,
+    captured: capture.events,
+    applied: replay.events,
+  };
+  await control.set({ fence });
+  return { done: report };
+}
+
+/**
+ * Converts prepared indexes to unique ones, while applications write. Safe to run again.
+ */
+export async function convertIndexes(
+  deps: ActivityDependencies,
+  migration: Migration,
+): Promise<void> {
+  const opened = open(deps, migration);
+  await withPulse(
+    () => ({ doing: 'converting unique indexes' }),
+    async (pulse) => {
+      // A scan of one index takes long on a large collection and says nothing meanwhile.
+      const alive = setInterval(() => pulse.touch(), 10_000);
+      try {
+        const { source, sourceCollection } = opened;
+        const catalogue = await readCatalogue(source, sourceCollection, pulse.signal);
+        if (!catalogue) return;
+        const plan = planFinal(catalogue, migration.traits.features);
+        await convertUnique(finalContext(opened, catalogue, pulse), plan);
+      } finally {
+        clearInterval(alive);
+      }
+    },
+  );
+}
+
+/** What the state of the target says against a cutover now. */
+export function findBlockers(
+  control: ControlDocument,
+  { options }: Migration,
+  force: readonly string[],
+): readonly Blocker[] {
+  const blockers: Blocker[] = [];
+  const lag = lagSeconds(control);
+  if (isStalled(control)) {
+    blockers.push({
+      code: 'stalled',
+      message: 'capture has not been heard of for 30 s: is a worker running, do both sides answer?',
+    });
+  } else if (lag === undefined || lag > options.maxLagSeconds) {
+    blockers.push({
+      code: 'lag',
+      message: `the target is ${lag ?? 'an unknown number of'} seconds behind; allowed are ${options.maxLagSeconds} (maxLagSeconds)`,
+    });
+  }
+  return blockers.filter(({ code }) => !force.includes(code));
+}
+
+/** The source's operation time: every write that was acknowledged before is not after it. */
+async function readFence({ source }: Opened): Promise<Timestamp> {
+  const reply = await source.command({ ping: 1 }, { readPreference: 'primary' });
+  const time = (reply['operationTime'] ?? reply['$clusterTime']?.clusterTime) as Timestamp;
+  if (!time) throw new Error('the source told no operation time');
+  return time;
+}
+
+async function captureUntil(
+  deps: ActivityDependencies,
+  { source, sourceCollection, target, targetCollection, control }: Opened,
+  { options }: Migration,
+  held: ControlDocument,
+  fence: Timestamp,
+  { signal, touch }: Pulse,
+): Promise<number> {
+  const start = held.capture.through ?? held.startToken;
+  if (!start) throw new Error('the control document has no token to start from');
+  const pinned = await deps.connections.pinned(options.source);
+  let drained = 0;
+  await captureChanges({
+    source: pinned.db(source.databaseName),
+    collection: sourceCollection,
+    buffer: new Buffered(target, targetCollection, held.bufferUuid),
+    start,
+    until: fence,
+    maxAwaitMs: MAX_AWAIT_MS,
+    signal,
+    onCommit: async ({ token, time, asOf, events, buffered, bytes }) => {
+      touch();
+      drained += events;
+      await control.advance(
+        'capture',
+        held.capture.epoch,
+        { through: token, time, asOf },
+        { events, buffered, bytes },
+      );
+    },
+  });
+  return drained;
+}
+
+async function recheck(opened: Opened, { runId }: Migration, pulse: Pulse) {
+  const verification = new Verification(opened.target, opened.targetCollection, runId);
+  const earlier = [...(await verification.open()).values()].flat();
+  return { open: await compareOpen(opened, earlier, pulse), rechecked: earlier.length };
+}
+
+function finalContext(
+  { target, targetCollection }: Opened,
+  source: FinalContext['source'],
+  { signal, touch }: Pulse,
+): FinalContext {
+  return { db: target, collection: targetCollection, source, signal, onProgress: touch };
+}
+
+function showTime(time: Timestamp): string {
+  return `${time.getHighBitsUnsigned()}.${time.getLowBitsUnsigned()}`;
+}

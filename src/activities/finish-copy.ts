@@ -1,0 +1,81 @@
+import { errorTypes, PermanentError } from '../errors.js';
+import type { Migration } from '../migration.js';
+import { readCatalogue } from '../mongo/catalogue.js';
+import { createIndexes, loadForm, secondaryIndexes } from '../mongo/indexes.js';
+import { runCommand } from '../mongo/raw.js';
+import { type ActivityDependencies, open, withPulse } from './context.js';
+
+const NAMESPACE_NOT_FOUND = 26;
+const NAMESPACE_EXISTS = 48;
+
+/**
+ * Builds the source's indexes on the staging collection, in the form they have until the cutover.
+ * Safe to run again: a build that is still running is joined, what is there stays.
+ * @returns the number of indexes besides that of `_id`.
+ */
+export async function buildIndexes(
+  deps: ActivityDependencies,
+  migration: Migration,
+): Promise<number> {
+  const { source, sourceCollection, target, staging, control } = open(deps, migration);
+  const status: { doing: string; progress?: unknown } = { doing: 'building indexes' };
+  return withPulse(
+    () => ({ ...status }),
+    async ({ signal, touch }) => {
+      const catalogue = await readCatalogue(source, sourceCollection, signal);
+      if (!catalogue) throw new Error(`${sourceCollection} is no longer at the source`);
+      const specs = secondaryIndexes(catalogue).map(loadForm);
+      if ((await control.read()).renamed) return specs.length;
+      await createIndexes(target, staging, specs, {
+        signal,
+        onProgress: (progress) => {
+          touch();
+          status.progress = progress;
+        },
+      });
+      return specs.length;
+    },
+  );
+}
+
+/**
+ * Gives the staging collection its final name. From now on a late write of an earlier copy goes into
+ * a namespace that nobody reads. Safe to run again: the collection is known by its UUID.
+ * @throws PermanentError PreflightFailed when a collection of the final name has appeared meanwhile.
+ */
+export async function renameStaging(
+  deps: ActivityDependencies,
+  migration: Migration,
+): Promise<string> {
+  const { target, targetCollection, staging, control } = open(deps, migration);
+  const final = `${target.databaseName}.${targetCollection}`;
+  return withPulse(
+    () => ({ doing: `renaming the copy to ${final}` }),
+    async ({ signal }) => {
+      const { stagingUuid, renamed } = await control.read();
+      if (renamed) return final;
+      const rename = {
+        renameCollection: `${target.databaseName}.${staging}`,
+        to: final,
+        writeConcern: { w: 'majority' },
+      };
+      try {
+        await runCommand(target.client.db('admin'), rename, { signal });
+      } catch (error) {
+        const { code } = error as { code?: number };
+        if (code !== NAMESPACE_NOT_FOUND && code !== NAMESPACE_EXISTS) throw error;
+        const existing = await readCatalogue(target, targetCollection, signal);
+        const isOurs = stagingUuid !== undefined && existing?.uuid?.equals(stagingUuid);
+        if (!isOurs) {
+          throw new PermanentError(
+            errorTypes.preflightFailed,
+            `${final} has appeared at the target while the copy ran, so that the copy cannot take ` +
+              'its name; drop or rename it and start again',
+          );
+        }
+      }
+      await control.set({ renamed: true });
+      return final;
+    },
+  );
+}

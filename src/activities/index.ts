@@ -1,0 +1,38 @@
+import type { Migration } from '../migration.js';
+import { capture } from './capture.js';
+import { captureToken } from './capture-token.js';
+import { cleanUp, type CleanUpOptions, countLateWrites } from './clean-up.js';
+import type { ActivityDependencies } from './context.js';
+import { copyPartition, dump, type Dumped, planCopy, restore } from './copy.js';
+import { convertIndexes, cutover } from './cutover.js';
+import { buildIndexes, renameStaging } from './finish-copy.js';
+import { preflight } from './preflight.js';
+import { replay } from './replay.js';
+import { catchUp, verify } from './verify.js';
+
+export type { ActivityDependencies } from './context.js';
+
+/** The steps of a migration. Their names are in the history of running workflows: they stay. */
+export function createActivities(deps: ActivityDependencies) {
+  return {
+    preflight: (migration: Omit<Migration, 'traits'>) => preflight(deps, migration),
+    captureToken: (migration: Migration) => captureToken(deps, migration),
+    capture: (migration: Migration) => capture(deps, migration),
+    planCopy: (migration: Migration) => planCopy(deps, migration),
+    dump: (migration: Migration, partition: number) => dump(deps, migration, partition),
+    restore: (migration: Migration, dumped: Dumped) => restore(deps, migration, dumped),
+    copyPartition: (migration: Migration, partition: number) =>
+      copyPartition(deps, migration, partition),
+    buildIndexes: (migration: Migration) => buildIndexes(deps, migration),
+    renameStaging: (migration: Migration) => renameStaging(deps, migration),
+    replay: (migration: Migration) => replay(deps, migration),
+    catchUp: (migration: Migration) => catchUp(deps, migration),
+    verify: (migration: Migration) => verify(deps, migration),
+    cutover: (migration: Migration, force: readonly string[]) => cutover(deps, migration, force),
+    convertIndexes: (migration: Migration) => convertIndexes(deps, migration),
+    countLateWrites: (migration: Migration) => countLateWrites(deps, migration),
+    cleanUp: (migration: Migration, options: CleanUpOptions) => cleanUp(deps, migration, options),
+  };
+}
+
+export type Activities = ReturnType<typeof createActivities>;

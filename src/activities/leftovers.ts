@@ -1,0 +1,45 @@
+import { Context } from '@temporalio/activity';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Db, Document } from 'mongodb';
+import type { Migration } from '../migration.js';
+import { CONTROL_KIND } from '../mongo/control.js';
+import { removeControl } from '../mongo/control-collection.js';
+import { bufferName, CONTROL_COLLECTION, stagingName } from '../names.js';
+import { type ActivityDependencies, open } from './context.js';
+
+/** Folder of a run's dump files. The run id keeps two runs from ever sharing one. */
+export function dumpFolder(deps: ActivityDependencies, runId: string): string {
+  return join(deps.dumpFolder, runId);
+}
+
+/**
+ * Removes what a former run of a migration to this target left when it was terminated: buffer,
+ * staging collection, control documents, dump files of this host. Does nothing while that run is
+ * still open.
+ */
+export async function removeLeftovers(
+  deps: ActivityDependencies,
+  migration: Migration,
+): Promise<void> {
+  const { target, targetCollection } = open(deps, migration);
+  const former = await target
+    .collection<Document & { _id: string }>(CONTROL_COLLECTION)
+    .findOne({ _id: targetCollection, kind: CONTROL_KIND, runId: { $ne: migration.runId } });
+  if (!former || (await deps.isRunning(former['workflowId'], former['runId']))) return;
+  Context.current().log.info('removing what a former run left', { formerRunId: former['runId'] });
+  await dropMigrationState(target, targetCollection, former['runId']);
+  await rm(dumpFolder(deps, former['runId']), { recursive: true, force: true });
+}
+
+/** Drops buffer and staging collection, then the run's documents in `cdc`, and `cdc` if it is empty. */
+export async function dropMigrationState(
+  target: Db,
+  collection: string,
+  runId: string,
+): Promise<void> {
+  for (const name of [stagingName(collection), bufferName(collection)]) {
+    await target.dropCollection(name, { writeConcern: { w: 'majority' } });
+  }
+  await removeControl(target, collection, runId);
+}

@@ -1,0 +1,73 @@
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errorTypes, PermanentError } from '../errors.js';
+import type { Migration, Traits } from '../migration.js';
+import { decode, readCatalogue } from '../mongo/catalogue.js';
+import { preflight as check } from '../preflight/index.js';
+import { type ActivityDependencies, open, withPulse } from './context.js';
+
+/**
+ * Looks for everything that speaks against the migration and reports it all at once. Writes nothing.
+ * @throws PermanentError PreflightFailed with all reasons. Servers that cannot be reached are tried
+ * again.
+ */
+export async function preflight(
+  deps: ActivityDependencies,
+  migration: Omit<Migration, 'traits'>,
+): Promise<Traits> {
+  const { options, workflowId, runId } = migration;
+  const source = deps.connections.get(options.source);
+  const target = deps.connections.get(options.target);
+  return withPulse(
+    () => ({ doing: 'looking at both sides; nothing is written' }),
+    async ({ signal }) => {
+      const report = await check({
+        source,
+        target,
+        options,
+        self: { workflowId, runId },
+        isRunning: deps.isRunning,
+        tools: deps.tools ?? { problem: 'mongodump and mongorestore are not on this worker' },
+        freeBytes,
+        dumpFolder: deps.dumpFolder,
+        signal,
+      });
+      if (report.errors.length > 0 || !report.source || !report.target) {
+        const reasons = report.errors.map(({ message }) => message);
+        throw new PermanentError(
+          errorTypes.preflightFailed,
+          reasons.length === 1
+            ? (reasons[0] ?? '')
+            : `${reasons.length} things speak against this migration:\n${reasons.map((reason) => `- ${reason}`).join('\n')}`,
+          [...report.errors],
+        );
+      }
+      const { source: db, sourceCollection } = open(deps, migration);
+      const catalogue = await readCatalogue(db, sourceCollection, signal);
+      const capped = decode(catalogue?.options.get('capped')) === true;
+      const { preImages, collMod, prepareUnique, ttlCollMod } = report.target.features;
+      return {
+        documents: report.source.documents,
+        bytes: report.source.bytes,
+        capped,
+        exactOnly: capped || (catalogue?.options.has('collation') ?? false),
+        preImages,
+        features: { collMod, prepareUnique, ttlCollMod },
+        ...(report.source.oplogHours !== undefined && { oplogHours: report.source.oplogHours }),
+        warnings: report.warnings.map(({ message }) => message),
+      };
+    },
+  );
+}
+
+/** Bytes free where a folder is or will be. */
+async function freeBytes(folder: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  } catch (error) {
+    const parent = dirname(folder);
+    if ((error as { code?: string }).code !== 'ENOENT' || parent === folder) throw error;
+    return freeBytes(parent);
+  }
+}

@@ -1,0 +1,75 @@
+import type { Migration } from '../migration.js';
+import { type ControlDocument, FencedError } from '../mongo/control.js';
+import { replayRanges } from '../mongo/replay-loop.js';
+import { takeOverReplay } from '../mongo/takeover.js';
+import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { untilReleased } from './stand-by.js';
+
+/** Longest wait for capture when it runs on another worker and cannot wake this one, in ms. */
+const LOOK_MS = 250;
+
+/**
+ * Applies buffered changes to the target collection as they come, until it is cancelled. Safe to
+ * run again: a new attempt takes the next epoch, ends what its predecessor still has running in the
+ * server, and repeats at most one range, which changes nothing that was applied.
+ */
+export async function replay(deps: ActivityDependencies, migration: Migration): Promise<void> {
+  const opened = open(deps, migration);
+  const status = { doing: 'starting', applied: 0, changesPerSecond: 0, appliedUpTo: '' };
+  await withPulse(
+    () => ({ ...status }),
+    async (pulse) => {
+      for (;;) {
+        await using session = opened.target.client.startSession({ causalConsistency: false });
+        status.doing = 'standing by while the cutover holds the migration';
+        const taken = await untilReleased(opened.control, 'replay', pulse, () =>
+          takeOverReplay(opened.control, session, () => opened.control.takeEpoch('replay')),
+        );
+        status.doing = 'applying changes';
+        status.applied = taken.replay.events;
+        try {
+          await replayRanges({
+            ...replayTarget(opened, migration, taken, pulse),
+            session,
+            start: taken.replay,
+            idle: () => deps.wakeups.wait(migration.runId, LOOK_MS, pulse.signal),
+            onProgress: ({ applied, rate, asOf }) => {
+              pulse.touch();
+              Object.assign(status, {
+                applied,
+                changesPerSecond: rate,
+                ...(asOf && { appliedUpTo: asOf.toISOString() }),
+              });
+            },
+          });
+        } catch (error) {
+          // A successor ends this attempt's commands in the server: whatever they fail with, it is
+          // the newer epoch that tells why.
+          const { holder, replay: now } = await opened.control.read();
+          if (now.epoch === taken.replay.epoch) throw error;
+          if (holder !== 'cutover') throw new FencedError('replay');
+        }
+      }
+    },
+  );
+}
+
+/** What `replayRanges` needs of a migration, but for the session. */
+export function replayTarget(
+  opened: Opened,
+  { traits }: Migration,
+  taken: ControlDocument,
+  pulse: Pick<Pulse, 'signal'>,
+) {
+  return {
+    db: opened.target,
+    collection: opened.targetCollection,
+    source: opened.source,
+    sourceCollection: opened.sourceCollection,
+    control: opened.control,
+    epoch: taken.replay.epoch,
+    exactOnly: traits.exactOnly,
+    capped: traits.capped,
+    signal: pulse.signal,
+  };
+}

@@ -1,0 +1,155 @@
+import type { Client } from '@temporalio/client';
+import type { Payload, PayloadCodec } from '@temporalio/common';
+import type { Connections } from './connections.js';
+import { open } from './activities/context.js';
+import { measureBuffer } from './mongo/buffer.js';
+import type { ControlDocument } from './mongo/control.js';
+import type { CopySummary } from './mongo/copy-plan.js';
+import { isStalled, lagSeconds } from './mongo/lag.js';
+import { Verification } from './mongo/verification.js';
+import { findProblem } from './pending-activities.js';
+import { redact } from './redact.js';
+import { renderDetails } from './workflows/details.js';
+import { LIVE_DETAILS, LIVE_STATUS_PREFIX, type LiveMark } from './workflows/live.js';
+import { buildStatus, type Live, type MigrationStatus } from './workflows/status.js';
+
+/** Longest that an answer waits for the servers, in ms. */
+const TIME_LIMIT_MS = 3_000;
+/** A rate that is older says nothing. */
+const RATE_MS = 5_000;
+const PREFIX = Buffer.from(LIVE_STATUS_PREFIX);
+const DETAILS_START = Buffer.from(LIVE_DETAILS.start);
+
+/**
+ * Fills in the live part of a migration's status on its way out of the worker. A query handler
+ * cannot read the servers, so it leaves a mark (src/workflows/live.ts) and this codec, which sees
+ * every payload of the worker, puts what control document and Temporal say in its place. Payloads
+ * without the mark pass as they are.
+ */
+export class LiveStatusCodec implements PayloadCodec {
+  readonly #connections: Connections;
+  readonly #client: Client;
+
+  constructor(connections: Connections, client: Client) {
+    this.#connections = connections;
+    this.#client = client;
+  }
+
+  async encode(payloads: Payload[]): Promise<Payload[]> {
+    return Promise.all(payloads.map((payload) => this.#fill(payload)));
+  }
+
+  async decode(payloads: Payload[]): Promise<Payload[]> {
+    return payloads;
+  }
+
+  async #fill(payload: Payload): Promise<Payload> {
+    if (!payload.data) return payload;
+    const data = Buffer.from(payload.data);
+    if (data.subarray(0, PREFIX.length).equals(PREFIX)) {
+      const mark = JSON.parse(data.toString()) as LiveMark;
+      return { ...payload, data: Buffer.from(JSON.stringify(await this.#status(mark))) };
+    }
+    if (!data.includes(DETAILS_START)) return payload;
+    return { ...payload, data: await this.#details(data) };
+  }
+
+  /** The answer to Temporal's own query for the page that its UI shows. */
+  async #details(data: Buffer): Promise<Buffer> {
+    const answer = JSON.parse(data.toString()) as { currentDetails?: string };
+    const { currentDetails = '' } = answer;
+    const { start, end } = LIVE_DETAILS;
+    const stop = currentDetails.indexOf(end);
+    if (!currentDetails.startsWith(start) || stop < 0) return data;
+    const mark = JSON.parse(currentDetails.slice(start.length, stop)) as LiveMark;
+    const filled = { ...answer, currentDetails: renderDetails(await this.#status(mark)) };
+    return Buffer.from(JSON.stringify(filled));
+  }
+
+  async #status({ $live: identity, state }: LiveMark): Promise<MigrationStatus> {
+    return buildStatus(state, identity, await this.#read(identity));
+  }
+
+  async #read(identity: LiveMark['$live']): Promise<Live | { error: string }> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<{ error: string }>((resolve) => {
+      const error = `no answer within ${TIME_LIMIT_MS / 1000} s`;
+      timer = setTimeout(() => resolve({ error }), TIME_LIMIT_MS);
+    });
+    const read = this.#readServers(identity).catch((error: unknown) => ({
+      error: redact(error instanceof Error ? error.message : String(error)),
+    }));
+    try {
+      return await Promise.race([read, limit]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #readServers(identity: LiveMark['$live']): Promise<Live> {
+    const { control, plan, target, targetCollection } = open(
+      { connections: this.#connections },
+      identity,
+    );
+    const verification = new Verification(target, targetCollection, identity.runId);
+    const [document, copied, verified, buffer, problem] = await Promise.all([
+      control.find(),
+      plan.summarise(),
+      verification.partitions(),
+      measureBuffer(target, targetCollection),
+      findProblem(this.#client, identity.workflowId),
+    ]);
+    const verifiedDocuments = [...verified.values()];
+    return {
+      ...describeControl(document),
+      copied: describeCopy(copied),
+      buffer,
+      verified: {
+        documents: verifiedDocuments.reduce((sum, { documents }) => sum + documents, 0),
+        bytes: verifiedDocuments.reduce((sum, { bytes }) => sum + bytes, 0),
+      },
+      ...(problem && { problem }),
+    };
+  }
+}
+
+function describeControl(
+  document: ControlDocument | undefined,
+): Omit<Live, 'copied' | 'buffer' | 'verified' | 'problem'> {
+  const capture = document?.capture;
+  const replay = document?.replay;
+  return {
+    asOf: new Date().toISOString(),
+    lagSeconds: document && lagSeconds(document),
+    stalled: document ? isStalled(document) : false,
+    captured: {
+      events: capture?.events ?? 0,
+      buffered: capture?.buffered ?? 0,
+      bytes: capture?.bytes ?? 0,
+      eventsPerSecond: currentRate(capture),
+      ...(capture?.through && { resumeToken: capture.through._data }),
+    },
+    applied: { changes: replay?.events ?? 0, changesPerSecond: currentRate(replay) },
+    positions: {
+      read: capture?.readAsOf?.toISOString(),
+      buffered: capture?.asOf?.toISOString(),
+      applied: replay?.asOf?.toISOString(),
+    },
+    oplogHours: capture?.oplogHours,
+  };
+}
+
+/** A rate is written with each step; without steps it is nothing. */
+function currentRate(role: { rate: number; at?: Date } | undefined): number {
+  return role?.at && Date.now() - role.at.getTime() < RATE_MS ? role.rate : 0;
+}
+
+function describeCopy(summary: CopySummary): Live['copied'] {
+  return {
+    documents: summary.written,
+    bytes: summary.readBytes,
+    read: summary.read,
+    partitions: summary.partitions,
+    copiedPartitions: summary.copiedPartitions,
+  };
+}

@@ -1,0 +1,82 @@
+import type { MigrateCollectionOptions } from './options.js';
+
+/** What preflight found out about the collection and its two servers, and everyone later needs. */
+export interface Traits {
+  /** Documents and bytes of the source collection when the migration started. */
+  readonly documents: number;
+  readonly bytes: number;
+  /** The collection is capped: natural order is kept, deletes by age are not repeated. */
+  readonly capped: boolean;
+  /** The worker writes each change itself; see `ReplayTarget.exactOnly`. */
+  readonly exactOnly: boolean;
+  /** The target knows `changeStreamPreAndPostImages`. */
+  readonly preImages: boolean;
+  /** What the target can do to an index that is there. */
+  readonly features: {
+    readonly collMod: boolean;
+    readonly prepareUnique: boolean;
+    readonly ttlCollMod: boolean;
+  };
+  readonly oplogHours?: number;
+  readonly warnings: readonly string[];
+}
+
+/** Identity and options of one migration, as every activity gets them. */
+export interface Migration {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly options: MigrateCollectionOptions;
+  readonly traits: Traits;
+}
+
+/** The verification's report, as status and result show it. */
+export interface VerificationReport {
+  readonly documents: number;
+  readonly bytes: number;
+  /** Documents that were not yet the same when last looked at, by kind. */
+  readonly differing: number;
+  readonly missing: number;
+  readonly extra: number;
+  /** Documents that change too often to be settled before the writers stop; checked at the cutover. */
+  readonly unsettled: number;
+  /** The first 20 differences. */
+  readonly first: readonly {
+    readonly id: string;
+    readonly kind: string;
+    readonly field?: string;
+  }[];
+}
+
+/** Why a cutover would be refused now. `code` is what `force` takes. */
+export interface Blocker {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Result of a cutover that was done. */
+export interface CutoverReport {
+  /** Cluster time of the source up to which everything is at the target, `seconds.increment`. */
+  readonly fence: string;
+  /** When the fence was taken, and when the target was ready for applications (ISO 8601). */
+  readonly fencedAt: string;
+  readonly openedAt: string;
+  /** Milliseconds between the two. */
+  readonly downtimeMs: number;
+  /** Events read after the fence was taken, and changes applied. */
+  readonly drainedEvents: number;
+  readonly drainedChanges: number;
+  /** Documents compared again at the cutover. */
+  readonly rechecked: number;
+  readonly captured: number;
+  readonly applied: number;
+}
+
+export type CutoverOutcome =
+  { readonly refused: readonly Blocker[] } | { readonly done: CutoverReport };
+
+/** Writes that reached the source after the fence: not at the target. */
+export interface LateWrites {
+  readonly count: number;
+  /** `_id`s of the first 20. */
+  readonly first: readonly string[];
+}

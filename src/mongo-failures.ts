@@ -1,0 +1,122 @@
+import {
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+  MongoTopologyClosedError,
+  type MongoError,
+} from 'mongodb';
+import { errorTypes } from './errors.js';
+import type { Explanation, FailureContext } from './failures.js';
+
+/** The last is what everybody else gets whose operation waited for a first connection that failed. */
+const UNREACHABLE = [MongoServerSelectionError, MongoNetworkError, MongoTopologyClosedError];
+
+/** Codes of DNS and socket errors that reach us without the driver's wrapping. */
+const NETWORK_CODES = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ESERVFAIL',
+  'ETIMEDOUT',
+  'ETIMEOUT',
+]);
+
+/** Whether no server could be spoken to, as opposed to one that answered with an error. */
+export function isUnreachable(error: unknown): error is Error {
+  if (UNREACHABLE.some((type) => error instanceof type)) return true;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && NETWORK_CODES.has(code);
+}
+
+/** Says which hosts do not answer, by host and port only. */
+export function unreachable(error: Error, context: FailureContext): Explanation {
+  const servers = error instanceof MongoServerSelectionError ? error.reason?.servers : undefined;
+  const hosts = [...(servers ?? [])].map(([address, { error: cause }]) =>
+    cause ? `${address}: ${cause.message}` : address,
+  );
+  const why = hosts.length > 0 ? hosts.join('; ') : error.message;
+  return {
+    type: errorTypes.unreachable,
+    message: `Cannot reach ${deployment(context)} (${why}). It keeps trying until the server answers.`,
+  };
+}
+
+/** Explains an error that the driver raised or a server answered with. */
+export function explainMongoError(error: MongoError, context: FailureContext): Explanation {
+  const where = deployment(context);
+  const { message } = error;
+  if (!(error instanceof MongoServerError)) return { type: errorTypes.mongo, message };
+  switch (error.code) {
+    case 13:
+      return {
+        type: errorTypes.mongo,
+        message:
+          `The user of ${where} lacks a privilege: ${whatIsNotAllowed(message)}. ` +
+          'Grant it; it goes on by itself.',
+      };
+    case 18:
+    case 8000: // Atlas refuses a login with a code of its own.
+      return {
+        type: errorTypes.mongo,
+        message:
+          `${capitalized(where)} refuses the login (${message}): user or password is wrong, or the ` +
+          'user lives in another database (authSource). Correct it there, or correct ' +
+          'MONGODB_URI_<ALIAS> and start the worker again; it keeps trying.',
+      };
+    case 280:
+    case 286:
+      return {
+        type: errorTypes.historyLost,
+        permanent: true,
+        message:
+          `The oplog of ${where} no longer holds what follows the last change that was captured, so ` +
+          'those changes are lost to this migration and it cannot go on. Start it again: the copy is ' +
+          'repeated. Before that, enlarge the oplog or its minimum retention, or find out why ' +
+          `capture stood still for so long. The server said: ${message}`,
+      };
+    case 10334:
+      return isEvent(message) ? eventTooLarge(where, message) : { type: errorTypes.mongo, message };
+    case 14031:
+      return {
+        type: errorTypes.diskFull,
+        message: `The disk of ${where} is full: ${message}. Free some space; it goes on by itself.`,
+      };
+    default:
+      return { type: errorTypes.mongo, message: `${capitalized(where)} answered: ${message}` };
+  }
+}
+
+function deployment({ alias }: FailureContext): string {
+  return alias === undefined ? 'MongoDB' : `MongoDB "${alias}"`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+// The server repeats the whole command, and with an insert that means the documents.
+function whatIsNotAllowed(message: string): string {
+  const [, db, command, collection] =
+    /^not authorized on (\S+) to execute command \{ (\w+): (?:"([^"]*)")?/.exec(message) ?? [];
+  if (db === undefined) return message.split(/[{[]/)[0]?.trim() ?? 'the server does not say which';
+  return `not authorized on ${collection ? `${db}.${collection}` : db} to execute ${command}`;
+}
+
+// Only the server's own work on an event fails while it executes, or shows a token as first element.
+function isEvent(message: string): boolean {
+  return /^(?:Plan)?Executor error|First element: _id: \{ _data:/.test(message);
+}
+
+function eventTooLarge(where: string, message: string): Explanation {
+  return {
+    type: errorTypes.eventTooLarge,
+    permanent: true,
+    message:
+      `A change at ${where} is larger than the 16 MB that one change event may have, so the change ` +
+      'stream ends there and cannot pass it. Update such documents in smaller steps, then start the ' +
+      `migration again: the copy is repeated. The server said: ${message}`,
+  };
+}

@@ -1,0 +1,194 @@
+import { type Db, Long, UUID } from 'mongodb';
+import { errorTypes, PermanentError } from '../errors.js';
+import { bufferName } from '../names.js';
+import { hasEmptyTimestamp, type RawValue, runCommand, runWithDocuments } from './raw.js';
+
+/**
+ * What replay does with a buffered change:
+ * - `upsert`: write the document, by `$merge` in the server;
+ * - `delete`: remove the document of this `_id`;
+ * - `exact`: write the document, but by the worker: `$merge` refuses or alters it;
+ * - `reference`: read the document from the source and write it: with it the change would not fit
+ *   into the buffer.
+ */
+export type ChangeKind = 'upsert' | 'delete' | 'exact' | 'reference';
+
+/** The kinds as they stand in the buffer's field `o`. */
+export const changeCodes: Readonly<Record<ChangeKind, string>> = {
+  upsert: 'u',
+  delete: 'd',
+  exact: 'x',
+  reference: 'r',
+};
+
+/** Largest document that a server takes. */
+const MAX_DOCUMENT = 16 * 1024 * 1024;
+/** A message may have 48,000,000 bytes; the rest is for the command itself. */
+const MAX_MESSAGE = 47_000_000;
+const MAX_DOCUMENTS = 100_000;
+const NULL = 0x0a;
+const DUPLICATE_KEY = 11000;
+const UUID_MISMATCH = 361;
+/** Wire version of MongoDB 6.0, whose writes can name the collection by UUID. */
+const WIRE_VERSION_6_0 = 17;
+
+/**
+ * Builds one document of the buffer: `_id` is the event's token, so that a second insert changes
+ * nothing and `_id` order is stream order; `o` kind, `k` the changed `_id`, `n` length of the
+ * document in bytes, `d` the document.
+ */
+export function encodeChange(token: string, id: RawValue, document?: Buffer): Buffer {
+  const kind = kindOf(token, id, document);
+  const body = kind === 'delete' || kind === 'reference' ? undefined : document;
+  const bytes = Buffer.allocUnsafe(envelopeLength(token, id) + (body ? 3 + body.length : 0));
+  let at = bytes.writeInt32LE(bytes.length, 0);
+  at += bytes.write('\x02_id\0', at, 'latin1');
+  at = bytes.writeInt32LE(token.length + 1, at);
+  at += bytes.write(`${token}\0`, at, 'latin1');
+  at += bytes.write('\x02o\0\x02\0\0\0', at, 'latin1');
+  at += bytes.write(`${changeCodes[kind]}\0`, at, 'latin1');
+  bytes[at++] = id.type;
+  at += bytes.write('k\0', at, 'latin1');
+  bytes.set(id.bytes, at);
+  at += id.bytes.length;
+  at += bytes.write('\x10n\0', at, 'latin1');
+  at = bytes.writeInt32LE(document?.length ?? 0, at);
+  if (body) {
+    at += bytes.write('\x03d\0', at, 'latin1');
+    bytes.set(body, at);
+    at += body.length;
+  }
+  bytes[at] = 0;
+  return bytes;
+}
+
+/** Whether `$merge` would refuse or alter the document, so that the worker has to write it. */
+export function needsExactWrite(id: RawValue, document: Buffer): boolean {
+  return id.type === NULL || hasEmptyTimestamp(document);
+}
+
+function kindOf(token: string, id: RawValue, document?: Buffer): ChangeKind {
+  if (!document) return 'delete';
+  if (envelopeLength(token, id) + 3 + document.length > MAX_DOCUMENT) return 'reference';
+  return needsExactWrite(id, document) ? 'exact' : 'upsert';
+}
+
+function envelopeLength(token: string, id: RawValue): number {
+  // length 4, _id 5+4+token+1, o 3+4+2, k 1+2+id, n 3+4, end 1
+  return 34 + token.length + id.bytes.length;
+}
+
+/** The collection that keeps changes at the target until they are replayed. */
+export class Buffered {
+  readonly #db: Db;
+  readonly #name: string;
+  readonly #uuid: UUID | undefined;
+
+  /** `uuid`: of the buffer, from `createBuffer`; a late insert into another one is refused. */
+  constructor(db: Db, collection: string, uuid: UUID | undefined) {
+    this.#db = db;
+    this.#name = bufferName(collection);
+    this.#uuid = uuid;
+  }
+
+  /**
+   * Inserts changes by majority; those that are there already stay as they are.
+   * @throws PermanentError ControlDocumentLost when the buffer was dropped or replaced.
+   */
+  async insert(changes: readonly Buffer[], signal?: AbortSignal): Promise<void> {
+    for (const part of splitByMessage(changes)) {
+      const reply = await runWithDocuments(
+        this.#db,
+        {
+          insert: this.#name,
+          ordered: false,
+          ...(this.#uuid && { collectionUUID: this.#uuid }),
+          writeConcern: { w: 'majority' },
+        },
+        'documents',
+        part,
+        { signal },
+      );
+      const errors = (reply.writeErrors ?? []) as { code: number; errmsg: string }[];
+      const first = errors.find(({ code }) => code !== DUPLICATE_KEY);
+      if (first?.code === UUID_MISMATCH) throw this.#dropped();
+      if (first) throw new Error(`insert into ${this.#name}: ${first.errmsg} (${first.code})`);
+    }
+  }
+
+  #dropped(): PermanentError {
+    return new PermanentError(
+      errorTypes.controlLost,
+      `the buffer ${this.#db.databaseName}.${this.#name} at the target was dropped while the ` +
+        'migration ran, and with it changes that were not yet replayed; start the migration again',
+    );
+  }
+}
+
+/**
+ * Cuts a list of documents into lists that each fit into one message.
+ * Shapes: at most 100,000 documents and 47 MB each.
+ */
+export function* splitByMessage(documents: readonly Buffer[]): Generator<readonly Buffer[]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [index, document] of documents.entries()) {
+    if (
+      index > start &&
+      (bytes + document.length > MAX_MESSAGE || index - start >= MAX_DOCUMENTS)
+    ) {
+      yield documents.slice(start, index);
+      start = index;
+      bytes = 0;
+    }
+    bytes += document.length;
+  }
+  if (start < documents.length) yield start === 0 ? documents : documents.slice(start);
+}
+
+/**
+ * Creates the buffer of a collection, clustered by `_id` where the server can (5.3+): one write per
+ * change in place of two. A second call finds it as it is.
+ * @returns its UUID where the server can check it on inserts (6.0+).
+ */
+export async function createBuffer(db: Db, collection: string): Promise<UUID | undefined> {
+  const name = bufferName(collection);
+  const majority = { writeConcern: { w: 'majority' } };
+  try {
+    await runCommand(db, {
+      create: name,
+      clusteredIndex: { key: { _id: 1 }, unique: true },
+      ...majority,
+    });
+  } catch (error) {
+    const { code } = error as { code?: number };
+    // 40415: a server before 5.3 does not know the option; 48: the collection exists.
+    if (code === 40415) {
+      await runCommand(db, { create: name, ...majority }).catch(ignoreExisting);
+    } else ignoreExisting(error);
+  }
+  return collectionUuid(db, name);
+}
+
+/** UUID of a collection, on servers whose writes can be tied to it (6.0+). */
+export async function collectionUuid(db: Db, name: string): Promise<UUID | undefined> {
+  const hello = await runCommand(db, { hello: 1 });
+  if (Number(hello.maxWireVersion) < WIRE_VERSION_6_0) return undefined;
+  const [info] = await db.listCollections({ name }).toArray();
+  const uuid = info && 'info' in info ? info.info?.uuid : undefined;
+  return uuid ? new UUID(uuid.buffer) : undefined;
+}
+
+/** Number of documents and bytes in the buffer. */
+export async function measureBuffer(
+  db: Db,
+  collection: string,
+): Promise<{ documents: number; bytes: number }> {
+  const stats = await runCommand(db, { collStats: bufferName(collection) }).catch(() => ({}));
+  const { count, size } = stats as { count?: number | Long; size?: number | Long };
+  return { documents: Number(count ?? 0), bytes: Number(size ?? 0) };
+}
+
+function ignoreExisting(error: unknown): void {
+  if ((error as { code?: number }).code !== 48) throw error;
+}

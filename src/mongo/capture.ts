@@ -1,0 +1,291 @@
+import type { Db, Timestamp } from 'mongodb';
+import { errorTypes, PermanentError } from '../errors.js';
+import { type Buffered, encodeChange } from './buffer.js';
+import { type ChangeEvent, changeStreamPipeline, parseEvent } from './change-event.js';
+import { idOf } from './raw.js';
+import { type RawBatch, RawCursor } from './raw-cursor.js';
+import { decodeToken, type ResumeToken, timestampMs, tokenTime } from './token.js';
+
+/** Events per reply at most, so that a batch's read-back stays one short query. */
+const BATCH_EVENTS = 10_000;
+/** Above this size a reply ended because it was full, not because the stream was at its end. */
+const FULL_REPLY_BYTES = 8 * 1024 * 1024;
+/** `_id`s per read-back query. */
+const READ_BACK_IDS = 5_000;
+/** Changes are inserted when this many bytes of them are at hand: bounds memory with large documents. */
+const INSERT_BYTES = 8 * 1024 * 1024;
+/** Batches read from the stream and not yet in the buffer: back-pressure towards the source. */
+const MAX_IN_FLIGHT = 3;
+/** Longest silence of the server before the connection counts as dead. */
+const REPLY_TIMEOUT_MS = 60_000;
+
+/** What is durable in the buffer now; handed over in stream order. */
+export interface CaptureCommit {
+  /** Go on from here. */
+  readonly token: ResumeToken;
+  readonly time: Timestamp;
+  /** Wall-clock time up to which the source's changes are known. */
+  readonly asOf: Date;
+  /** The same for what has been read and may not be in the buffer yet. */
+  readonly readAsOf: Date;
+  /** Events, kept changes and bytes since the last commit. */
+  readonly events: number;
+  readonly buffered: number;
+  readonly bytes: number;
+}
+
+export interface CaptureOptions {
+  readonly source: Db;
+  readonly collection: string;
+  readonly buffer: Buffered;
+  readonly start: ResumeToken;
+  /** Stop once all events up to this cluster time are in the buffer. Without it: never. */
+  readonly until?: Timestamp;
+  /** Longest wait for new events per request, in ms. */
+  readonly maxAwaitMs: number;
+  readonly signal: AbortSignal;
+  /** Called after the changes are in the buffer by majority, one call at a time, in order. */
+  readonly onCommit: (commit: CaptureCommit) => Promise<void>;
+}
+
+interface InFlight {
+  readonly batch: RawBatch;
+  readonly receivedAt: Date;
+  stored?: { readonly events: number; readonly buffered: number; readonly bytes: number };
+}
+
+/**
+ * Reads the change stream from `start` and keeps every change in the buffer, with the document as
+ * it is at the source by then (read back raw, by majority, not before the event's own time): newer
+ * than the event is right, because the newer change follows in the stream.
+ * @throws PermanentError ChangeStreamEnded on drop, rename, dropDatabase or invalidate, after what
+ * came before is in the buffer.
+ */
+export async function captureChanges(options: CaptureOptions): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const queue: InFlight[] = [];
+  const settled = new Set<Promise<void>>();
+  let committing: Promise<void> | undefined;
+
+  const commitStored = async (): Promise<void> => {
+    while (queue[0]?.stored) {
+      const ready = queue.splice(0, countStored(queue));
+      const last = ready.at(-1);
+      if (last) await options.onCommit(toCommit(ready, last, queue.at(-1) ?? last));
+    }
+  };
+  const track = async (entry: InFlight): Promise<void> => {
+    const events = entry.batch.documents.map(parseEvent);
+    const end = events.findIndex((event) => !event.id);
+    const changes = end < 0 ? events : events.slice(0, end);
+    entry.stored = await storeChanges(options, changes, signal);
+    while (queue.includes(entry) && entry.stored) {
+      committing ??= commitStored().finally(() => (committing = undefined));
+      await committing;
+      if (queue[0] !== entry) break;
+    }
+    if (end >= 0) throw streamEnded(options, events[end]?.operation ?? 'invalidate');
+  };
+
+  const cursor = await openStream(options, signal);
+  try {
+    for (;;) {
+      const batch = await withReplyTimeout(cursor.next());
+      signal.throwIfAborted();
+      if (!batch.resumeToken) throw new Error('the change stream gave no post-batch resume token');
+      const entry: InFlight = { batch, receivedAt: new Date() };
+      queue.push(entry);
+      const work = track(entry)
+        .catch((error: unknown) => failed.abort(error))
+        .finally(() => settled.delete(work));
+      settled.add(work);
+      if (options.until && hasReached(batch, options.until)) break;
+      while (settled.size >= MAX_IN_FLIGHT) await Promise.race(settled);
+    }
+    await Promise.all(settled);
+    failed.signal.throwIfAborted();
+  } catch (error) {
+    await Promise.allSettled(settled);
+    throw failed.signal.aborted ? failed.signal.reason : error;
+  } finally {
+    await cursor.close();
+  }
+}
+
+/**
+ * Opens the stream only to read where it stands: the token from which every later change is seen.
+ */
+export async function readStartToken(
+  source: Db,
+  collection: string,
+  signal?: AbortSignal,
+): Promise<ResumeToken> {
+  await using cursor = await RawCursor.open(
+    source,
+    { aggregate: collection, pipeline: changeStreamPipeline({}), cursor: { batchSize: 0 } },
+    { signal, maxAwaitMs: 100 },
+  );
+  const { resumeToken } = await cursor.next();
+  if (!resumeToken)
+    throw new Error('the source gave no resume token: it has to be MongoDB 4.2 or newer');
+  return decodeToken(resumeToken);
+}
+
+async function openStream(options: CaptureOptions, signal: AbortSignal): Promise<RawCursor> {
+  return RawCursor.open(
+    options.source,
+    {
+      aggregate: options.collection,
+      pipeline: changeStreamPipeline({ resumeAfter: options.start }),
+      cursor: { batchSize: 0 },
+      readConcern: { level: 'majority' },
+    },
+    { signal, maxAwaitMs: options.maxAwaitMs, batchSize: BATCH_EVENTS },
+  );
+}
+
+/**
+ * A reply that is empty, or whose token is past the time, has left nothing out up to it. A token at
+ * the time itself may stand between two events of one transaction, which share their time.
+ */
+function hasReached(batch: RawBatch, until: Timestamp): boolean {
+  if (!batch.resumeToken) return false;
+  const time = tokenTime(decodeToken(batch.resumeToken)._data);
+  return batch.documents.length === 0 ? time.greaterThanOrEqual(until) : time.greaterThan(until);
+}
+
+async function storeChanges(
+  { source, collection, buffer }: CaptureOptions,
+  events: readonly ChangeEvent[],
+  signal: AbortSignal,
+): Promise<{ events: number; buffered: number; bytes: number }> {
+  // The last event per document is enough: the document is read after all of them.
+  const last = new Map<string, ChangeEvent>();
+  for (const event of events) if (event.id) last.set(event.id.key, event);
+  const writer = new ChangeWriter(buffer, signal);
+  const time = events.at(-1)?.time;
+  const living: ChangeEvent[] = [];
+  for (const event of last.values()) {
+    if (event.operation === 'delete') await writer.add(event);
+    else living.push(event);
+  }
+  for (let at = 0; at < living.length; at += READ_BACK_IDS) {
+    const wanted = new Map(
+      living.slice(at, at + READ_BACK_IDS).map((event) => [event.id?.key, event]),
+    );
+    await using found = await RawCursor.open(
+      source,
+      {
+        find: collection,
+        filter: { _id: { $in: [...wanted.values()].map(({ id }) => id) } },
+        batchSize: READ_BACK_IDS,
+        readConcern: { level: 'majority', ...(time && { afterClusterTime: time }) },
+      },
+      { signal },
+    );
+    for await (const { documents } of found) {
+      for (const document of documents) {
+        const key = idOf(document).key;
+        const event = wanted.get(key);
+        // An `_id` that is equal but not the same in bytes is another document, with its own event.
+        if (!event) continue;
+        wanted.delete(key);
+        await writer.add(event, document);
+      }
+    }
+    // Gone by now: its delete follows in the stream, and deleting it here already does no harm.
+    for (const event of wanted.values()) await writer.add(event);
+  }
+  await writer.flush();
+  return { events: events.length, buffered: writer.buffered, bytes: writer.bytes };
+}
+
+/** Collects changes and inserts them when enough are at hand. */
+class ChangeWriter {
+  buffered = 0;
+  bytes = 0;
+  readonly #buffer: Buffered;
+  readonly #signal: AbortSignal;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+
+  constructor(buffer: Buffered, signal: AbortSignal) {
+    this.#buffer = buffer;
+    this.#signal = signal;
+  }
+
+  async add(event: ChangeEvent, document?: Buffer): Promise<void> {
+    if (!event.id) return;
+    const change = encodeChange(event.token, event.id, document);
+    this.#waiting.push(change);
+    this.#waitingBytes += change.length;
+    if (this.#waitingBytes > INSERT_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#waiting.length === 0) return;
+    const changes = this.#waiting;
+    this.buffered += changes.length;
+    this.bytes += this.#waitingBytes;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    await this.#buffer.insert(changes, this.#signal);
+  }
+}
+
+function countStored(queue: readonly InFlight[]): number {
+  const open = queue.findIndex(({ stored }) => !stored);
+  return open < 0 ? queue.length : open;
+}
+
+function toCommit(ready: readonly InFlight[], last: InFlight, read: InFlight): CaptureCommit {
+  const sum = (pick: 'events' | 'buffered' | 'bytes') =>
+    ready.reduce((total, { stored }) => total + (stored?.[pick] ?? 0), 0);
+  const token = decodeToken(last.batch.resumeToken ?? Buffer.alloc(0));
+  return {
+    token,
+    time: tokenTime(token._data),
+    asOf: knownUpTo(last),
+    readAsOf: knownUpTo(read),
+    events: sum('events'),
+    buffered: sum('buffered'),
+    bytes: sum('bytes'),
+  };
+}
+
+/** A reply that is not full has left nothing out when it came; a full one ends at its last event. */
+function knownUpTo({ batch, receivedAt }: InFlight): Date {
+  const isFull = batch.documents.length >= BATCH_EVENTS || batch.bytes >= FULL_REPLY_BYTES;
+  if (!isFull) return receivedAt;
+  return new Date(timestampMs(tokenTime(decodeToken(batch.resumeToken ?? Buffer.alloc(0))._data)));
+}
+
+async function withReplyTimeout<T>(reply: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`the source has not answered for ${REPLY_TIMEOUT_MS / 1000} s`)),
+      REPLY_TIMEOUT_MS,
+    );
+  });
+  try {
+    return await Promise.race([reply, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function streamEnded({ source, collection }: CaptureOptions, operation: string): PermanentError {
+  const namespace = `${source.databaseName}.${collection}`;
+  const what: Readonly<Record<string, string>> = {
+    drop: 'was dropped',
+    rename: 'was renamed',
+    dropDatabase: 'went with its database, which was dropped',
+  };
+  return new PermanentError(
+    errorTypes.streamEnded,
+    `${namespace} at the source ${what[operation] ?? `ended its change stream (${operation})`}; ` +
+      'a migration follows one collection from start to end: start a new one for what is there now',
+  );
+}

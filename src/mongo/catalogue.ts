@@ -1,0 +1,102 @@
+import { BSON, type Db, MongoServerError, UUID } from 'mongodb';
+import { asBuffer, documentsOf, fields, type RawValue, runRaw } from './raw.js';
+
+/** What kind of thing a name in a database is. */
+export type CollectionType = 'collection' | 'view' | 'timeseries';
+
+/** One index as `listIndexes` shows it: every field as its exact bytes. */
+export type IndexSpec = ReadonlyMap<string, RawValue>;
+
+/** What a server knows of a collection, byte for byte: JavaScript would reorder and retype it. */
+export interface Catalogue {
+  readonly name: string;
+  readonly type: CollectionType;
+  /** Missing for views. */
+  readonly uuid: UUID | undefined;
+  /** Options as `listCollections` shows them, in order. */
+  readonly options: ReadonlyMap<string, RawValue>;
+  /** All indexes, that of `_id` too; empty for views. */
+  readonly indexes: readonly IndexSpec[];
+}
+
+const NAMESPACE_NOT_FOUND = 26;
+const BINARY_HEADER = 5;
+
+/** Reads a value as an ordinary JavaScript value; for decisions only, never to be sent back. */
+export function decode(value: RawValue | undefined): unknown {
+  if (value === undefined) return undefined;
+  const head = Buffer.from([0, 0, 0, 0, value.type, 0x76, 0]); // one field, "v"
+  const document = Buffer.concat([head, value.bytes, Buffer.from([0])]);
+  document.writeInt32LE(document.length, 0);
+  const decoded: unknown = BSON.deserialize(document)['v'];
+  return decoded;
+}
+
+/** Name of an index. */
+export function indexName(spec: IndexSpec): string {
+  return String(decode(spec.get('name')));
+}
+
+/**
+ * Reads options and indexes of a collection, or nothing when there is none of this name.
+ * @throws MongoServerError 13 without the privileges `listCollections` and `listIndexes`.
+ */
+export async function readCatalogue(
+  db: Db,
+  collection: string,
+  signal?: AbortSignal,
+): Promise<Catalogue | undefined> {
+  const listed = await list(db, { listCollections: 1, filter: { name: collection } }, signal);
+  const entry = listed[0] && fields(listed[0]);
+  if (!entry) return undefined;
+  const type = collectionType(decode(entry.get('type')));
+  const uuid = fields(entry.get('info')?.bytes ?? BSON.serialize({})).get('uuid');
+  const indexes = type === 'collection' ? await readIndexes(db, collection, signal) : [];
+  return {
+    name: collection,
+    type,
+    uuid: uuid && new UUID(asBuffer(uuid.bytes).subarray(BINARY_HEADER)),
+    options: fields(entry.get('options')?.bytes ?? BSON.serialize({})),
+    indexes,
+  };
+}
+
+/** Reads the indexes of a collection; none when the collection does not exist. */
+export async function readIndexes(
+  db: Db,
+  collection: string,
+  signal?: AbortSignal,
+): Promise<IndexSpec[]> {
+  try {
+    return (await list(db, { listIndexes: collection }, signal)).map(fields);
+  } catch (error) {
+    if (errorCode(error) === NAMESPACE_NOT_FOUND) return [];
+    throw error;
+  }
+}
+
+/** Write concern of everything that changes a catalogue. */
+export const majority = { w: 'majority' } as const;
+
+/** Code of a server's error, or nothing for any other error. */
+export function errorCode(error: unknown): number | undefined {
+  return error instanceof MongoServerError && typeof error.code === 'number'
+    ? error.code
+    : undefined;
+}
+
+function collectionType(type: unknown): CollectionType {
+  return type === 'view' || type === 'timeseries' ? type : 'collection';
+}
+
+async function list(
+  db: Db,
+  command: Record<string, unknown>,
+  signal: AbortSignal | undefined,
+): Promise<Buffer[]> {
+  // A collection has 64 indexes at most: with this size everything is in the first batch.
+  const reply = await runRaw(db, { ...command, cursor: { batchSize: 1000 } }, { signal });
+  const cursor = reply['cursor'];
+  const batch = cursor instanceof Uint8Array ? fields(cursor).get('firstBatch') : undefined;
+  return batch ? documentsOf(batch.bytes) : [];
+}

@@ -1,0 +1,222 @@
+import { createHash } from 'node:crypto';
+import { BSON, type Db, type Document } from 'mongodb';
+import { asBuffer, idOf, RawValue, walk } from './raw.js';
+import { type RawBatch, RawCursor } from './raw-cursor.js';
+
+/** One side of a comparison. */
+export interface Side {
+  readonly db: Db;
+  readonly collection: string;
+}
+
+export type DifferenceKind = 'differs' | 'missing' | 'extra';
+
+/** A document that is not the same on both sides. */
+export interface DocumentDifference {
+  readonly id: RawValue;
+  /** `missing`: not at the target. `extra`: not at the source. */
+  readonly kind: DifferenceKind;
+  /** First top-level field that differs. */
+  readonly field?: string | undefined;
+  /** Hash of the source's document, to tell whether it has changed between two looks. */
+  readonly sourceHash?: string | undefined;
+}
+
+/** What a comparison has read so far. */
+export interface Compared {
+  documents: number;
+  bytes: number;
+}
+
+/** Differing documents kept per call; more than that is no longer a matter of lag. */
+const MAX_DIFFERENCES = 50_000;
+const BATCH_DOCUMENTS = 5_000;
+/** Bytes of unmatched documents kept for comparison; beyond that only their `_id`s are. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
+const IDS_PER_QUERY = 1_000;
+
+/**
+ * Reads both sides in `_id` order and compares documents byte for byte. Each side may be ahead of
+ * the other: a document waits until its counterpart comes or both sides end.
+ * @returns the documents that were not the same at that moment.
+ * @throws when there are more than 50,000.
+ */
+export async function compareDocuments(
+  source: Side,
+  target: Side,
+  filter: Document,
+  signal: AbortSignal,
+  onProgress: (compared: Compared) => void,
+): Promise<{ compared: Compared; differences: readonly DocumentDifference[] }> {
+  const compared: Compared = { documents: 0, bytes: 0 };
+  const pairing = new Pairing();
+  await using left = await openSorted(source, filter, signal);
+  await using right = await openSorted(target, filter, signal);
+  while (!left.exhausted || !right.exhausted) {
+    const [fromSource, fromTarget] = await Promise.all([nextOf(left), nextOf(right)]);
+    for (const document of fromSource.documents) pairing.add('source', document);
+    for (const document of fromTarget.documents) pairing.add('target', document);
+    compared.documents += fromSource.documents.length;
+    compared.bytes += fromSource.bytes;
+    onProgress(compared);
+    if (pairing.differences.length > MAX_DIFFERENCES) throw tooMany();
+  }
+  const differences = pairing.finish();
+  if (differences.length > MAX_DIFFERENCES) throw tooMany();
+  return { compared, differences };
+}
+
+/** Reads the given documents on both sides and compares them byte for byte. */
+export async function compareIds(
+  source: Side,
+  target: Side,
+  ids: readonly RawValue[],
+  signal: AbortSignal,
+): Promise<readonly DocumentDifference[]> {
+  const differences: DocumentDifference[] = [];
+  for (let at = 0; at < ids.length; at += IDS_PER_QUERY) {
+    const part = ids.slice(at, at + IDS_PER_QUERY);
+    const [left, right] = await Promise.all([
+      readByIds(source, part, signal),
+      readByIds(target, part, signal),
+    ]);
+    for (const id of part) {
+      const difference = differ(id, left.get(id.key), right.get(id.key));
+      if (difference) differences.push(difference);
+    }
+  }
+  return differences;
+}
+
+/** The documents of these `_id`s (same bytes, not merely equal), by the `_id`'s key. */
+export async function readByIds(
+  { db, collection }: Side,
+  ids: readonly RawValue[],
+  signal: AbortSignal,
+): Promise<Map<string, Buffer>> {
+  const found = new Map<string, Buffer>();
+  await using cursor = await RawCursor.open(
+    db,
+    { find: collection, filter: { _id: { $in: ids } }, readConcern: { level: 'majority' } },
+    { signal },
+  );
+  for await (const { documents } of cursor) {
+    for (const document of documents) found.set(idOf(document).key, document);
+  }
+  return found;
+}
+
+/** Compares one document; nothing when it is the same on both sides or on neither. */
+export function differ(
+  id: RawValue,
+  source: Buffer | undefined,
+  target: Buffer | undefined,
+): DocumentDifference | undefined {
+  if (!source) return target && { id, kind: 'extra' };
+  const sourceHash = createHash('sha1').update(source).digest('base64');
+  if (!target) return { id, kind: 'missing', sourceHash };
+  return source.equals(target)
+    ? undefined
+    : { id, kind: 'differs', field: firstDifferingField(source, target), sourceHash };
+}
+
+/** An `_id` as extended JSON, for people. */
+export function showId(id: RawValue): string {
+  const document = BSON.serialize({ id });
+  return BSON.EJSON.stringify(BSON.deserialize(document, { promoteValues: false }).id, {
+    relaxed: true,
+  });
+}
+
+function firstDifferingField(source: Buffer, target: Buffer): string | undefined {
+  const elements = (document: Buffer) => {
+    const list: { name: string; bytes: Buffer }[] = [];
+    walk(document, 0, (_type, nameStart, nameEnd, _valueStart, valueEnd) => {
+      list.push({
+        name: document.toString('utf8', nameStart, nameEnd),
+        bytes: document.subarray(nameStart - 1, valueEnd),
+      });
+    });
+    return list;
+  };
+  const right = elements(target);
+  const left = elements(source);
+  const at = left.findIndex(({ bytes }, index) => !right[index]?.bytes.equals(bytes));
+  return at < 0 ? right[left.length]?.name : left[at]?.name;
+}
+
+class Pairing {
+  readonly differences: DocumentDifference[] = [];
+  readonly #waiting = {
+    source: new Map<string, Buffer>(),
+    target: new Map<string, Buffer>(),
+  };
+  #held = 0;
+
+  add(side: 'source' | 'target', document: Buffer): void {
+    const other = this.#waiting[side === 'source' ? 'target' : 'source'];
+    const id = idOf(document);
+    const counterpart = other.get(id.key);
+    if (!counterpart) {
+      this.#waiting[side].set(id.key, document);
+      this.#held += document.length;
+      if (this.#held > MAX_HELD_BYTES) this.#letGo();
+      return;
+    }
+    other.delete(id.key);
+    this.#held -= counterpart.length;
+    if (!document.equals(counterpart)) {
+      this.differences.push({ id: copyOf(id), kind: 'differs' });
+    }
+  }
+
+  /** What is left without counterpart. */
+  finish(): readonly DocumentDifference[] {
+    this.#letGo();
+    return this.differences;
+  }
+
+  #letGo(): void {
+    for (const [side, kind] of [
+      ['source', 'missing'],
+      ['target', 'extra'],
+    ] as const) {
+      for (const document of this.#waiting[side].values()) {
+        this.differences.push({ id: copyOf(idOf(document)), kind });
+      }
+      this.#waiting[side].clear();
+    }
+    this.#held = 0;
+  }
+}
+
+/** A view of a reply would keep the whole reply in memory. */
+function copyOf(id: RawValue): RawValue {
+  return new RawValue(id.type, Buffer.from(asBuffer(id.bytes)));
+}
+
+async function openSorted(side: Side, filter: Document, signal: AbortSignal): Promise<RawCursor> {
+  return RawCursor.open(
+    side.db,
+    {
+      find: side.collection,
+      filter,
+      sort: { _id: 1 },
+      batchSize: BATCH_DOCUMENTS,
+      noCursorTimeout: true,
+      readConcern: { level: 'majority' },
+    },
+    { signal, batchSize: BATCH_DOCUMENTS },
+  );
+}
+
+async function nextOf(cursor: RawCursor): Promise<RawBatch> {
+  return cursor.exhausted ? { documents: [], bytes: 0 } : cursor.next();
+}
+
+function tooMany(): Error {
+  return new Error(
+    `more than ${MAX_DIFFERENCES} documents differ between source and target: something other ` +
+      'than this migration writes to the target, or it lags far behind',
+  );
+}

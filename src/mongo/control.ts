@@ -1,0 +1,246 @@
+import type { ClientSession, Collection, Db, Document, Timestamp, UUID } from 'mongodb';
+import { errorTypes, PermanentError, TransientError } from '../errors.js';
+import { CONTROL_COLLECTION, parseNamespace } from '../names.js';
+import { insertControl } from './control-collection.js';
+import type { ResumeToken } from './token.js';
+
+/** Marks documents of `cdc` as ours. */
+export const CONTROL_KIND = 'changestream-migration';
+
+/** The two activities that write for as long as the migration runs. */
+export type Role = 'capture' | 'replay';
+
+/** Where capture stands. Rates are events per second over the last seconds. */
+export interface CaptureState {
+  readonly epoch: number;
+  /** From here a new attempt goes on. All events up to here are in the buffer, by majority. */
+  readonly through?: ResumeToken;
+  /** Cluster time of `through`. */
+  readonly time?: Timestamp;
+  /** When it last moved or last heard from the source that nothing is new. */
+  readonly at?: Date;
+  /** Wall-clock time up to which the source's changes are in the buffer, and have been read. */
+  readonly asOf?: Date;
+  readonly readAsOf?: Date;
+  /** Events read from the stream. */
+  readonly events: number;
+  /** Of them, those kept: the last per document and batch. */
+  readonly buffered: number;
+  /** Bytes written to the buffer. */
+  readonly bytes: number;
+  readonly rate: number;
+  /** Hours of change stream history that the source still holds. */
+  readonly oplogHours?: number;
+}
+
+/** Where replay stands. */
+export interface ReplayState {
+  readonly epoch: number;
+  /** All buffered events up to this token's `_data` are in the target, by majority. */
+  readonly through?: string;
+  readonly time?: Timestamp;
+  readonly at?: Date;
+  /** Wall-clock time up to which the source's changes are applied. */
+  readonly asOf?: Date;
+  /** Buffered events applied. */
+  readonly events: number;
+  readonly rate: number;
+  /** Server session of the attempt that has the epoch, so that a successor can end it. */
+  readonly session?: Document;
+}
+
+/** The control document: the whole durable state of one migration, in the target's `cdc`. */
+export interface ControlDocument {
+  /** Name of the target collection. */
+  readonly _id: string;
+  readonly kind: typeof CONTROL_KIND;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly source: string;
+  readonly namespace: string;
+  readonly startedAt: Date;
+  readonly startToken?: ResumeToken;
+  readonly bufferUuid?: UUID;
+  readonly stagingUuid?: UUID;
+  /** Set once the staging collection has its final name. */
+  readonly renamed?: boolean;
+  /** While the cutover holds the migration, capture and replay stand by. */
+  readonly holder?: 'cutover';
+  /** The source's cluster time up to which a cutover has brought everything over. */
+  readonly fence?: Timestamp;
+  readonly capture: CaptureState;
+  readonly replay: ReplayState;
+}
+
+/** Identity of a run, as the control document holds it. */
+export interface Identity {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly source: string;
+  readonly namespace: string;
+  readonly targetNamespace: string;
+}
+
+/** Says that this attempt has a successor, which goes on in its place. */
+export class FencedError extends TransientError {
+  constructor(role: string) {
+    super(errorTypes.fenced, `a newer attempt of ${role} has taken over; this one has stopped`);
+  }
+}
+
+/**
+ * The control document of one migration run. Every update names the run and, where a role writes,
+ * its epoch: a late write of a predecessor finds nothing to change.
+ */
+export class Control {
+  readonly db: Db;
+  readonly id: string;
+  readonly runId: string;
+  readonly #identity: Identity;
+  readonly #collection: Collection<ControlDocument>;
+
+  constructor(db: Db, identity: Identity) {
+    this.db = db;
+    this.id = parseNamespace(identity.targetNamespace).collection;
+    this.runId = identity.runId;
+    this.#identity = identity;
+    this.#collection = db.collection<ControlDocument>(CONTROL_COLLECTION, {
+      writeConcern: { w: 'majority' },
+      readConcern: { level: 'local' },
+      readPreference: 'primary',
+    });
+  }
+
+  /**
+   * Creates the control document. A second call of the same run finds it as it is.
+   * @throws PermanentError MigrationExists when another run has it.
+   */
+  async claim(): Promise<ControlDocument> {
+    const { workflowId, runId, source, namespace } = this.#identity;
+    await insertControl(this.db, {
+      _id: this.id,
+      kind: CONTROL_KIND,
+      workflowId,
+      runId,
+      source,
+      namespace,
+      startedAt: new Date(),
+      capture: { epoch: 0, events: 0, buffered: 0, bytes: 0, rate: 0 },
+      replay: { epoch: 0, events: 0, rate: 0 },
+    });
+    const found = await this.#collection.findOne({ _id: this.id });
+    if (!found || found.runId !== runId) {
+      throw new PermanentError(
+        errorTypes.migrationExists,
+        `another migration (workflow ${found?.workflowId ?? 'unknown'}) writes to ` +
+          `${this.#identity.targetNamespace}; abort it or wait for its end`,
+      );
+    }
+    return found;
+  }
+
+  /**
+   * Reads the control document of this run.
+   * @throws PermanentError ControlDocumentLost when it is gone or another run's.
+   */
+  async read(): Promise<ControlDocument> {
+    const found = await this.find();
+    if (!found) throw this.#lost();
+    return found;
+  }
+
+  /** Reads the control document of this run, or nothing when it is gone. */
+  async find(): Promise<ControlDocument | undefined> {
+    return (await this.#collection.findOne({ _id: this.id, runId: this.runId })) ?? undefined;
+  }
+
+  /** Sets fields of the control document, whoever holds the epochs. */
+  async set(fields: Document): Promise<void> {
+    const { matchedCount } = await this.#collection.updateOne(this.#own(), { $set: fields });
+    if (matchedCount === 0) throw this.#lost();
+  }
+
+  /**
+   * Takes the next epoch of a role; from now on its predecessors' writes find nothing to change.
+   * @returns the document with the new epoch, or nothing while the cutover holds the migration.
+   */
+  async takeEpoch(role: Role): Promise<ControlDocument | undefined> {
+    const taken = await this.#collection.findOneAndUpdate(
+      { ...this.#own(), holder: { $exists: false } },
+      { $inc: { [`${role}.epoch`]: 1 } },
+      { returnDocument: 'after' },
+    );
+    if (!taken) await this.read();
+    return taken ?? undefined;
+  }
+
+  /** The cutover takes both roles; capture and replay stand by until it lets go. */
+  async hold(): Promise<ControlDocument> {
+    const taken = await this.#collection.findOneAndUpdate(
+      this.#own(),
+      { $set: { holder: 'cutover' }, $inc: { 'capture.epoch': 1, 'replay.epoch': 1 } },
+      { returnDocument: 'after' },
+    );
+    if (!taken) throw this.#lost();
+    return taken;
+  }
+
+  /** Ends `hold`, so that capture and replay go on. */
+  async release(): Promise<void> {
+    await this.#collection.updateOne(this.#own(), { $unset: { holder: '' } });
+  }
+
+  /**
+   * Records what a role has done.
+   * @throws FencedError when the role has a newer epoch.
+   */
+  async advance(
+    role: Role,
+    epoch: number,
+    set: Document,
+    increments: Readonly<Record<string, number>> = {},
+  ): Promise<void> {
+    const update = { $set: prefixed(role, { ...set, at: new Date() }) };
+    const { matchedCount } = await this.#collection.updateOne(
+      { ...this.#own(), [`${role}.epoch`]: epoch },
+      Object.keys(increments).length > 0 ? { ...update, $inc: prefixed(role, increments) } : update,
+    );
+    if (matchedCount === 0) throw new FencedError(role);
+  }
+
+  /**
+   * First statement of a transaction: ties its writes to the epoch. It writes, because a mere read
+   * would not conflict with a successor that moves the epoch at the same time.
+   * @throws FencedError when the role has a newer epoch.
+   */
+  async fence(role: Role, epoch: number, session: ClientSession): Promise<void> {
+    // A transaction has one write concern of its own; statements in it must not have another.
+    const { matchedCount } = await this.db
+      .collection<ControlDocument>(CONTROL_COLLECTION)
+      .updateOne(
+        { ...this.#own(), [`${role}.epoch`]: epoch },
+        { $inc: { [`${role}.fences`]: 1 } },
+        { session },
+      );
+    if (matchedCount === 0) throw new FencedError(role);
+  }
+
+  #own(): { _id: string; runId: string } {
+    return { _id: this.id, runId: this.runId };
+  }
+
+  #lost(): PermanentError {
+    return new PermanentError(
+      errorTypes.controlLost,
+      `the control document "${this.id}" of this migration is no longer in ` +
+        `${this.db.databaseName}.${CONTROL_COLLECTION} at the target; the migration cannot go on ` +
+        'without it: start it again',
+    );
+  }
+}
+
+function prefixed(role: Role, values: Document): Document {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [`${role}.${name}`, value]),
+  );
+}

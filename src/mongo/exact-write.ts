@@ -1,0 +1,85 @@
+import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
+import type { Control } from './control.js';
+import { RawValue, runWithDocuments } from './raw.js';
+
+const DOCUMENTS_PER_TRANSACTION = 1_000;
+const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
+const DELETES_PER_TRANSACTION = 5_000;
+
+/** Where and by which right a replay writes. */
+export interface FencedTarget {
+  readonly db: Db;
+  readonly collection: string;
+  readonly control: Control;
+  readonly epoch: number;
+  readonly session: ClientSession;
+  readonly signal: AbortSignal;
+}
+
+/** A document and its `_id`. */
+export interface ExactDocument {
+  readonly id: RawValue;
+  readonly document: Buffer;
+}
+
+/**
+ * The update that makes a document exactly these bytes, whether it is there or not. A pipeline with
+ * a literal, because a replacement would read `$`-prefixed names as operators, and both an insert
+ * and a replacement would turn a top-level `Timestamp(0, 0)` into the current time.
+ */
+export function exactUpdate({ id, document }: ExactDocument): Uint8Array {
+  return BSON.serialize({
+    q: { _id: id },
+    u: [{ $replaceWith: { $literal: RawValue.document(document) } }],
+    upsert: true,
+  });
+}
+
+/** Writes documents as they are, in transactions that hold only while the epoch is ours. */
+export async function writeExactly(
+  target: FencedTarget,
+  documents: readonly ExactDocument[],
+): Promise<void> {
+  let part: ExactDocument[] = [];
+  let bytes = 0;
+  const flush = async (): Promise<void> => {
+    if (part.length === 0) return;
+    const updates = part.map(exactUpdate);
+    part = [];
+    bytes = 0;
+    await inFencedTransaction(target, { update: target.collection }, 'updates', updates);
+  };
+  for (const entry of documents) {
+    if (bytes + entry.document.length > BYTES_PER_TRANSACTION) await flush();
+    part.push(entry);
+    bytes += entry.document.length;
+    if (part.length >= DOCUMENTS_PER_TRANSACTION) await flush();
+  }
+  await flush();
+}
+
+/** Deletes documents by `_id`, in transactions that hold only while the epoch is ours. */
+export async function deleteExactly(target: FencedTarget, ids: readonly RawValue[]): Promise<void> {
+  for (let at = 0; at < ids.length; at += DELETES_PER_TRANSACTION) {
+    const part = ids.slice(at, at + DELETES_PER_TRANSACTION);
+    const statement = BSON.serialize({ q: { _id: { $in: part } }, limit: 0 });
+    await inFencedTransaction(target, { delete: target.collection }, 'deletes', [statement]);
+  }
+}
+
+async function inFencedTransaction(
+  { db, control, epoch, session, signal }: FencedTarget,
+  command: Document,
+  field: 'updates' | 'deletes',
+  statements: readonly Uint8Array[],
+): Promise<void> {
+  await session.withTransaction(
+    async () => {
+      await control.fence('replay', epoch, session);
+      const reply = await runWithDocuments(db, command, field, statements, { session, signal });
+      const [first] = (reply.writeErrors ?? []) as { errmsg: string; code: number }[];
+      if (first) throw new Error(`${field} at the target: ${first.errmsg} (${first.code})`);
+    },
+    { readConcern: { level: 'local' }, writeConcern: { w: 'majority' }, readPreference: 'primary' },
+  );
+}

@@ -1,0 +1,163 @@
+import { BSON, type Db, type Document, MongoServerError } from 'mongodb';
+import {
+  type Catalogue,
+  errorCode,
+  type IndexSpec,
+  indexName,
+  majority,
+  readCatalogue,
+  readIndexes,
+} from './catalogue.js';
+import { meaning, sameIndex } from './catalogue-difference.js';
+import { expirySeconds } from './expiry.js';
+import { describeDuplicates, duplicatesError, type Violation } from './duplicates.js';
+import type { FinalPlan, FinalStep } from './final-plan.js';
+import {
+  createIndexes,
+  type CreateIndexesOptions,
+  finalForm,
+  hasFlag,
+  listedForm,
+  loadForm,
+} from './indexes.js';
+import { type RawValue, runCommand } from './raw.js';
+
+const DUPLICATE_KEY = 11000;
+const CANNOT_CONVERT_TO_UNIQUE = 359;
+/**
+ * What a server says to a `collMod` that it does not know or a user may not run: FailedToParse,
+ * Unauthorized, InvalidOptions, unknown field. A 6.0 server that runs as 5.0
+ * (featureCompatibilityVersion, which an ordinary user cannot read) is found out only this way.
+ */
+const unsupported: readonly (number | undefined)[] = [9, 13, 72, 40415];
+
+/** The collection at the target, and what it has to become. */
+export interface FinalContext extends CreateIndexesOptions {
+  readonly db: Db;
+  readonly collection: string;
+  /** Catalogue of the source. */
+  readonly source: Catalogue;
+}
+
+/**
+ * Brings into force what applications rely on: uniqueness, validator, expiry. Applications may
+ * write when it returns. May run again: what is in force stays.
+ * @throws PermanentError CutoverRefused when an index that is unique at the source finds duplicates.
+ */
+export async function enforceFinal(context: FinalContext, plan: FinalPlan): Promise<void> {
+  for (const step of plan.beforeOpening) await applyStep(context, step);
+}
+
+/**
+ * Does what can follow while applications write: prepared indexes become unique. May run again.
+ * @throws PermanentError CutoverRefused when an index that is unique at the source finds duplicates.
+ */
+export async function convertUnique(context: FinalContext, plan: FinalPlan): Promise<void> {
+  for (const step of plan.afterOpening) await applyStep(context, step);
+}
+
+async function applyStep(context: FinalContext, step: FinalStep): Promise<void> {
+  switch (step.kind) {
+    case 'validator':
+      return applyValidator(context);
+    case 'expireClustered':
+      return modify(context, { expireAfterSeconds: step.seconds });
+    case 'rebuild':
+      return rebuild(context, step.index);
+    case 'expire': {
+      const { index: name, seconds } = step;
+      const current = await currentIndex(context, name);
+      if (expirySeconds(current?.get('expireAfterSeconds')) === seconds) return undefined;
+      return modifyIndex(context, current, { name, expireAfterSeconds: seconds });
+    }
+    case 'prepareUnique': {
+      const current = await currentIndex(context, step.index);
+      if (current && (hasFlag(current, 'unique') || hasFlag(current, 'prepareUnique')))
+        return undefined;
+      return modifyIndex(context, current, { name: step.index, prepareUnique: true });
+    }
+    case 'convertUnique': {
+      // As a rule it is prepared already; where it had to be built again, it is unique.
+      await applyStep(context, { kind: 'prepareUnique', index: step.index });
+      const current = await currentIndex(context, step.index);
+      if (current && hasFlag(current, 'unique')) return undefined;
+      return modifyIndex(context, current, { name: step.index, unique: true });
+    }
+    default:
+      return step satisfies never;
+  }
+}
+
+async function applyValidator(context: FinalContext): Promise<void> {
+  const { db, collection, source, signal } = context;
+  const wanted = ['validator', 'validationLevel', 'validationAction'] as const;
+  const held = wanted.flatMap((name): [string, RawValue][] => {
+    const value = source.options.get(name);
+    return value ? [[name, value]] : [];
+  });
+  const current = await readCatalogue(db, collection, signal);
+  const differs = held.some(([name, value]) => {
+    const now = current?.options.get(name);
+    return !now || meaning(now) !== meaning(value);
+  });
+  if (differs) await modify(context, Object.fromEntries(held));
+}
+
+/** Changes an index that is there; builds it whole where the server or the user cannot. */
+async function modifyIndex(
+  context: FinalContext,
+  current: IndexSpec | undefined,
+  change: { readonly name: string } & Document,
+): Promise<void> {
+  const { db, collection } = context;
+  if (!current) return rebuild(context, change.name);
+  try {
+    return await modify(context, { index: change });
+  } catch (error) {
+    if (unsupported.includes(errorCode(error))) return rebuild(context, change.name);
+    if (errorCode(error) !== CANNOT_CONVERT_TO_UNIQUE) throw error;
+    const found: readonly Violation[] | undefined =
+      error instanceof MongoServerError ? error.errorResponse['violations'] : undefined;
+    const keys = await describeDuplicates(db, collection, current, found ?? []);
+    throw duplicatesError(`${db.databaseName}.${collection}`, change.name, keys);
+  }
+}
+
+async function rebuild(context: FinalContext, name: string): Promise<void> {
+  const { db, collection, source, signal } = context;
+  const spec = source.indexes.find((each) => indexName(each) === name);
+  if (!spec) throw new Error(`the index "${name}" is not in the catalogue of the source`);
+  const wanted = finalForm(spec);
+  const current = await currentIndex(context, name);
+  if (current && sameIndex(current, listedForm(wanted))) return;
+  if (current) {
+    await runCommand(
+      db,
+      { dropIndexes: collection, index: name, writeConcern: majority },
+      { signal },
+    );
+  }
+  try {
+    await createIndexes(db, collection, [wanted], context);
+  } catch (error) {
+    if (errorCode(error) !== DUPLICATE_KEY) throw error;
+    const keyValue: unknown = error instanceof MongoServerError ? error['keyValue'] : {};
+    // Whoever looks into the duplicates, or goes on without the cutover, is better off with an index.
+    await createIndexes(db, collection, [loadForm(spec)], context);
+    throw duplicatesError(
+      `${db.databaseName}.${collection}`,
+      name,
+      BSON.EJSON.stringify(keyValue ?? {}),
+    );
+  }
+}
+
+async function currentIndex(context: FinalContext, name: string): Promise<IndexSpec | undefined> {
+  const { db, collection, signal } = context;
+  const indexes = await readIndexes(db, collection, signal);
+  return indexes.find((spec) => indexName(spec) === name);
+}
+
+async function modify({ db, collection, signal }: FinalContext, change: Document): Promise<void> {
+  await runCommand(db, { collMod: collection, ...change, writeConcern: majority }, { signal });
+}

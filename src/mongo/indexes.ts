@@ -1,0 +1,150 @@
+import { BSON, BSONType, type Db } from 'mongodb';
+import {
+  type Catalogue,
+  decode,
+  type IndexSpec,
+  indexName,
+  majority,
+  readIndexes,
+} from './catalogue.js';
+import { sameIndex } from './catalogue-difference.js';
+import { expirySeconds } from './expiry.js';
+import { type IndexProgress, reportProgress } from './index-progress.js';
+import { fields, RawValue, runCommand } from './raw.js';
+
+export interface CreateIndexesOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: IndexProgress) => void) | undefined;
+}
+
+const SIMPLE_COLLATION = new RawValue(BSONType.object, BSON.serialize({ locale: 'simple' }));
+
+/**
+ * Fields that `createIndexes` takes. Indexes from before 3.4 may hold others (`dropDups`, typing
+ * errors), which today's servers refuse; mongorestore drops them too (--convertLegacyIndexes).
+ */
+const knownFields = new Set([
+  'key',
+  'name',
+  'unique',
+  'sparse',
+  'partialFilterExpression',
+  'expireAfterSeconds',
+  'hidden',
+  'collation',
+  'storageEngine',
+  'weights',
+  'default_language',
+  'language_override',
+  'textIndexVersion',
+  '2dsphereIndexVersion',
+  'finestIndexedLevel',
+  'coarsestIndexedLevel',
+  'bits',
+  'min',
+  'max',
+  'bucketSize',
+  'wildcardProjection',
+  'columnstoreProjection',
+]);
+
+/** The indexes of a collection that a migration has to build: all but that of `_id`. */
+export function secondaryIndexes(catalogue: Pick<Catalogue, 'indexes'>): IndexSpec[] {
+  return catalogue.indexes.filter(
+    (spec) => indexName(spec) !== '_id_' && decode(spec.get('clustered')) !== true,
+  );
+}
+
+/** Whether a flag of an index is set; old servers stored flags as numbers too. */
+export function hasFlag(spec: IndexSpec, flag: 'unique' | 'prepareUnique'): boolean {
+  return Boolean(decode(spec.get(flag)));
+}
+
+/**
+ * An index as it is at the end. Where the list shows no collation, the index compares bytes, even
+ * in a collection with a collation of its own, which a new index would inherit: so it is named.
+ */
+export function finalForm(spec: IndexSpec): IndexSpec {
+  const form = new Map([...spec].filter(([name]) => knownFields.has(name)));
+  const seconds = expirySeconds(spec.get('expireAfterSeconds'));
+  if (seconds !== undefined) form.set('expireAfterSeconds', int(seconds));
+  if (!form.has('collation')) form.set('collation', SIMPLE_COLLATION);
+  return form;
+}
+
+/**
+ * An index as it is while the target is filled: not unique, because unique values may move between
+ * documents in any order, and not expiring, because the target must not delete on its own.
+ */
+export function loadForm(spec: IndexSpec): IndexSpec {
+  const form = new Map(finalForm(spec));
+  form.delete('unique');
+  form.delete('expireAfterSeconds');
+  return form;
+}
+
+/**
+ * Builds indexes, all in one scan of the collection. A second run joins a build that is still
+ * running, and builds nothing that is there.
+ * @throws MongoServerError 11000 with `keyPattern` and `keyValue` when a unique index finds duplicates.
+ */
+export async function createIndexes(
+  db: Db,
+  collection: string,
+  specs: readonly IndexSpec[],
+  { signal, onProgress }: CreateIndexesOptions = {},
+): Promise<void> {
+  const existing = await readIndexes(db, collection, signal);
+  const missing = specs.filter(
+    (spec) => !existing.some((other) => sameIndex(listedForm(other), listedForm(spec))),
+  );
+  if (missing.length === 0) return;
+  const command = {
+    createIndexes: collection,
+    indexes: missing.map((spec) => Object.fromEntries(spec)),
+    // The default waits for every member that votes, for ever when one of them is down.
+    commitQuorum: 'majority',
+    writeConcern: majority,
+  };
+  const build = runCommand(db, command, { signal });
+  if (!onProgress) {
+    await build;
+    return;
+  }
+  const finished = new AbortController();
+  await Promise.all([
+    build.finally(() => finished.abort()),
+    reportProgress(db, collection, onProgress, finished.signal),
+  ]);
+}
+
+/** BSON value of a whole number of 32 bits. */
+export function int(value: number): RawValue {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return new RawValue(BSONType.int, bytes);
+}
+
+/** An index as a server lists it: without a simple collation. */
+export function listedForm(spec: IndexSpec): IndexSpec {
+  const collation = spec.get('collation');
+  const locale = collation && decode(fields(collation.bytes).get('locale'));
+  return locale === 'simple' ? new Map([...spec].filter(([name]) => name !== 'collation')) : spec;
+}
+
+/**
+ * Why no server of today builds this index, which an old one made; nothing when they do.
+ * Values of a key that are neither a number but zero nor the name of a kind were possible before 3.4.
+ */
+export function indexProblem(spec: IndexSpec): string | undefined {
+  for (const [field, direction] of fields(spec.get('key')?.bytes ?? BSON.serialize({}))) {
+    const value = decode(direction);
+    const isDirection = typeof value === 'number' && value !== 0 && !Number.isNaN(value);
+    if (!isDirection && (typeof value !== 'string' || value === '')) {
+      return `its key has ${JSON.stringify(value)} for "${field}"`;
+    }
+  }
+  const seconds = decode(spec.get('expireAfterSeconds'));
+  if (typeof seconds === 'number' && seconds < 0) return 'its expireAfterSeconds is negative';
+  return undefined;
+}

@@ -1,0 +1,35 @@
+import type { ControlDocument } from './control.js';
+
+/** Capture writes at least every two seconds, also on an idle source. */
+const FRESH_MS = 5_000;
+/** Without a word from capture for so long, it counts as stalled. */
+const STALLED_MS = 30_000;
+
+/**
+ * Seconds by which the target is behind the source: the age of the oldest change that may not be
+ * applied yet. 0 to a few hundredths when everything that is captured is applied and capture has
+ * just heard that there is nothing more. Nothing before capture has read for the first time.
+ */
+export function lagSeconds(
+  { capture, replay }: Pick<ControlDocument, 'capture' | 'replay'>,
+  now = new Date(),
+): number | undefined {
+  if (!capture.through || !capture.asOf || !capture.at) return undefined;
+  const allApplied = replay.through !== undefined && replay.through >= capture.through._data;
+  const isFresh = now.getTime() - capture.at.getTime() < FRESH_MS;
+  if (allApplied && isFresh) return seconds(capture.at.getTime() - capture.asOf.getTime());
+  const asOf = allApplied ? capture.asOf : replay.asOf;
+  return asOf && seconds(now.getTime() - asOf.getTime());
+}
+
+/** Whether capture has not said anything for 30 s: no worker runs it, or it cannot reach a side. */
+export function isStalled(
+  { capture, startedAt }: Pick<ControlDocument, 'capture' | 'startedAt'>,
+  now = new Date(),
+): boolean {
+  return now.getTime() - (capture.at ?? startedAt).getTime() > STALLED_MS;
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.round(ms / 10) / 100);
+}

@@ -1,0 +1,120 @@
+import { BSON, BSONType, type Db, type Document } from 'mongodb';
+import { decode } from './catalogue.js';
+import { chooseCutPoints, sampleIds, walkToCutPoints } from './cut-points.js';
+import { parseCutPoint } from './portable-id.js';
+import { fields, type RawValue, runCommand, runRaw } from './raw.js';
+
+/**
+ * A range of `_id`s. Bounds are canonical Extended JSON of one value each, `min` inclusive and `max`
+ * exclusive; the first partition has no `min`, the last no `max`.
+ */
+export interface Partition {
+  readonly index: number;
+  readonly min?: string;
+  readonly max?: string;
+}
+
+/** What partitions are planned by. Bytes are those of BSON documents, uncompressed. */
+export interface PartitionPlan {
+  readonly documents: number;
+  readonly bytes: number;
+  readonly partitionBytes: number;
+  readonly parallelPartitions: number;
+  /** For what must be read in its natural order, or cannot be read by ranges: one partition. */
+  readonly singlePartition?: boolean;
+}
+
+const MOST_PARTITIONS = 1000;
+/** Below this, what starts a partition takes longer than copying it. */
+const LEAST_PARTITION_BYTES = 32 * 1024 ** 2;
+/** Index entries that are walked along at most: some 15 s at the server. */
+const MOST_WALKED = 50_000_000;
+const WHOLE: readonly Partition[] = [{ index: 0 }];
+
+/** Number of partitions to aim at; the plan may have fewer where no good bounds are found. */
+export function partitionCount(plan: PartitionPlan): number {
+  const { bytes, partitionBytes, parallelPartitions, singlePartition } = plan;
+  if (singlePartition) return 1;
+  const bySize = Math.ceil(bytes / partitionBytes);
+  const byHands = Math.min(parallelPartitions, Math.floor(bytes / LEAST_PARTITION_BYTES));
+  return Math.max(1, Math.min(MOST_PARTITIONS, Math.max(bySize, byHands)));
+}
+
+/**
+ * Cuts a collection into ranges of `_id` of about the same number of documents, without reading all
+ * of it. Every `_id` of any type, now or later, is in exactly one of them. One partition for all
+ * where the server could not find a range by index: before 5.0, and in clustered collections.
+ */
+export async function planPartitions(
+  db: Db,
+  collection: string,
+  plan: PartitionPlan,
+  signal?: AbortSignal,
+): Promise<readonly Partition[]> {
+  const count = partitionCount(plan);
+  if (count === 1) return WHOLE;
+  const trial = { index: 1, min: '{"$numberInt":"0"}', max: '{"$numberInt":"1"}' };
+  if (!(await usesIdIndex(db, collection, trial, signal))) return WHOLE;
+  const { msg }: { msg?: string } = await runCommand(db, { hello: 1 }, { signal });
+  // A sample varies by a fifth at best, and by far more on data that was written just now: it is
+  // for what would take too long to walk along.
+  const points =
+    plan.documents > MOST_WALKED || msg === 'isdbgrid'
+      ? chooseCutPoints(await sampleIds(db, collection, plan.documents, count, signal), count)
+      : await walkToCutPoints(db, collection, plan.documents, count, signal);
+  return partitionsOf(points);
+}
+
+/** The partitions between cut points, which are in the server's order and all different. */
+export function partitionsOf(points: readonly string[]): readonly Partition[] {
+  return [undefined, ...points].map((min, index) => {
+    const max = points[index];
+    return { index, ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
+  });
+}
+
+/**
+ * Filter of a partition for `find`; empty for the whole collection. It compares in `$expr`, where
+ * all values of all types are in one order: `{_id: {$lt: x}}` would find only values of x's type.
+ */
+export function partitionFilter({ min, max }: Partition): Document {
+  const bounds: Document[] = [];
+  if (min !== undefined) bounds.push({ $gte: ['$_id', { $literal: parseCutPoint(min) }] });
+  if (max !== undefined) bounds.push({ $lt: ['$_id', { $literal: parseCutPoint(max) }] });
+  return bounds.length > 0 ? { $expr: { $and: bounds } } : {};
+}
+
+/** The same filter as canonical Extended JSON, for mongodump's `--query`; `{}` for the whole. */
+export function partitionQuery(partition: Partition): string {
+  return BSON.EJSON.stringify(partitionFilter(partition), { relaxed: false });
+}
+
+/** Asks the server whether it finds a partition by the index of `_id`, not by a full scan. */
+export async function usesIdIndex(
+  db: Db,
+  collection: string,
+  partition: Partition,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const explain = { find: collection, filter: partitionFilter(partition) };
+  // Not decoded: under a collation a plan shows bounds that are not text, which bson refuses.
+  const { queryPlanner } = await runRaw(db, { explain, verbosity: 'queryPlanner' }, { signal });
+  const winning = queryPlanner instanceof Uint8Array && fields(queryPlanner).get('winningPlan');
+  // Under mongos each shard has a plan; wherever the stages are, none of them may scan.
+  const scans = winning ? [...scansOf(winning)] : [];
+  return scans.length > 0 && scans.every(isBounded);
+}
+
+function* scansOf(value: RawValue): Generator<ReadonlyMap<string, RawValue>> {
+  if (value.type !== BSONType.object && value.type !== BSONType.array) return;
+  const node = fields(value.bytes);
+  if (/SCAN/.test(String(decode(node.get('stage'))))) yield node;
+  for (const inner of node.values()) yield* scansOf(inner);
+}
+
+function isBounded(scan: ReadonlyMap<string, RawValue>): boolean {
+  const key = scan.get('keyPattern');
+  // An index that only begins with _id will do as well.
+  if (key) return fields(key.bytes).keys().next().value === '_id';
+  return scan.has('minRecord') && scan.has('maxRecord');
+}

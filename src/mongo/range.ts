@@ -1,0 +1,77 @@
+import type { Db } from 'mongodb';
+import { bufferName } from '../names.js';
+import { asBuffer, fields, RawValue } from './raw.js';
+import { RawCursor } from './raw-cursor.js';
+
+/** One buffered change without its document. */
+export interface BufferedChange {
+  readonly token: string;
+  /** `u`, `d`, `x` or `r`: see `changeCodes`. */
+  readonly code: string;
+  readonly id: RawValue;
+}
+
+/** A stretch of the buffer that is applied in one go. */
+export interface Range {
+  /** Token after which it begins; from the start of the buffer if absent. */
+  readonly after: string | undefined;
+  /** Last token of it. */
+  readonly end: string;
+  /** In stream order. */
+  readonly changes: readonly BufferedChange[];
+  /** Whether it reaches up to what was captured when it was read. */
+  readonly last: boolean;
+}
+
+export interface RangeLimits {
+  readonly events: number;
+  /** Bytes of documents; a range has at least one event. */
+  readonly bytes: number;
+}
+
+/** Reads the next stretch of the buffer, `after` exclusive to `upTo` inclusive, within the limits. */
+export async function readRange(
+  db: Db,
+  collection: string,
+  after: string | undefined,
+  upTo: string,
+  limits: RangeLimits,
+  signal: AbortSignal,
+): Promise<Range> {
+  const changes: BufferedChange[] = [];
+  let bytes = 0;
+  await using found = await RawCursor.open(
+    db,
+    {
+      find: bufferName(collection),
+      filter: { _id: { ...(after !== undefined && { $gt: after }), $lte: upTo } },
+      projection: { o: 1, k: 1, n: 1 },
+      sort: { _id: 1 },
+      limit: limits.events,
+      batchSize: limits.events,
+    },
+    { signal },
+  );
+  for await (const batch of found) {
+    for (const document of batch.documents) {
+      const entry = fields(document);
+      const size = entry.get('n');
+      bytes += size ? asBuffer(size.bytes).readInt32LE() : 0;
+      changes.push({
+        token: text(entry.get('_id')),
+        code: text(entry.get('o')),
+        id: entry.get('k') ?? new RawValue(0x0a, Buffer.alloc(0)),
+      });
+      if (bytes >= limits.bytes) {
+        const end = changes.at(-1)?.token ?? upTo;
+        return { after, end, changes, last: end === upTo };
+      }
+    }
+  }
+  const last = changes.length < limits.events;
+  return { after, end: last ? upTo : (changes.at(-1)?.token ?? upTo), changes, last };
+}
+
+function text(value: RawValue | undefined): string {
+  return value ? asBuffer(value.bytes).toString('latin1', 4, value.bytes.length - 1) : '';
+}

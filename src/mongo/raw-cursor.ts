@@ -1,0 +1,124 @@
+import { type Db, type Document, Long } from 'mongodb';
+import { asBuffer, type CommandOptions, documentsOf, fields, runRaw } from './raw.js';
+
+/** One reply of a cursor. */
+export interface RawBatch {
+  /** Documents as bytes; views of the reply's memory. */
+  readonly documents: readonly Buffer[];
+  /** Bytes of the whole batch. */
+  readonly bytes: number;
+  /** Of a change stream: the token (a BSON document) from which to go on after this batch. */
+  readonly resumeToken?: Buffer | undefined;
+}
+
+export interface RawCursorOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Longest time a getMore waits at the server for new data, in ms; change streams only. */
+  readonly maxAwaitMs?: number;
+  /** Documents per reply at most; the server ends a reply at 16 MB anyway. */
+  readonly batchSize?: number;
+}
+
+/**
+ * A cursor whose documents are never decoded. The driver's own cursors cannot do it for change
+ * streams: `watch()` with `raw` throws, and the post-batch token of a reply is not to be had.
+ */
+export class RawCursor implements AsyncDisposable {
+  readonly #db: Db;
+  readonly #collection: string;
+  readonly #options: RawCursorOptions;
+  readonly #command: CommandOptions;
+  #id: bigint;
+  #first: RawBatch | undefined;
+
+  private constructor(db: Db, reply: Buffer, options: RawCursorOptions, command: CommandOptions) {
+    const cursor = fields(reply);
+    const namespace = cursor.get('ns');
+    const id = cursor.get('id');
+    if (!namespace || !id) throw new Error('a reply without cursor came from the server');
+    const text = asBuffer(namespace.bytes).toString('utf8', 4, namespace.bytes.length - 1);
+    this.#db = db;
+    this.#collection = text.slice(text.indexOf('.') + 1);
+    this.#options = options;
+    this.#command = command;
+    this.#id = asBuffer(id.bytes).readBigInt64LE();
+    this.#first = toBatch(cursor, 'firstBatch');
+  }
+
+  /** Sends a command that answers with a cursor (`find`, `aggregate`). */
+  static async open(db: Db, command: Document, options: RawCursorOptions = {}): Promise<RawCursor> {
+    // getMore has to come in the session that opened the cursor.
+    const session = db.client.startSession({ causalConsistency: false });
+    const commandOptions = { session, signal: options.signal };
+    try {
+      const reply = await runRaw(db, command, commandOptions);
+      return new RawCursor(db, reply.cursor as Buffer, options, commandOptions);
+    } catch (error) {
+      await session.endSession();
+      throw error;
+    }
+  }
+
+  /** Whether the server has no more for this cursor. */
+  get exhausted(): boolean {
+    return this.#id === 0n && !this.#first;
+  }
+
+  /** The next reply; empty when a change stream has nothing new within `maxAwaitMs`. */
+  async next(): Promise<RawBatch> {
+    if (this.#first) {
+      const first = this.#first;
+      this.#first = undefined;
+      return first;
+    }
+    if (this.#id === 0n) return { documents: [], bytes: 0 };
+    const { maxAwaitMs, batchSize } = this.#options;
+    const reply = await runRaw(
+      this.#db,
+      {
+        getMore: Long.fromBigInt(this.#id),
+        collection: this.#collection,
+        ...(batchSize !== undefined && { batchSize }),
+        ...(maxAwaitMs !== undefined && { maxTimeMS: maxAwaitMs }),
+      },
+      this.#command,
+    );
+    const cursor = fields(reply.cursor as Buffer);
+    this.#id = asBuffer(cursor.get('id')?.bytes ?? Buffer.alloc(8)).readBigInt64LE();
+    return toBatch(cursor, 'nextBatch');
+  }
+
+  /** Replies until the cursor is exhausted, empty ones left out. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<RawBatch> {
+    while (!this.exhausted) {
+      const batch = await this.next();
+      if (batch.documents.length > 0) yield batch;
+    }
+  }
+
+  /** Frees the cursor at the server. Errors are ignored: a cursor that is gone is closed. */
+  async close(): Promise<void> {
+    if (this.#id !== 0n) {
+      const id = Long.fromBigInt(this.#id);
+      this.#id = 0n;
+      await this.#db
+        .command({ killCursors: this.#collection, cursors: [id] })
+        .catch(() => undefined);
+    }
+    await this.#command.session?.endSession().catch(() => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function toBatch(cursor: ReturnType<typeof fields>, name: string): RawBatch {
+  const array = cursor.get(name)?.bytes ?? Buffer.from([5, 0, 0, 0, 0]);
+  const token = cursor.get('postBatchResumeToken');
+  return {
+    documents: documentsOf(array),
+    bytes: array.length,
+    resumeToken: token && asBuffer(token.bytes),
+  };
+}

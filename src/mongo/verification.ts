@@ -1,0 +1,125 @@
+import { BSON, type Collection, type Db, type Document } from 'mongodb';
+import { CONTROL_COLLECTION } from '../names.js';
+import { type DocumentDifference, type DifferenceKind, showId } from './compare.js';
+import { fields } from './raw.js';
+import { RawCursor } from './raw-cursor.js';
+
+/** Result of comparing one partition. */
+export interface VerifiedPartition {
+  readonly documents: number;
+  readonly bytes: number;
+}
+
+/** `_id`s per stored document: far below 16 MB with any usual `_id`. */
+const IDS_PER_DOCUMENT = 1_000;
+const SHOWN = 20;
+
+/**
+ * What verification has found, kept in the target's `cdc`: a restarted worker goes on from there,
+ * and the cutover finds the `_id`s that it has to look at again.
+ */
+export class Verification {
+  readonly #db: Db;
+  readonly #collection: Collection<Document & { _id: Document }>;
+  readonly #name: string;
+  readonly #runId: string;
+
+  constructor(db: Db, collection: string, runId: string) {
+    this.#db = db;
+    this.#name = collection;
+    this.#runId = runId;
+    this.#collection = db.collection<Document & { _id: Document }>(CONTROL_COLLECTION, {
+      writeConcern: { w: 'majority' },
+    });
+  }
+
+  /** Partitions that were compared, by index. */
+  async partitions(): Promise<Map<number, VerifiedPartition>> {
+    const found = await this.#collection
+      .find({ '_id.collection': this.#name, '_id.verified': { $exists: true }, runId: this.#runId })
+      .toArray();
+    return new Map(
+      found.map(({ _id, documents, bytes }) => [Number(_id['verified']), { documents, bytes }]),
+    );
+  }
+
+  /** Records a compared partition and its differences. A second call replaces the first. */
+  async record(
+    partition: number,
+    verified: VerifiedPartition,
+    differences: readonly DocumentDifference[],
+  ): Promise<void> {
+    await this.replaceOpen(partition, differences);
+    await this.#collection.replaceOne(
+      { _id: { collection: this.#name, verified: partition } },
+      { runId: this.#runId, ...verified },
+      { upsert: true },
+    );
+  }
+
+  /** Replaces the open differences of a partition. */
+  async replaceOpen(partition: number, differences: readonly DocumentDifference[]): Promise<void> {
+    await this.#collection.deleteMany({
+      '_id.collection': this.#name,
+      '_id.open': partition,
+      runId: this.#runId,
+    });
+    for (let at = 0; at < differences.length; at += IDS_PER_DOCUMENT) {
+      const part = differences.slice(at, at + IDS_PER_DOCUMENT);
+      await this.#collection.insertOne({
+        _id: { collection: this.#name, open: partition, part: at },
+        runId: this.#runId,
+        ids: part.map(({ id }) => id),
+        kinds: part.map(({ kind }) => kind),
+      });
+    }
+  }
+
+  /** The open differences of all partitions, with the exact bytes of their `_id`s. */
+  async open(): Promise<Map<number, DocumentDifference[]>> {
+    const open = new Map<number, DocumentDifference[]>();
+    await using found = await RawCursor.open(this.#db, {
+      find: CONTROL_COLLECTION,
+      filter: {
+        '_id.collection': this.#name,
+        '_id.open': { $exists: true },
+        runId: this.#runId,
+      },
+    });
+    for await (const { documents } of found) {
+      for (const document of documents) {
+        const entry = fields(document);
+        const { _id: key, kinds } = BSON.deserialize(document);
+        const ids = [...fields(entry.get('ids')?.bytes ?? BSON.serialize({})).values()];
+        const differences = ids.map((id, index): DocumentDifference => ({
+          id,
+          kind: (kinds as DifferenceKind[])[index] ?? 'differs',
+        }));
+        const partition = Number(key.open);
+        open.set(partition, [...(open.get(partition) ?? []), ...differences]);
+      }
+    }
+    return open;
+  }
+}
+
+/** Counts differences by kind and shows the first of them. */
+export function summariseDifferences(differences: readonly DocumentDifference[]): {
+  differing: number;
+  missing: number;
+  extra: number;
+  first: { id: string; kind: string; field?: string }[];
+} {
+  const count = (kind: DifferenceKind) =>
+    differences.filter((difference) => difference.kind === kind).length;
+  return {
+    differing: count('differs'),
+    missing: count('missing'),
+    extra: count('extra'),
+    first: differences.slice(0, SHOWN).map(({ id, kind, field }) => ({
+      id: showId(id),
+      kind,
+      ...(field !== undefined && { field }),
+    })),
+  };
+}

@@ -1,0 +1,45 @@
+/**
+ * Names that people, scripts and dashboards depend on. They never change: a rename would strand
+ * running migrations and break every saved command.
+ */
+
+/** Task queue that every worker serves. */
+export const TASK_QUEUE = 'changestream-migration';
+
+/** Collection of the target database that holds one control document per migration. */
+export const CONTROL_COLLECTION = 'cdc';
+
+/** Queue that only the workers of one host serve, so that a dump is restored where its files are. */
+export function hostQueue(host: string): string {
+  return `${TASK_QUEUE}@${host}`;
+}
+
+/** Buffer of a collection's changes in the target database: `cdc.<coll>`, as the old scripts had it. */
+export function bufferName(collection: string): string {
+  return `${CONTROL_COLLECTION}.${collection}`;
+}
+
+/**
+ * Collection that the copy fills before it is renamed to its final name. The prefix cannot collide
+ * with the buffer of any collection, whatever that collection is called.
+ */
+export function stagingName(collection: string): string {
+  return `${CONTROL_COLLECTION}-staging.${collection}`;
+}
+
+/** Database and collection of a namespace; the collection may itself contain dots. */
+export interface Namespace {
+  readonly db: string;
+  readonly collection: string;
+}
+
+/** Splits `shop.orders.archive` into `shop` and `orders.archive`. */
+export function parseNamespace(namespace: string): Namespace {
+  const dot = namespace.indexOf('.');
+  return { db: namespace.slice(0, dot), collection: namespace.slice(dot + 1) };
+}
+
+/** Workflow id by convention: two starts for one source namespace meet in it. */
+export function workflowId(source: string, namespace: string): string {
+  return `migrate:${source}:${namespace}`;
+}

@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import { parseNamespace } from './names.js';
+
+/** 1 GiB: large enough that a partition's fixed costs vanish, small enough to repeat after a crash. */
+const DEFAULT_PARTITION_BYTES = 1024 ** 3;
+const CONNECTION_STRING = /mongodb(\+srv)?:\/\//i;
+
+const alias = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9_]*$/,
+    'must be an alias in lower case (a-z, 0-9, _), defined on the worker by MONGODB_URI_<ALIAS>',
+  );
+
+const namespace = z
+  .string()
+  .max(255, 'is longer than the 255 bytes that MongoDB allows')
+  .regex(
+    /^[^./\\ "$\0]{1,63}\.[^\0]+$/u,
+    'must be <database>.<collection>, for example shop.orders',
+  )
+  .refine((value) => {
+    const { collection } = parseNamespace(value);
+    return !collection.startsWith('.') && !collection.endsWith('.');
+  }, 'must be <database>.<collection>, with no empty part')
+  .refine((value) => {
+    const { db, collection } = parseNamespace(value);
+    const internal = ['admin', 'local', 'config'].includes(db);
+    return !internal && !collection.startsWith('system.');
+  }, "is one of MongoDB's own collections and cannot be migrated")
+  .refine((value) => {
+    const { collection } = parseNamespace(value);
+    return collection !== 'cdc' && !/^cdc(-staging)?\./.test(collection);
+  }, 'has a name that a migration uses for its own state (cdc, cdc.*, cdc-staging.*)');
+
+/** What a person gives `migrateCollection`, checked; every field beyond the first three is optional. */
+export const migrateCollectionInput = z.strictObject({
+  /** Alias of the deployment to copy from. */
+  source: alias,
+  /** Alias of the deployment to copy to. */
+  target: alias,
+  /** `<database>.<collection>` at the source. */
+  namespace,
+  /** `<database>.<collection>` at the target; the same as `namespace` unless given. */
+  targetNamespace: namespace.optional(),
+  /** `dump`: mongodump and mongorestore through files. `direct`: server to server, no disk, no tools. */
+  copy: z.enum(['dump', 'direct']).default('dump'),
+  /** `stream`: the change stream's own token. `marker`: insert and delete of `_id: -1` at the source. */
+  token: z.enum(['stream', 'marker']).default('stream'),
+  /** `signal`: after dump and capture, wait for the signal `restore`. */
+  restore: z.enum(['auto', 'signal']).default('auto'),
+  /** `auto`: cut over as soon as nothing speaks against it. */
+  cutover: z.enum(['signal', 'auto']).default('signal'),
+  /** `full`: compare every document byte for byte before the cutover. */
+  verify: z.enum(['full', 'none']).default('full'),
+  /** Bytes of documents per partition of the copy. */
+  partitionBytes: z
+    .number()
+    .int()
+    .min(1024 ** 2)
+    .max(1024 ** 4)
+    .default(DEFAULT_PARTITION_BYTES),
+  /** Partitions copied at the same time. */
+  parallelPartitions: z.number().int().min(1).max(64).default(2),
+  /** Compress dump files. */
+  gzip: z.boolean().default(false),
+  /** Lag in seconds above which a cutover is refused. */
+  maxLagSeconds: z.number().min(0.1).max(3600).default(10),
+  /** Leave the buffer and the control document in the target database after completion. */
+  keepBuffer: z.boolean().default(false),
+});
+
+/** The checked input with all defaults filled in. */
+export type MigrateCollectionOptions = Readonly<z.infer<typeof migrateCollectionInput>> & {
+  readonly targetNamespace: string;
+};
+
+/** Payload of `abort`. */
+export const abortInput = z
+  .strictObject({
+    /** Also drop the target collection if it has its final name already. */
+    dropTarget: z.boolean().default(false),
+    reason: z.string().max(1000).optional(),
+  })
+  .prefault({});
+
+/** Payload of `cutover`. */
+export const cutoverInput = z
+  .strictObject({
+    /** Codes of blockers to overrule, each by its name as status shows it. */
+    force: z.array(z.string()).max(20).default([]),
+  })
+  .prefault({});
+
+/** Payload of `restore`, `pause` and `resume`: nothing, or an empty object (the UI's forms send one). */
+export const emptyInput = z.strictObject({ reason: z.string().max(1000).optional() }).prefault({});
+
+/** Result of reading a payload: the value, or one message that says all that is wrong. */
+export type Parsed<T> = { readonly value: T } | { readonly error: string };
+
+/**
+ * Checks a payload and puts everything that is wrong into one message. Values are never repeated in
+ * it, so that a password pasted into the wrong field goes no further.
+ */
+export function parseInput<S extends z.ZodType>(
+  schema: S,
+  payload: unknown,
+  what: string,
+): Parsed<z.output<S>> {
+  if (CONNECTION_STRING.test(JSON.stringify(payload) ?? '')) {
+    return {
+      error:
+        `Invalid ${what}: it holds a connection string. Connections travel by name only: set ` +
+        'MONGODB_URI_<ALIAS> on the worker and give the alias here. What was sent is now readable ' +
+        'in the workflow history: change that password.',
+    };
+  }
+  const parsed = schema.safeParse(payload ?? undefined);
+  if (parsed.success) return { value: parsed.data };
+  const problems = parsed.error.issues.map((issue) => {
+    const path = issue.path.join('.');
+    const keys = schema instanceof z.ZodObject ? Object.keys(schema.shape).join(', ') : '';
+    const known = issue.code === 'unrecognized_keys' && keys ? ` (known: ${keys})` : '';
+    return path ? `"${path}": ${issue.message}${known}` : `${issue.message}${known}`;
+  });
+  return { error: `Invalid ${what}: ${problems.join('; ')}` };
+}
+
+/** Checks the input of `migrateCollection` and fills in its defaults. */
+export function parseMigrateCollection(payload: unknown): Parsed<MigrateCollectionOptions> {
+  const parsed = parseInput(migrateCollectionInput, payload ?? {}, 'input of migrateCollection');
+  if ('error' in parsed) return parsed;
+  const options = { ...parsed.value };
+  const targetNamespace = options.targetNamespace ?? options.namespace;
+  if (options.source === options.target && targetNamespace === options.namespace) {
+    return {
+      error:
+        'Invalid input of migrateCollection: source and target are the same collection; give another target alias or a targetNamespace',
+    };
+  }
+  return { value: { ...options, targetNamespace } };
+}

@@ -1,0 +1,38 @@
+import type { Client } from '@temporalio/client';
+import { redact } from './redact.js';
+import type { Problem } from './workflows/status.js';
+
+/** Failed attempts after which a retry is told as a problem. */
+const ATTEMPTS = 3;
+
+/** Codes of Temporal's PendingActivityState, as far as they mean that somebody has stopped it. */
+const PAUSED_STATES: readonly unknown[] = [4, 5, 'PAUSED', 'PAUSE_REQUESTED'];
+
+/**
+ * What Temporal says of a migration's running activities: one that is paused, or that fails again
+ * and again, would otherwise look like one that runs.
+ */
+export async function findProblem(
+  client: Client,
+  workflowId: string,
+): Promise<Problem | undefined> {
+  const { raw } = await client.workflow.getHandle(workflowId).describe();
+  for (const activity of raw.pendingActivities ?? []) {
+    const { activityId, attempt, lastFailure, state, lastStartedTime } = activity;
+    const since = lastStartedTime?.seconds && new Date(Number(lastStartedTime.seconds) * 1000);
+    if (PAUSED_STATES.includes(state)) {
+      return {
+        what: `the activity ${activityId} is paused in Temporal`,
+        todo: `temporal activity unpause -w ${workflowId} -a ${activityId}`,
+      };
+    }
+    if ((attempt ?? 0) > ATTEMPTS && lastFailure) {
+      return {
+        what: `the activity ${activityId} fails, attempt ${attempt}: ${redact(lastFailure.message ?? '')}`,
+        ...(since && { since: since.toISOString() }),
+        todo: 'it is tried again at least every minute: mend what the message names',
+      };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,89 @@
+import type { Findings, PreflightContext, SourceReport } from './report.js';
+
+/**
+ * Bytes per second that a copy moves at least, network included. On one machine mongodump and
+ * mongorestore move 40 to 50 MB/s (documents of 500 bytes, 2 cores).
+ */
+const BYTES_PER_SECOND = 30_000_000;
+/** BSON files are as large as the collection's documents; this is for what is still growing. */
+const DISK_MARGIN = 1.1;
+const GIB = 1024 ** 3;
+
+/** Hours that a copy takes, to compare with the hours of history that the source holds. */
+export function estimateCopyHours(bytes: number): number {
+  return bytes / BYTES_PER_SECOND / 3600;
+}
+
+/** Bytes that dump files need at once: what is in flight, or all where the restore has to wait. */
+export function diskNeeded(
+  bytes: number,
+  options: PreflightContext['options'],
+  singlePartition: boolean,
+): number {
+  const inFlight = options.parallelPartitions * options.partitionBytes;
+  const whole = options.restore === 'signal' || singlePartition;
+  return Math.ceil((whole ? bytes : Math.min(bytes, inFlight)) * DISK_MARGIN);
+}
+
+/** Whether this worker can dump at all: tools, and room for the files. */
+export async function checkDump(
+  context: PreflightContext,
+  findings: Findings,
+  bytes: number,
+  singlePartition: boolean,
+): Promise<void> {
+  const { options, tools, dumpFolder } = context;
+  if (options.copy !== 'dump') return;
+  if (tools?.problem !== undefined) {
+    findings.error(
+      'toolsMissing',
+      `copy "dump" needs mongodump and mongorestore on the worker: ${tools.problem} Or use copy ` +
+        '"direct", which needs neither tools nor disk.',
+    );
+  }
+  if (!context.freeBytes) return;
+  const [free, needed] = [
+    await context.freeBytes(dumpFolder),
+    diskNeeded(bytes, options, singlePartition),
+  ];
+  if (free >= needed) return;
+  const remedies = [
+    'free space',
+    ...(options.restore === 'signal' ? ['restore "auto", which keeps only what is in flight'] : []),
+    ...(singlePartition ? [] : ['smaller partitionBytes or parallelPartitions']),
+    'copy "direct", which needs no disk',
+  ];
+  findings.error(
+    'diskShort',
+    `the worker's folder ${dumpFolder} has ${gib(free)} free, and dump files need ${gib(needed)} at ` +
+      `once; what helps: ${remedies.join(', or ')}`,
+  );
+}
+
+/** Whether the source holds its history for longer than the copy takes. */
+export function checkOplog(
+  findings: Findings,
+  { oplogHours, oplogAtLeast }: SourceReport,
+  copyHours: number,
+): void {
+  if (oplogHours === undefined || oplogAtLeast) return;
+  const held = `the source holds ${oplogHours.toFixed(1)} h of change stream history`;
+  const remedy = 'a larger oplog (or storage.oplogMinRetentionHours) at the source would help';
+  if (oplogHours < copyHours) {
+    findings.warn(
+      'oplogShort',
+      `${held}, and copying takes about ${copyHours.toFixed(1)} h at 30 MB/s. Changes are captured ` +
+        'from the start, so that this alone is no hindrance; but a capture that stood still for ' +
+        `longer than the history could not go on. ${remedy}`,
+    );
+  } else if (oplogHours < 1) {
+    findings.warn(
+      'oplogShort',
+      `${held}; a capture that stood still for longer, by an outage or a pause, could not go on. ${remedy}`,
+    );
+  }
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / GIB).toFixed(1)} GiB`;
+}

@@ -1,0 +1,98 @@
+import { type Document, type MongoClient, Timestamp } from 'mongodb';
+import { errorCode } from '../mongo/catalogue.js';
+import { runCommand } from '../mongo/raw.js';
+import type { Findings, Topology } from './report.js';
+
+/** What a deployment says of itself to every user. */
+export interface Deployment {
+  readonly version: string;
+  /** Version by whose rules the server runs (featureCompatibilityVersion), where it may be read. */
+  readonly featureVersion: string;
+  readonly topology: Topology;
+  /** Equal for two connections exactly when they lead to one server process; missing before 4.4. */
+  readonly process: string | undefined;
+  /** Name of the replica set and its members; empty for mongos. */
+  readonly members: string;
+  readonly time: Timestamp;
+  /** Seconds by which its clock is ahead of this worker's. */
+  readonly skewSeconds: number;
+}
+
+/** Above this, times that people compare across machines mislead. */
+const MOST_SKEW_SECONDS = 60;
+
+interface Hello {
+  readonly setName?: string;
+  readonly msg?: string;
+  readonly hosts?: readonly string[];
+  readonly topologyVersion?: { readonly processId: unknown };
+  readonly localTime?: Date;
+  readonly operationTime?: Timestamp;
+}
+
+/** Reads what a deployment says of itself. */
+export async function readDeployment(
+  client: MongoClient,
+  signal?: AbortSignal,
+): Promise<Deployment> {
+  const admin = client.db('admin');
+  // The first command may have to connect; only the second says what time it is.
+  const { version }: { version?: string } = await runCommand(admin, { buildInfo: 1 }, { signal });
+  const before = Date.now();
+  const hello: Hello & Document = await runCommand(admin, { hello: 1 }, { signal });
+  const now = (before + Date.now()) / 2;
+  return {
+    version: version ?? '0.0',
+    featureVersion: (await readFeatureVersion(client, signal)) ?? version ?? '0.0',
+    topology: hello.setName ? 'replicaSet' : hello.msg === 'isdbgrid' ? 'sharded' : 'standalone',
+    process: hello.topologyVersion && String(hello.topologyVersion.processId),
+    members: hello.setName ? `${hello.setName}/${[...(hello.hosts ?? [])].toSorted().join()}` : '',
+    time: hello.operationTime ?? new Timestamp({ t: Math.floor(now / 1000), i: 1 }),
+    skewSeconds: hello.localTime ? (hello.localTime.getTime() - now) / 1000 : 0,
+  };
+}
+
+/** Whether two connections lead to one deployment, by what can be told without privileges. */
+export function isSameDeployment(one: Deployment, other: Deployment): boolean {
+  const sameProcess = one.process !== undefined && one.process === other.process;
+  return sameProcess || (one.members !== '' && one.members === other.members);
+}
+
+/** Findings that hold for a source and for a target. */
+export function checkDeployment(findings: Findings, side: string, deployment: Deployment): void {
+  if (deployment.topology === 'standalone') {
+    findings.error(
+      `${side}NotReplicaSet`,
+      `the ${side} is a single server, neither a replica set nor mongos; change streams, ` +
+        'transactions and majority writes need a replica set (one member is enough: start mongod ' +
+        'with --replSet and run rs.initiate())',
+    );
+  }
+  const skew = Math.round(deployment.skewSeconds);
+  if (Math.abs(skew) > MOST_SKEW_SECONDS) {
+    findings.warn(
+      `${side}ClockSkew`,
+      `the clock of the ${side} is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this ` +
+        "worker's: the migration is not affected, but lags and times in its status are; check NTP",
+    );
+  }
+}
+
+async function readFeatureVersion(
+  client: MongoClient,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const command = { getParameter: 1, featureCompatibilityVersion: 1 };
+  try {
+    const reply: { featureCompatibilityVersion?: { version?: string } } = await runCommand(
+      client.db('admin'),
+      command,
+      { signal },
+    );
+    return reply.featureCompatibilityVersion?.version;
+  } catch (error) {
+    // Few users may read it, and mongos does not have it.
+    if (errorCode(error) !== undefined) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,40 @@
+import { isAtLeast } from '../mongo/final-plan.js';
+import { checkDump, checkOplog, estimateCopyHours } from './copy.js';
+import { checkPair } from './pair.js';
+import { signedIn } from './refusal.js';
+import { Findings, type PreflightContext, type PreflightReport } from './report.js';
+import { checkSource } from './source.js';
+import { checkTarget } from './target.js';
+
+export type * from './report.js';
+
+/**
+ * Looks for everything that speaks against a migration, and reports it all at once. Writes nothing.
+ * @throws MongoServerSelectionError, MongoNetworkError when a server cannot be reached: that may
+ * pass, and is for the caller to try again.
+ */
+export async function preflight(context: PreflightContext): Promise<PreflightReport> {
+  const findings = new Findings();
+  const [source, target] = await Promise.all([
+    signedIn(findings, 'source', () => checkSource(context, findings)),
+    signedIn(findings, 'target', () => checkTarget(context, findings)),
+  ]);
+  if (source && target) checkPair(context, findings, source, target);
+  const options = source?.catalogue?.options;
+  const natural = options?.has('capped') ?? false;
+  const old = source !== undefined && !isAtLeast(source.deployment.version, 5, 0);
+  const singlePartition = natural || old || (options?.has('clusteredIndex') ?? false);
+  const bytes = source?.report.bytes ?? 0;
+  const estimatedCopyHours = estimateCopyHours(bytes);
+  await checkDump(context, findings, bytes, singlePartition);
+  if (source) checkOplog(findings, source.report, estimatedCopyHours);
+  return {
+    errors: findings.errors,
+    warnings: findings.warnings,
+    ...(source && { source: source.report }),
+    ...(target && { target: target.report }),
+    estimatedCopyHours,
+    singlePartition,
+    natural,
+  };
+}

@@ -1,0 +1,134 @@
+import { hasEqualKeys } from '../mongo/index-twins.js';
+import { secondaryIndexes } from '../mongo/indexes.js';
+import { isAtLeast, planFinal } from '../mongo/final-plan.js';
+import { type Catalogue, indexName } from '../mongo/catalogue.js';
+import { expirySeconds } from '../mongo/expiry.js';
+import { isSameDeployment } from './deployment.js';
+import type { Findings, PreflightContext } from './report.js';
+import type { SourceState } from './source.js';
+import type { TargetState } from './target.js';
+
+/** Seconds per million documents to build a unique index again: small keys, and large ones. */
+const REBUILD_SECONDS = [0.25, 1] as const;
+
+/** Checks that need both sides. */
+export function checkPair(
+  { options }: PreflightContext,
+  findings: Findings,
+  source: SourceState,
+  target: TargetState,
+): void {
+  checkExisting(findings, options, source, target);
+  checkFeatures(findings, options.targetNamespace, source, target);
+}
+
+function checkExisting(
+  findings: Findings,
+  { namespace, targetNamespace }: PreflightContext['options'],
+  source: SourceState,
+  { deployment, existing, existingDocuments, existingIsOurs }: TargetState,
+): void {
+  const { uuid } = source.catalogue ?? {};
+  const sharded = source.deployment.topology === 'sharded' && deployment.topology === 'sharded';
+  // Two mongos of one cluster have nothing else in common that any user may see.
+  const sameSharded = sharded && uuid !== undefined && existing?.uuid?.equals(uuid) === true;
+  const same = sameSharded || isSameDeployment(source.deployment, deployment);
+  if (same && namespace === targetNamespace) {
+    findings.error(
+      'sameCollection',
+      `source and target lead to one deployment, where ${namespace} would be copied to itself; ` +
+        'correct one of the two connections, or give a targetNamespace',
+    );
+    return;
+  }
+  if (!existing || existingIsOurs) return;
+  const holds =
+    existing.type !== 'collection'
+      ? `is a ${existing.type === 'view' ? 'view' : 'time series collection'}`
+      : existingDocuments === 0
+        ? 'is empty'
+        : `has ${existingDocuments.toLocaleString('en')} documents`;
+  findings.error(
+    'targetExists',
+    `${targetNamespace} exists at the target (it ${holds}); drop or rename it there, or give ` +
+      'another targetNamespace',
+  );
+}
+
+function checkFeatures(
+  findings: Findings,
+  targetNamespace: string,
+  { catalogue, report }: SourceState,
+  target: TargetState,
+): void {
+  if (catalogue?.type !== 'collection') return;
+  const { features, version } = target.report;
+  if (!isAtLeast(target.deployment.featureVersion, 5, 0))
+    checkOldTarget(findings, catalogue, version);
+  if (catalogue.options.has('clusteredIndex') && !features.clustered) {
+    findings.error(
+      'clusteredUnsupported',
+      `the source is a clustered collection, which the target (${version}) does not have; clustered ` +
+        'collections need 5.3 or later, with its featureCompatibilityVersion',
+    );
+  }
+  const held = ['validator', 'expireAfterSeconds'].filter((name) => catalogue.options.has(name));
+  if (held.length > 0 && !features.collMod) {
+    findings.error(
+      'collModRefused',
+      `the collection's ${held.join(' and ')} can only be applied to the full collection, by ` +
+        `collMod, which the user of the target may not run on ${targetNamespace}; grant collMod ` +
+        '(the role dbAdmin has it)',
+    );
+  }
+  const images = catalogue.options.has('changeStreamPreAndPostImages') && !features.preImages;
+  if (images || catalogue.options.has('recordPreImages')) {
+    findings.warn(
+      'preImages',
+      'the collection records pre-images for change streams; the migrated one will not, because the ' +
+        'two versions have different options for it: turn it on at the target after the cutover',
+    );
+  }
+  warnOfRebuilds(findings, { catalogue, report }, features);
+}
+
+function warnOfRebuilds(
+  findings: Findings,
+  { catalogue, report }: Required<Pick<SourceState, 'report'>> & Pick<SourceState, 'catalogue'>,
+  features: TargetState['report']['features'],
+): void {
+  if (!catalogue) return;
+  const { beforeOpening } = planFinal(catalogue, features);
+  const names = beforeOpening.flatMap((step) => (step.kind === 'rebuild' ? [step.index] : []));
+  if (names.length === 0) return;
+  const known = catalogue.indexes.filter((spec) => names.includes(indexName(spec))).length;
+  const millions = (report.documents / 1e6) * known;
+  const [least, most] = REBUILD_SECONDS.map((seconds) => Math.ceil(seconds * millions));
+  findings.warn(
+    'slowCutover',
+    `unique and TTL indexes (${names.join(', ')}) are built again at the cutover, while no ` +
+      `application may write: about ${least} to ${most} s. It takes milliseconds where the target is ` +
+      '6.0 or later and its user may run collMod (the role dbAdmin)',
+  );
+}
+
+/** What servers before 5.0 refuse of indexes that newer ones have. */
+function checkOldTarget(findings: Findings, catalogue: Catalogue, version: string): void {
+  if (hasEqualKeys(catalogue)) {
+    findings.error(
+      'equalKeys',
+      'the source has indexes of one and the same key, which differ in options only; the target ' +
+        `(${version}) allows that from 5.0 on: drop one of them at the source`,
+    );
+  }
+  // Before 5.0 the limit is the time since 1970.
+  const now = Date.now() / 1000;
+  for (const spec of secondaryIndexes(catalogue)) {
+    if ((expirySeconds(spec.get('expireAfterSeconds')) ?? 0) < now) continue;
+    findings.error(
+      'expiryRange',
+      `the TTL index "${indexName(spec)}" has an expireAfterSeconds that the target (${version}) ` +
+        'does not take; give it a smaller one at the source, by collMod',
+    );
+  }
+}

@@ -1,0 +1,101 @@
+import type { MongoClient } from 'mongodb';
+import type { FinalFeatures } from '../mongo/final-plan.js';
+import type { MigrateCollectionOptions } from '../options.js';
+
+/** One thing that preflight found; the message says what, where, and what to change. */
+export interface Finding {
+  /** For scripts: `targetExists`, `oplogShort`. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What preflight needs. It only reads, at both sides. */
+export interface PreflightContext {
+  readonly source: MongoClient;
+  readonly target: MongoClient;
+  readonly options: MigrateCollectionOptions;
+  /** The run that asks; what it left itself is no conflict. */
+  readonly self: RunId;
+  /** Whether a workflow run is still going on, by its ids. */
+  readonly isRunning: (workflowId: string, runId: string) => Promise<boolean>;
+  /** The MongoDB Database Tools on this worker; `problem` says why they cannot be used. */
+  readonly tools?: { readonly mongodump?: unknown; readonly problem?: string };
+  /** Bytes that a dump may still write to a folder. */
+  readonly freeBytes?: (folder: string) => Promise<number>;
+  readonly dumpFolder: string;
+  readonly signal?: AbortSignal;
+}
+
+/** A workflow run. */
+export interface RunId {
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+/** How a deployment is made up. */
+export type Topology = 'replicaSet' | 'sharded' | 'standalone';
+
+/** What preflight found out about the source. Bytes are those of BSON documents, uncompressed. */
+export interface SourceReport {
+  readonly version: string;
+  readonly topology: Topology;
+  readonly documents: number;
+  readonly bytes: number;
+  readonly averageBytes: number;
+  /** Names of the indexes, that of `_id` too. */
+  readonly indexes: readonly string[];
+  /** Names of the collection's options: `capped`, `collation`, `validator`. */
+  readonly options: readonly string[];
+  /** Hours of change stream history; missing where no stream could be opened. */
+  readonly oplogHours?: number;
+  /** Whether the source holds more history than `oplogHours`. */
+  readonly oplogAtLeast?: boolean;
+}
+
+/** What the target can do, by its version and its user's privileges. */
+export interface TargetFeatures extends FinalFeatures {
+  /** 5.3 and later: clustered collections. */
+  readonly clustered: boolean;
+  /** 6.0 and later: `changeStreamPreAndPostImages`. */
+  readonly preImages: boolean;
+}
+
+/** What preflight found out about the target. */
+export interface TargetReport {
+  readonly version: string;
+  readonly topology: Topology;
+  readonly features: TargetFeatures;
+  /** A run that has ended and left state for this namespace, which the migration cleans up. */
+  readonly leftover?: RunId;
+}
+
+/** Everything that speaks against a migration, at once, and what it is planned by. */
+export interface PreflightReport {
+  /** Empty when the migration may begin. */
+  readonly errors: readonly Finding[];
+  readonly warnings: readonly Finding[];
+  /** Missing where the source could not be looked at; `errors` says why. */
+  readonly source?: SourceReport;
+  /** Missing where the target could not be looked at; `errors` says why. */
+  readonly target?: TargetReport;
+  /** Hours of copying at 30 MB/s. */
+  readonly estimatedCopyHours: number;
+  /** Whether the copy has to be one partition: capped, clustered, or a source before 5.0. */
+  readonly singlePartition: boolean;
+  /** Whether documents have to be copied in their natural order: capped. */
+  readonly natural: boolean;
+}
+
+/** Collects findings. */
+export class Findings {
+  readonly errors: Finding[] = [];
+  readonly warnings: Finding[] = [];
+
+  error(code: string, message: string): void {
+    this.errors.push({ code, message });
+  }
+
+  warn(code: string, message: string): void {
+    this.warnings.push({ code, message });
+  }
+}

@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { ConfigurationError, type Configuration } from './configuration.js';
+import type { Log } from './log.js';
+import { redact } from './redact.js';
+
+const DEFAULT_ADDRESS = 'localhost:7233';
+const DEFAULT_NAMESPACE = 'default';
+const FIRST_DELAY_SECONDS = 1;
+const MAX_DELAY_SECONDS = 30;
+/** Milliseconds that the server may take to describe the namespace. */
+const ANSWER_TIMEOUT = 10_000;
+
+/** A connection to a Temporal server that answers and knows the namespace. */
+export interface Temporal {
+  readonly connection: NativeConnection;
+  readonly client: Client;
+  readonly namespace: string;
+}
+
+/**
+ * Connects to Temporal, however long that takes: no server, an unknown namespace or a refused login
+ * may all be mended while the worker waits. It says what is wrong at every attempt.
+ *
+ * @throws the signal's reason when it is aborted
+ * @throws ConfigurationError when the settings can never lead to a connection
+ */
+export async function connectTemporal(
+  { temporal }: Pick<Configuration, 'temporal'>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Temporal> {
+  const { connectionOptions, namespace = DEFAULT_NAMESPACE } = temporal.reveal();
+  const address = connectionOptions.address ?? DEFAULT_ADDRESS;
+  log.info(`connecting to Temporal at ${address}`, { temporalNamespace: namespace });
+
+  for (let delay = FIRST_DELAY_SECONDS; ; delay = Math.min(2 * delay, MAX_DELAY_SECONDS)) {
+    signal.throwIfAborted();
+    const attempt = connectOnce({ ...connectionOptions, address }, namespace);
+    try {
+      return await orAborted(attempt, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof TypeError) throw new ConfigurationError([`Temporal: ${error.message}`]);
+      const problem = explain(error, address, namespace);
+      log.warn(`${redact(problem)}; next try in ${delay} s`);
+    }
+    await sleep(delay * 1000, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+/**
+ * Whether a workflow run, or one that it has continued as, is still open. An answer that did not
+ * come is an error and never a no: what belongs to a running migration must not be cleared away.
+ */
+export async function isRunning(
+  client: Client,
+  workflowId: string,
+  runId: string,
+): Promise<boolean> {
+  try {
+    const { status, closeTime } = await client.workflow.getHandle(workflowId, runId).describe();
+    if (status.name !== 'CONTINUED_AS_NEW') return closeTime === undefined;
+    const latest = await client.workflow.getHandle(workflowId).describe();
+    return latest.closeTime === undefined;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
+type ConnectionOptions = NonNullable<Parameters<typeof NativeConnection.connect>[0]>;
+
+async function connectOnce(options: ConnectionOptions, namespace: string): Promise<Temporal> {
+  const connection = await NativeConnection.connect(options);
+  try {
+    await connection.withDeadline(Date.now() + ANSWER_TIMEOUT, () =>
+      connection.workflowService.describeNamespace({ namespace }),
+    );
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  return { connection, client: new Client({ connection, namespace }), namespace };
+}
+
+// A native connection attempt cannot be cancelled; an aborted one is left to end by itself.
+async function orAborted<T>(attempt: Promise<T>, signal: AbortSignal): Promise<T> {
+  const settled = new AbortController();
+  const aborted = once(signal, 'abort', { signal: settled.signal }).then(() => {
+    throw new Error('aborted');
+  });
+  try {
+    return await Promise.race([attempt, aborted]);
+  } finally {
+    settled.abort();
+  }
+}
+
+// gRPC's numbers, as https://grpc.io/docs/guides/status-codes lists them.
+const NOT_FOUND = 5;
+const PERMISSION_DENIED = 7;
+const UNAUTHENTICATED = 16;
+/** How the native part words the last two when they stop a connection from being made. */
+const REFUSED = /does not have valid authentication credentials|does not have permission/;
+
+function explain(error: unknown, address: string, namespace: string): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+  if (code === NOT_FOUND) {
+    return (
+      `Temporal at ${address} has no namespace "${namespace}": correct TEMPORAL_NAMESPACE, or create ` +
+      `it with "temporal operator namespace create --namespace ${namespace}"`
+    );
+  }
+  if (code === PERMISSION_DENIED || code === UNAUTHENTICATED || REFUSED.test(message)) {
+    return (
+      `Temporal at ${address} refuses access to namespace "${namespace}": check TEMPORAL_API_KEY or ` +
+      `the client certificate (${message})`
+    );
+  }
+  if (message.includes('InvalidContentType')) {
+    return `Temporal at ${address} does not speak TLS: check TEMPORAL_TLS and TEMPORAL_ADDRESS`;
+  }
+  return `no Temporal server at ${address} (${readable(message)})`;
+}
+
+// The native part prints its errors the way Rust does for programmers; the words are in quotes.
+function readable(message: string): string {
+  if (!message.startsWith('tonic::')) return message;
+  return [...message.matchAll(/(?:message|error): "([^"]+)"/g)].at(-1)?.[1] ?? message;
+}

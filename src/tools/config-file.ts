@@ -1,0 +1,45 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Runs `work` with a new folder that only this user can enter (0700), and removes it after. */
+export async function withPrivateFolder<Result>(
+  work: (folder: string) => Promise<Result>,
+  prefix = join(tmpdir(), 'changestream-migration-'),
+): Promise<Result> {
+  const folder = await mkdtemp(prefix);
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Writes the connection string into a file for `--config` and returns its path. Never into an
+ * argument: every user of the machine can read those.
+ */
+export async function writeConfigFile(folder: string, uri: string): Promise<string> {
+  return writePrivateFile(join(folder, 'config.yaml'), `uri: ${yamlString(uri)}\n`);
+}
+
+/** Writes a new file that only this user can read (0600). */
+export async function writePrivateFile(path: string, text: string): Promise<string> {
+  await writeFile(path, text, { mode: 0o600, flag: 'wx' });
+  return path;
+}
+
+/** `text` as a double-quoted YAML scalar of printable ASCII, which every YAML version reads alike. */
+export function yamlString(text: string): string {
+  const escaped = Array.from(text, (character) => {
+    if (character === '"' || character === '\\') return `\\${character}`;
+    const code = character.codePointAt(0) ?? 0;
+    if (code >= 0x20 && code < 0x7f) return character;
+    return code > 0xffff ? `\\U${hex(code, 8)}` : `\\u${hex(code, 4)}`;
+  });
+  return `"${escaped.join('')}"`;
+}
+
+function hex(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, '0');
+}

@@ -1,0 +1,100 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { createActivities } from './activities/index.js';
+import { Connections } from './connections.js';
+import { failureInterceptor } from './failures.js';
+import { LiveStatusCodec } from './live-status.js';
+import { createLog } from './log.js';
+import { hostQueue, TASK_QUEUE } from './names.js';
+import { redact } from './redact.js';
+import { installRuntime } from './runtime.js';
+import { readSetup } from './setup.js';
+import { shutdownSignal } from './shutdown.js';
+import { connectTemporal, isRunning } from './temporal.js';
+import { Wakeups } from './wake.js';
+
+/** Seconds between the end of the time that activities have to end and the end of their waiting. */
+const FORCE_SECONDS = 10;
+
+async function main(): Promise<void> {
+  // What the environment says already stays as it is.
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  const { configuration, tools } = await readSetup(process.env);
+  const log = createLog(configuration);
+  configuration.warnings.forEach((warning) => log.warn(warning));
+  installRuntime(configuration, log);
+
+  const shutdown = shutdownSignal(log);
+  const temporal = await connectTemporal(configuration, log, shutdown).catch((error: unknown) => {
+    if (shutdown.aborted) return undefined;
+    throw error;
+  });
+  if (temporal === undefined) return;
+
+  const connections = Connections.from(configuration);
+  const { workerHost, maxActivities, shutdownGraceSeconds } = configuration;
+  const { connection, namespace, client } = temporal;
+  const shared: Omit<WorkerOptions, 'taskQueue'> = {
+    connection,
+    namespace,
+    identity: `${process.pid}@${workerHost}`,
+    activities: createActivities({
+      connections,
+      tools,
+      dumpFolder: configuration.dumpFolder,
+      hostQueue: hostQueue(workerHost),
+      wakeups: new Wakeups(),
+      isRunning: (workflowId, runId) => isRunning(client, workflowId, runId),
+    }),
+    interceptors: { activity: [failureInterceptor] },
+    dataConverter: { payloadCodecs: [new LiveStatusCodec(connections, client)] },
+    maxConcurrentActivityTaskExecutions: maxActivities,
+    // A heartbeat is how a cancellation arrives, and what a crash loses.
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+    // Activities are cancelled at once: what they do with the time left is to end in good order.
+    shutdownGraceTime: 0,
+    shutdownForceTime: `${shutdownGraceSeconds + FORCE_SECONDS}s`,
+  };
+  const workers = await Promise.all([
+    Worker.create({
+      ...shared,
+      taskQueue: TASK_QUEUE,
+      // The folder, because its index is a .ts under tsx and a .js after the build.
+      workflowsPath: fileURLToPath(new URL('./workflows', import.meta.url)),
+      maxConcurrentWorkflowTaskExecutions: 20,
+      maxCachedWorkflows: 500,
+    }),
+    Worker.create({ ...shared, taskQueue: hostQueue(workerHost) }),
+  ]);
+  log.info(`ready: serving ${TASK_QUEUE} and ${hostQueue(workerHost)}`, {
+    aliases: connections.aliases().join(', '),
+  });
+  await runAll(workers, shutdown);
+  await connections.close();
+  await connection.close();
+}
+
+// When one of them fails, the other must not go on alone and look healthy.
+async function runAll(workers: readonly Worker[], shutdown: AbortSignal): Promise<void> {
+  const stop = (): void =>
+    workers.filter((worker) => worker.getState() === 'RUNNING').forEach((each) => each.shutdown());
+  const runs = workers.map((worker) => worker.run().finally(stop));
+  shutdown.addEventListener('abort', stop);
+  if (shutdown.aborted) stop();
+  const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected');
+  if (failed === undefined) return;
+  // Temporal then fails on its way out with errors about its own parts.
+  if (shutdown.aborted)
+    throw new Error('Some activities have not ended in time; the end is forced.');
+  throw failed.reason;
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`${redact(error instanceof Error ? error.message : String(error))}\n`);
+  process.exit(1);
+}

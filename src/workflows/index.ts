@@ -1,0 +1,1 @@
+export { migrateCollection } from './migrate-collection.js';

@@ -1,0 +1,39 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { MigrationStatus } from './status.js';
+
+/** Payload of a signal or update: nothing, or one JSON object; checked by the handler. */
+type Payload = [unknown?];
+
+export const statusQuery = defineQuery<MigrationStatus>('status');
+
+/** Signals and updates have the same names: a signal is sent and forgotten, an update answers. */
+export const signals = {
+  restore: defineSignal<Payload>('restore'),
+  cutover: defineSignal<Payload>('cutover'),
+  pause: defineSignal<Payload>('pause'),
+  resume: defineSignal<Payload>('resume'),
+  abort: defineSignal<Payload>('abort'),
+} as const;
+
+export const updates = {
+  restore: defineUpdate<object, Payload>('restore'),
+  cutover: defineUpdate<object, Payload>('cutover'),
+  pause: defineUpdate<object, Payload>('pause'),
+  resume: defineUpdate<object, Payload>('resume'),
+  abort: defineUpdate<object, Payload>('abort'),
+} as const;
+
+export type MessageName = keyof typeof signals;
+
+/** What the UI shows beside its forms. */
+export const descriptions: Readonly<Record<MessageName | 'status', string>> = {
+  status: 'Where the migration stands: phase, lag, counts, what speaks against a cutover.',
+  restore:
+    'Goes on with the restore after dump and capture, when started with "restore": "signal".',
+  cutover:
+    'Cuts over now. Refused with reasons while something speaks against it; {"force": ["code"]} overrules blockers by their code.',
+  pause: 'Stops copy, replay and verification; capture goes on, so that nothing is lost.',
+  resume: 'Ends a pause.',
+  abort:
+    'Ends the migration and removes what it wrote. {"dropTarget": true} also drops the target collection.',
+};

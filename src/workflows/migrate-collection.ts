@@ -1,0 +1,299 @@
+import {
+  ActivityFailure,
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { errorTypes } from '../errors.js';
+import type { CutoverOutcome, Migration, Traits } from '../migration.js';
+import { parseMigrateCollection } from '../options.js';
+import { copyCollection } from './copy-collection.js';
+import { renderDetails } from './details.js';
+import { Inbox } from './inbox.js';
+import { liveDetails, liveStatus } from './live.js';
+import { descriptions, statusQuery } from './messages.js';
+import { buildStatus, initialState, type MigrationState, type MigrationStatus } from './status.js';
+import { step } from './steps.js';
+
+/**
+ * Between two tries of a cutover that is to happen by itself. It grows, because each try is written
+ * into the history.
+ */
+const AUTO_CUTOVER_SECONDS = { first: 5, longest: 600 };
+/** How long a migration that has failed tries to clean up. */
+const FAILED_CLEAN_UP = '10 minutes' as const;
+
+/**
+ * Moves one live collection: token, capture, copy, replay, verification, cutover. Signals `restore`,
+ * `cutover`, `pause`, `resume`, `abort`; updates of the same names; query `status`.
+ * @param input see `migrateCollectionInput`.
+ * @returns the final status.
+ */
+export async function migrateCollection(input?: unknown): Promise<MigrationStatus> {
+  const parsed = parseMigrateCollection(input);
+  if ('error' in parsed) {
+    throw ApplicationFailure.create({
+      type: errorTypes.invalidInput,
+      message: parsed.error,
+      nonRetryable: true,
+    });
+  }
+  return new CollectionMigration({
+    workflowId: workflowInfo().workflowId,
+    // Stays the same when the workflow is reset, so that a reset run finds its own state.
+    runId: workflowInfo().originalExecutionRunId ?? workflowInfo().runId,
+    options: parsed.value,
+  }).run();
+}
+
+class CollectionMigration {
+  readonly #identity: Omit<Migration, 'traits'>;
+  readonly #state: MigrationState = initialState(now());
+  readonly #inbox: Inbox;
+  /** What a pause cancels. */
+  readonly #pausing = new Set<CancellationScope>();
+  readonly #story = new CancellationScope();
+  /** Work under way; nothing is cleaned up before it has ended. */
+  readonly #running = new Set<Promise<unknown>>();
+  #caughtUp = false;
+
+  constructor(identity: Omit<Migration, 'traits'>) {
+    this.#identity = identity;
+    this.#inbox = new Inbox(this.#state, now, () => this.#changed());
+    setHandler(statusQuery, () => liveStatus(identity, this.#state, this.#status()), {
+      description: descriptions.status,
+    });
+    this.#changed();
+  }
+
+  async run(): Promise<MigrationStatus> {
+    let migration: Migration | undefined;
+    try {
+      await this.#story.run(async () => {
+        const traits = await step('preflight')(this.#identity);
+        migration = this.#begin(traits);
+        await this.#migrate(migration);
+      });
+    } catch (error) {
+      await CancellationScope.nonCancellable(() => this.#end(migration, error));
+    }
+    await condition(allHandlersFinished);
+    return this.#status();
+  }
+
+  /** The story, from the token to the clean-up. */
+  async #migrate(migration: Migration): Promise<void> {
+    await step('captureToken')(migration);
+    const capture = this.#start(() => step('capture')(migration));
+    await Promise.race([capture.done, this.#copyAndFollow(migration)]);
+    // The target is open for applications: from here on there is only forward.
+    await CancellationScope.nonCancellable(async () => {
+      await capture.stop();
+      await this.#finish(migration);
+    });
+  }
+
+  /** From the copy to the cutover, while capture runs beside it. */
+  async #copyAndFollow(migration: Migration): Promise<void> {
+    this.#enter('copying');
+    const partitions = await this.#pausable(() => step('planCopy')(migration));
+    this.#state.copy = 'running';
+    await copyCollection(migration, partitions, {
+      pausable: (run) => this.#pausable(run),
+      restoreAllowed: () => this.#restoreAllowed(migration),
+    });
+    this.#state.copy = 'indexes';
+    await this.#pausable(() => step('buildIndexes')(migration));
+    await this.#pausable(() => step('renameStaging')(migration));
+    this.#state.copy = 'done';
+    this.#enter('replaying');
+    const replay = this.#start(() => this.#pausable(() => step('replay')(migration)));
+    const verification = this.#start(() => this.#verify(migration));
+    await Promise.race([replay.done, onlyFailure(verification.done), this.#cutOver(migration)]);
+    await CancellationScope.nonCancellable(async () => {
+      await verification.stop();
+      await replay.stop();
+    });
+  }
+
+  async #verify(migration: Migration): Promise<void> {
+    await this.#pausable(() => step('catchUp')(migration));
+    if (migration.options.verify === 'full') {
+      this.#state.verification = 'running';
+      this.#changed();
+      this.#state.report = await this.#pausable(() => step('verify')(migration));
+      this.#state.verification = 'done';
+    }
+    this.#caughtUp = true;
+    if (this.#state.phase === 'replaying') this.#enter('ready');
+  }
+
+  /** Returns when a cutover is done; refused ones change nothing. */
+  async #cutOver(migration: Migration): Promise<void> {
+    const isAuto = migration.options.cutover === 'auto';
+    let pauseSeconds = AUTO_CUTOVER_SECONDS.first;
+    for (;;) {
+      const isDue = () => isAuto && this.#state.phase === 'ready' && !this.#state.paused;
+      await condition(() => this.#inbox.request !== undefined || isDue());
+      const request = this.#inbox.request;
+      this.#enter('cuttingOver');
+      const outcome = await this.#tryCutover(migration, request?.force ?? []);
+      if (request) request.outcome = outcome;
+      this.#inbox.request = undefined;
+      if ('done' in outcome) {
+        this.#state.cutover = outcome.done;
+        this.#changed();
+        return;
+      }
+      this.#inbox.refuse(outcome.refused);
+      this.#enter(this.#caughtUp ? 'ready' : 'replaying');
+      if (request) continue;
+      await sleep(`${pauseSeconds}s`);
+      pauseSeconds = Math.min(AUTO_CUTOVER_SECONDS.longest, pauseSeconds * 2);
+    }
+  }
+
+  async #finish(migration: Migration): Promise<void> {
+    await step('convertIndexes')(migration);
+    this.#state.lateWrites = await step('countLateWrites')(migration);
+    const { keepBuffer } = migration.options;
+    const { left } = await step('cleanUp')(migration, { keepBuffer, dropTarget: false });
+    this.#state.left = left;
+    this.#enter('completed');
+  }
+
+  async #tryCutover(migration: Migration, force: readonly string[]): Promise<CutoverOutcome> {
+    try {
+      return await step('cutover')(migration, force);
+    } catch (error) {
+      const cause = error instanceof ActivityFailure ? error.cause : undefined;
+      const isRefusal =
+        cause instanceof ApplicationFailure && cause.type === errorTypes.cutoverRefused;
+      if (!isRefusal) throw error;
+      return { refused: [{ code: 'indexes', message: cause.message }] };
+    }
+  }
+
+  /** After a failure, an abort or a cancellation: removes what was written, says what is left. */
+  async #end(migration: Migration | undefined, error: unknown): Promise<void> {
+    this.#story.cancel();
+    await Promise.allSettled(this.#running);
+    const aborting = this.#state.aborting;
+    const isCancelled = aborting !== undefined || isCancellation(error);
+    if (migration) {
+      const limit = isCancelled
+        ? undefined
+        : { overrides: { scheduleToCloseTimeout: FAILED_CLEAN_UP } };
+      const options = { keepBuffer: false, dropTarget: aborting?.dropTarget ?? false };
+      const cleaned = await step('cleanUp', limit)(migration, options).catch(() => undefined);
+      const { targetNamespace } = migration.options;
+      this.#state.left = cleaned?.left ?? [`what this migration wrote for ${targetNamespace}`];
+    } else this.#state.left = [];
+    if (!isCancelled) this.#state.failure = messageOf(error);
+    this.#enter(isCancelled ? 'aborted' : 'failed');
+    await condition(allHandlersFinished);
+    if (aborting === undefined) throw this.#failure(error);
+  }
+
+  #failure(error: unknown): unknown {
+    const cause = error instanceof ActivityFailure ? error.cause : error;
+    if (!(cause instanceof ApplicationFailure)) return error;
+    const left = this.#state.left ?? [];
+    return ApplicationFailure.create({
+      type: cause.type ?? 'Error',
+      message: left.length > 0 ? `${cause.message} (left: ${left.join(', ')})` : cause.message,
+      details: cause.details ?? [],
+      nonRetryable: true,
+    });
+  }
+
+  async #restoreAllowed({ options }: Migration): Promise<void> {
+    if (options.restore === 'auto' || this.#inbox.restoreRequested) return;
+    this.#enter('waiting');
+    await condition(() => this.#inbox.restoreRequested);
+    this.#enter('copying');
+  }
+
+  /** Runs work that a pause cancels and a resume runs again. */
+  async #pausable<T>(run: () => Promise<T>): Promise<T> {
+    const outer = CancellationScope.current();
+    for (;;) {
+      await condition(() => !this.#state.paused);
+      const scope = new CancellationScope();
+      this.#pausing.add(scope);
+      try {
+        return await this.#track(scope.run(run));
+      } catch (error) {
+        const isPause = isCancellation(error) && this.#state.paused && !outer.consideredCancelled;
+        if (!isPause) throw error;
+      } finally {
+        this.#pausing.delete(scope);
+      }
+    }
+  }
+
+  /** Starts work beside the story. `stop` cancels it and returns when it has ended. */
+  #start(run: () => Promise<unknown>): { done: Promise<unknown>; stop: () => Promise<void> } {
+    const scope = new CancellationScope();
+    const done = this.#track(scope.run(run));
+    const stop = async () => {
+      scope.cancel();
+      await done.catch((error: unknown) => {
+        if (!isCancellation(error)) throw error;
+      });
+    };
+    return { done, stop };
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work);
+    const forget = () => this.#running.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+
+  #begin(traits: Traits): Migration {
+    const { documents, bytes, warnings } = traits;
+    this.#state.total = { documents, bytes };
+    this.#state.warnings = warnings;
+    if (this.#identity.options.verify === 'none') this.#state.verification = 'none';
+    return { ...this.#identity, traits };
+  }
+
+  #enter(phase: MigrationState['phase']): void {
+    this.#state.phase = phase;
+    this.#changed();
+  }
+
+  /** After every change of the state. */
+  #changed(): void {
+    if (this.#state.paused) for (const scope of this.#pausing) scope.cancel();
+    if (this.#state.aborting) this.#story.cancel();
+    setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
+  }
+
+  #status(): MigrationStatus {
+    return buildStatus(this.#state, this.#identity);
+  }
+}
+
+function now(): string {
+  return new Date(Date.now()).toISOString();
+}
+
+function messageOf(error: unknown): string {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** Rejects when the work fails, and never resolves. */
+async function onlyFailure(work: Promise<unknown>): Promise<never> {
+  await work;
+  return new Promise<never>(() => undefined);
+}

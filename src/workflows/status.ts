@@ -1,0 +1,299 @@
+import type {
+  Blocker,
+  CutoverReport,
+  LateWrites,
+  Migration,
+  VerificationReport,
+} from '../migration.js';
+import { isFinal, type Phase } from './phases.js';
+
+/** Documents and bytes. */
+export interface Amount {
+  readonly documents: number;
+  readonly bytes: number;
+}
+
+/** What hinders a migration and what a person can do. */
+export interface Problem {
+  readonly what: string;
+  readonly since?: string;
+  readonly todo: string;
+}
+
+/** What the workflow itself knows. */
+export interface MigrationState {
+  phase: Phase;
+  paused: boolean;
+  startedAt: string;
+  copy: 'planned' | 'running' | 'indexes' | 'done';
+  verification: 'none' | 'planned' | 'running' | 'done';
+  report?: VerificationReport;
+  /** Why the last cutover was refused. */
+  refused?: { readonly at: string; readonly blockers: readonly Blocker[] };
+  /** Messages that were not understood: their name and why. */
+  rejected: { readonly at: string; readonly message: string }[];
+  cutover?: CutoverReport;
+  lateWrites?: LateWrites;
+  aborting?: { readonly dropTarget: boolean; readonly reason?: string };
+  /** What is left at the target after the clean-up. */
+  left?: readonly string[];
+  failure?: string;
+  warnings: readonly string[];
+  total: Amount;
+}
+
+/** What the servers and Temporal say at the moment of the query. */
+export interface Live {
+  readonly asOf: string;
+  readonly lagSeconds?: number | undefined;
+  readonly stalled: boolean;
+  readonly captured: {
+    readonly events: number;
+    readonly buffered: number;
+    readonly bytes: number;
+    readonly eventsPerSecond: number;
+    readonly resumeToken?: string;
+  };
+  readonly applied: { readonly changes: number; readonly changesPerSecond: number };
+  readonly positions: {
+    readonly read?: string | undefined;
+    readonly buffered?: string | undefined;
+    readonly applied?: string | undefined;
+  };
+  readonly buffer?: Amount;
+  readonly oplogHours?: number | undefined;
+  readonly copied: Amount & {
+    readonly read: number;
+    readonly partitions: number;
+    readonly copiedPartitions: number;
+  };
+  readonly verified: Amount;
+  /** Running activities that Temporal is not happy with. */
+  readonly problem?: Problem;
+}
+
+/** The answer to the query `status`. */
+export interface MigrationStatus {
+  readonly phase: Phase;
+  readonly paused: boolean;
+  readonly stalled: boolean;
+  /** What the migration waits for, if it waits. */
+  readonly waitingFor: string | null;
+  readonly source: string;
+  readonly target: string;
+  readonly namespace: string;
+  readonly targetNamespace: string;
+  readonly startedAt: string;
+  readonly lagSeconds: number | null;
+  readonly captured: Live['captured'] | null;
+  readonly applied: Live['applied'] | null;
+  /** Times up to which the source's changes are read, in the buffer, at the target, and compared. */
+  readonly positions: Live['positions'] & { readonly verified?: string | undefined };
+  readonly copied: Amount;
+  readonly total: Amount;
+  /** Percent of the documents that are in the target, of the copy alone. */
+  readonly copiedPercent: number | null;
+  readonly etaSeconds: number | null;
+  readonly buffer: Amount | null;
+  /** Hours of change history that the source holds beyond what is read: an outage may last so long. */
+  readonly oplogHoursLeft: number | null;
+  readonly verification: {
+    readonly state: MigrationState['verification'];
+    readonly documents: number;
+    readonly bytes: number;
+    readonly report: VerificationReport | null;
+  };
+  /** May it cut over now? */
+  readonly mayCutOver: boolean;
+  readonly blockers: readonly Blocker[];
+  readonly lastRefusal: MigrationState['refused'] | null;
+  readonly problem: Problem | null;
+  readonly warnings: readonly string[];
+  readonly rejectedMessages: MigrationState['rejected'];
+  readonly cutover: CutoverReport | null;
+  /** When the target was ready for applications. */
+  readonly openedAt: string | null;
+  readonly lateWrites: LateWrites | null;
+  readonly left: readonly string[] | null;
+  /** When the live fields were read; with `error` they could not be. */
+  readonly live: { readonly asOf?: string; readonly error?: string };
+}
+
+/** State at the start. */
+export function initialState(startedAt: string): MigrationState {
+  return {
+    phase: 'preflight',
+    paused: false,
+    startedAt,
+    copy: 'planned',
+    verification: 'planned',
+    rejected: [],
+    warnings: [],
+    total: { documents: 0, bytes: 0 },
+  };
+}
+
+/**
+ * What speaks against a cutover by the workflow's own knowledge. The lag, and differences that are
+ * still there, are looked at by the cutover itself.
+ */
+export function stateBlockers(state: MigrationState): Blocker[] {
+  const blockers: Blocker[] = [];
+  const add = (code: string, message: string) => blockers.push({ code, message });
+  if (isFinal(state.phase)) add('ended', `the migration is ${state.phase}`);
+  if (state.aborting) add('aborting', 'the migration is being aborted');
+  if (state.phase === 'cuttingOver') add('cuttingOver', 'a cutover is under way');
+  if (state.paused) add('paused', 'the migration is paused: send resume');
+  if (state.phase === 'waiting') add('waiting', 'the copy waits for the signal restore');
+  else if (state.copy !== 'done') add('copy', 'the copy is not finished');
+  if (state.verification === 'planned' || state.verification === 'running') {
+    add('verification', 'the comparison of all documents is not finished');
+  }
+  return blockers;
+}
+
+/** All that speaks against a cutover now. */
+export function allBlockers(
+  state: MigrationState,
+  migration: Pick<Migration, 'options'>,
+  live: Live | undefined,
+): Blocker[] {
+  const blockers = stateBlockers(state);
+  if (isFinal(state.phase)) return blockers;
+  const { differing = 0, missing = 0, extra = 0 } = state.report ?? {};
+  if (differing + missing + extra > 0) {
+    blockers.push({
+      code: 'differences',
+      message: `documents differ: ${differing} in content, ${missing} missing, ${extra} extra at the target`,
+    });
+  }
+  if (!live) {
+    blockers.push({ code: 'unknown', message: 'the state at the servers could not be read' });
+    return blockers;
+  }
+  if (live.stalled)
+    blockers.push({ code: 'stalled', message: 'capture has not been heard of for 30 s' });
+  const { maxLagSeconds } = migration.options;
+  if (live.lagSeconds === undefined || live.lagSeconds > maxLagSeconds) {
+    blockers.push({
+      code: 'lag',
+      message: `the target is ${live.lagSeconds ?? 'an unknown number of'} seconds behind; allowed are ${maxLagSeconds}`,
+    });
+  }
+  return blockers;
+}
+
+/** Puts together what the workflow and the servers know. */
+export function buildStatus(
+  state: MigrationState,
+  migration: Pick<Migration, 'options'>,
+  live?: Live | { readonly error: string },
+): MigrationStatus {
+  const { source, target, namespace, targetNamespace } = migration.options;
+  const now = live && !('error' in live) ? live : undefined;
+  const blockers = allBlockers(state, migration, now);
+  const done = state.copy === 'done' || state.copy === 'indexes';
+  const copied = now?.copied ?? { documents: 0, bytes: 0 };
+  const total = {
+    documents: Math.max(state.total.documents, copied.documents),
+    bytes: Math.max(state.total.bytes, copied.bytes),
+  };
+  return {
+    phase: state.phase,
+    paused: state.paused,
+    stalled: now?.stalled ?? false,
+    waitingFor: waitingFor(state),
+    source,
+    target,
+    namespace,
+    targetNamespace,
+    startedAt: state.startedAt,
+    lagSeconds: now?.lagSeconds ?? null,
+    captured: now?.captured ?? null,
+    applied: now?.applied ?? null,
+    positions: {
+      ...now?.positions,
+      ...(state.verification === 'done' && { verified: now?.positions.applied }),
+    },
+    copied: { documents: copied.documents, bytes: copied.bytes },
+    total,
+    copiedPercent: done ? 100 : percent(copied.documents, total.documents),
+    etaSeconds: eta(state, now, copied.documents, total.documents),
+    buffer: now?.buffer ?? null,
+    oplogHoursLeft: oplogHoursLeft(now),
+    verification: {
+      state: state.verification,
+      documents: state.report?.documents ?? now?.verified.documents ?? 0,
+      bytes: state.report?.bytes ?? now?.verified.bytes ?? 0,
+      report: state.report ?? null,
+    },
+    mayCutOver: blockers.length === 0,
+    blockers,
+    lastRefusal: state.refused ?? null,
+    problem: problemOf(state, live),
+    warnings: state.warnings,
+    rejectedMessages: state.rejected,
+    cutover: state.cutover ?? null,
+    openedAt: state.cutover?.openedAt ?? null,
+    lateWrites: state.lateWrites ?? null,
+    left: state.left ?? null,
+    live: live ? ('error' in live ? { error: live.error } : { asOf: live.asOf }) : {},
+  };
+}
+
+function waitingFor(state: MigrationState): string | null {
+  if (isFinal(state.phase)) return null;
+  if (state.paused) return 'the signal resume';
+  if (state.phase === 'waiting') return 'the signal restore';
+  if (state.phase === 'ready') return 'the signal cutover';
+  return null;
+}
+
+function problemOf(
+  state: MigrationState,
+  live: Live | { readonly error: string } | undefined,
+): Problem | null {
+  if (state.failure)
+    return { what: state.failure, todo: 'mend what the message names, then start again' };
+  if (isFinal(state.phase) || !live) return null;
+  if ('error' in live) {
+    return {
+      what: `the state at the servers could not be read: ${live.error}`,
+      todo: 'see that source and target can be reached from the worker',
+    };
+  }
+  if (live.problem) return live.problem;
+  if (!live.stalled || state.phase === 'preflight') return null;
+  return {
+    what: 'capture has not been heard of for 30 s',
+    todo: 'see that a worker is running and that it reaches source and target',
+  };
+}
+
+function oplogHoursLeft(live: Live | undefined): number | null {
+  if (live?.oplogHours === undefined) return null;
+  const behind = live.positions.buffered
+    ? (Date.parse(live.asOf) - Date.parse(live.positions.buffered)) / 3_600_000
+    : 0;
+  return Math.max(0, Math.round((live.oplogHours - behind) * 100) / 100);
+}
+
+function percent(part: number, whole: number): number | null {
+  return whole > 0 ? Math.min(100, Math.round((part / whole) * 1000) / 10) : null;
+}
+
+function eta(
+  state: MigrationState,
+  live: Live | undefined,
+  copied: number,
+  total: number,
+): number | null {
+  if (!live || state.paused) return null;
+  const elapsed = (Date.parse(live.asOf) - Date.parse(state.startedAt)) / 1000;
+  if (state.phase === 'copying' && state.copy === 'running') {
+    return copied > 0 ? Math.round((elapsed / copied) * Math.max(0, total - copied)) : null;
+  }
+  const left = live.captured.buffered - live.applied.changes;
+  if (state.phase !== 'replaying' || live.applied.changesPerSecond === 0) return null;
+  return Math.max(0, Math.round(left / live.applied.changesPerSecond));
+}

@@ -1,0 +1,82 @@
+import {
+  ActivityCancellationType,
+  type ActivityOptions,
+  proxyActivities,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.js';
+
+/** Activities are waited for when they are cancelled: the default would let them write on. */
+const shared = {
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  heartbeatTimeout: '30s',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
+} as const satisfies ActivityOptions;
+
+/** Goes on until it is done or cancelled, however long that takes; retried for ever. */
+const LONG = '365 days';
+
+/**
+ * Options of each step by name: how long one attempt may take, and what a person reads in the UI.
+ * `%` in a summary stands for the detail given to `step`.
+ */
+const options = {
+  preflight: {
+    summary: 'Look at both sides; nothing is written',
+    startToCloseTimeout: '10 minutes',
+  },
+  captureToken: {
+    summary: 'Fix the position in the change stream',
+    startToCloseTimeout: '10 minutes',
+  },
+  capture: {
+    summary: 'Keep every change in the buffer until the cutover',
+    startToCloseTimeout: LONG,
+  },
+  planCopy: { summary: 'Cut the collection into partitions', startToCloseTimeout: '1 hour' },
+  dump: { summary: 'mongodump: partition %', startToCloseTimeout: LONG },
+  restore: { summary: 'mongorestore: partition %', startToCloseTimeout: LONG },
+  copyPartition: { summary: 'Copy from server to server: partition %', startToCloseTimeout: LONG },
+  buildIndexes: {
+    summary: 'Build the indexes, not yet unique or expiring',
+    startToCloseTimeout: LONG,
+  },
+  renameStaging: { summary: 'Give the copy its final name', startToCloseTimeout: '1 hour' },
+  replay: { summary: 'Apply changes from the buffer until the cutover', startToCloseTimeout: LONG },
+  catchUp: { summary: 'Wait until the replay has caught up', startToCloseTimeout: LONG },
+  verify: { summary: 'Compare every document byte for byte', startToCloseTimeout: LONG },
+  cutover: { summary: 'Fence, last changes, indexes into force', startToCloseTimeout: '6 hours' },
+  convertIndexes: {
+    summary: 'Convert unique indexes while applications write',
+    startToCloseTimeout: LONG,
+  },
+  countLateWrites: {
+    summary: 'Look for writes after the fence',
+    startToCloseTimeout: '10 minutes',
+  },
+  cleanUp: {
+    summary: 'Remove buffer, control document and dump files',
+    startToCloseTimeout: '1 hour',
+  },
+} as const satisfies Record<keyof Activities, ActivityOptions>;
+
+/** More options for one call. */
+export interface StepOptions {
+  /** Detail in id and summary: the number of a partition. */
+  readonly detail?: number;
+  readonly overrides?: ActivityOptions;
+}
+
+/** One step, ready to be called; its id and summary are what a person reads in the UI. */
+export function step<Name extends keyof Activities>(
+  name: Name,
+  { detail, overrides }: StepOptions = {},
+): Activities[Name] {
+  const { summary, startToCloseTimeout } = options[name];
+  return proxyActivities<Activities>({
+    ...shared,
+    startToCloseTimeout,
+    activityId: detail === undefined ? name : `${name}-${detail}`,
+    summary: summary.replace('%', String(detail ?? '')),
+    ...overrides,
+  })[name];
+}

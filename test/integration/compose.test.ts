@@ -1,0 +1,172 @@
+import { readFile, readdir, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Ajv } from 'ajv';
+import { execa } from 'execa';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import schema from '../fixtures/compose-spec.json' with { type: 'json' };
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string): Promise<string> => readFile(new URL(path, `file://${root}`), 'utf8');
+
+const compose: unknown = parse(await read('docker-compose.yml'), { merge: true });
+const dockerfile = await read('Dockerfile');
+
+const healthcheck = z.object({ test: z.array(z.string()) });
+const { services, volumes } = z
+  .object({
+    services: z.record(
+      z.string(),
+      z.object({
+        image: z.string(),
+        build: z.string().optional(),
+        restart: z.string(),
+        entrypoint: z.array(z.string()).optional(),
+        healthcheck: healthcheck.optional(),
+        ports: z.array(z.string()).default([]),
+        volumes: z.array(z.string()).default([]),
+        environment: z.record(z.string(), z.string()).default({}),
+        depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
+        stop_grace_period: z.string().optional(),
+      }),
+    ),
+    volumes: z.record(z.string(), z.null()),
+  })
+  .parse(compose);
+const all = Object.entries(services);
+
+/** Worker's own grace for its activities, which the container has to outlast. */
+const SHUTDOWN_GRACE_SECONDS = 20;
+
+/** The Compose command of this machine, or undefined. */
+async function composeCommand(): Promise<readonly [string, ...string[]] | undefined> {
+  for (const command of [['docker', 'compose'], ['docker-compose']] as const) {
+    const [file, ...args] = command;
+    const { failed } = await execa(file, [...args, 'version'], { reject: false });
+    if (!failed) return command;
+  }
+  return undefined;
+}
+
+const command = await composeCommand();
+
+describe('docker-compose.yml', () => {
+  it.skipIf(command === undefined)('is taken by docker compose', async () => {
+    const [file = '', ...args] = command ?? [];
+    await execa(file, [...args, 'config', '--quiet'], { cwd: root });
+  });
+
+  it('follows the Compose Specification', () => {
+    // Its dialect is draft 7, by an address that Ajv does not know it under.
+    const { $schema: _, ...rules } = schema;
+    const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+    ajv.validate(rules, compose);
+    expect(ajv.errors ?? []).toEqual([]);
+  });
+
+  it('would not follow it with a mistake', () => {
+    const { $schema: _, ...rules } = schema;
+    const ajv = new Ajv({ strict: false, validateFormats: false });
+    expect(ajv.validate(rules, { services: { worker: { imgae: 'x' } } })).toBe(false);
+  });
+
+  it.each(all)('%s pins its image by a tag', (_, { image }) => {
+    expect(image).toMatch(/^[a-z\d/.-]+:v?\d+(\.\d+)+(-[\w.]+)?$/);
+  });
+
+  it.each(all)('%s is only reachable from this machine', (_, { ports }) => {
+    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+  });
+
+  it.each(all)('%s waits for what tells when it is ready', (_, { depends_on: needs }) => {
+    for (const [name, { condition }] of Object.entries(needs)) {
+      const needed = services[name];
+      expect(needed, name).toBeDefined();
+      if (condition === 'service_healthy') expect(needed?.healthcheck, name).toBeDefined();
+      else expect(needed?.restart, name).toMatch(/^on-failure/);
+    }
+  });
+
+  it.each(all)('%s mounts what exists', async (_, { volumes: mounts, entrypoint = [] }) => {
+    for (const mount of mounts) {
+      const [source = '', , mode] = mount.split(':');
+      if (source.startsWith('./')) {
+        expect((await stat(new URL(source, `file://${root}`))).isDirectory()).toBe(true);
+        expect(mode).toBe('ro');
+      } else {
+        expect(volumes).toHaveProperty(source);
+      }
+    }
+    const script = entrypoint.find((word) => word.startsWith('/docker/'));
+    const folder = mounts.find((mount) => mount.includes(':/docker:'))?.split(':')[0] ?? '';
+    if (script !== undefined) await read(script.replace('/docker', folder));
+  });
+
+  it('waits by health checks and never sleeps', async () => {
+    const tests = all.flatMap(([, service]) => service.healthcheck?.test ?? []);
+    const scripts = await readdir(new URL('docker', `file://${root}`), {
+      recursive: true,
+      withFileTypes: true,
+    });
+    const files = scripts.filter((entry) => entry.isFile());
+    const texts = await Promise.all(
+      files.map(({ parentPath, name }) => readFile(`${parentPath}/${name}`, 'utf8')),
+    );
+    expect([...tests, ...texts].join('\n')).not.toMatch(/\bsleep\b/i);
+  });
+
+  it('gives the worker longer to stop than the worker gives its activities', () => {
+    const grace = Number.parseInt(services['worker']?.stop_grace_period ?? '', 10);
+    expect(services['worker']?.stop_grace_period).toBe(`${grace}s`);
+    expect(grace).toBeGreaterThan(SHUTDOWN_GRACE_SECONDS);
+  });
+
+  it('gives the worker its connections, its host and a volume for dumps', () => {
+    const { environment, volumes: mounts, build } = services['worker'] ?? {};
+    expect(build).toBe('.');
+    expect(Object.keys(environment ?? {}).toSorted()).toEqual([
+      'MONGODB_URI_SOURCE',
+      'MONGODB_URI_TARGET',
+      'TEMPORAL_ADDRESS',
+      'WORKER_HOST',
+    ]);
+    const folder = /DUMP_DIR=(\S+)/.exec(dockerfile)?.[1];
+    expect(mounts).toEqual([`dumps:${folder}`]);
+  });
+});
+
+describe('Dockerfile', () => {
+  const bases = [...dockerfile.matchAll(/^FROM (?:--\S+ )*(\S+)/gm)].map(([, base = '']) => base);
+
+  it('pins its bases by tag', () => {
+    expect(bases.length).toBeGreaterThan(1);
+    for (const base of bases) expect(base).toMatch(/^[a-z/]+:\d+\.\d+\.\d+-bookworm(-slim)?$/);
+  });
+
+  it('runs as a numbered user that is not root', () => {
+    const users = [...dockerfile.matchAll(/^USER (\d+):/gm)].map(([, user]) => Number(user));
+    expect(users).toEqual([1000]);
+    expect(dockerfile.lastIndexOf('\nUSER ')).toBeGreaterThan(dockerfile.lastIndexOf('\nRUN '));
+  });
+
+  it('says when it is healthy', () => {
+    expect(dockerfile).toMatch(/^HEALTHCHECK /m);
+  });
+
+  it('copies only what .dockerignore lets in', async () => {
+    const allowed = (await read('.dockerignore')).matchAll(/^!(.+)$/gm);
+    const paths = [...allowed].map(([, path = '']) => path);
+    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(
+      ([, sources = '']) => sources.split(' '),
+    );
+    expect(copied.length).toBeGreaterThan(0);
+    for (const source of copied) {
+      expect(
+        paths.some((path) => source === path || source.startsWith(`${path}/`)),
+        source,
+      ).toBe(true);
+      await stat(new URL(source, `file://${root}`));
+    }
+  });
+});
