@@ -140,8 +140,10 @@ async function rebuild(context: FinalContext, name: string): Promise<void> {
   try {
     await createIndexes(db, collection, [wanted], context);
   } catch (error) {
-    if (errorCode(error) !== DUPLICATE_KEY) throw error;
-    const keyValue: unknown = error instanceof MongoServerError ? error['keyValue'] : {};
+    // 4.4 puts keys of a collation into its answer, which are not text and fail to decode.
+    const unreadable = error instanceof BSON.BSONError;
+    if (errorCode(error) !== DUPLICATE_KEY && !unreadable) throw error;
+    const keyValue: unknown = error instanceof MongoServerError ? error['keyValue'] : 'not shown';
     // Whoever looks into the duplicates, or goes on without the cutover, is better off with an index.
     await createIndexes(db, collection, [loadForm(spec)], context);
     throw duplicatesError(

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { parseMigrateCollection } from '../../../src/options.js';
+import { checkOplog, diskNeeded, estimateCopyHours } from '../../../src/preflight/copy.js';
+import { Findings, type SourceReport } from '../../../src/preflight/report.js';
+
+const GIB = 1024 ** 3;
+
+function optionsOf(input: Record<string, unknown>) {
+  const parsed = parseMigrateCollection({
+    source: 'one',
+    target: 'other',
+    namespace: 'shop.orders',
+    ...input,
+  });
+  if ('error' in parsed) throw new Error(parsed.error);
+  return parsed.value;
+}
+
+describe('disk for dump files', () => {
+  it.each([
+    ['what is in flight', {}, 100 * GIB, false, 2.2 * GIB],
+    ['a small collection', {}, GIB, false, 1.1 * GIB],
+    ['all where the restore waits', { restore: 'signal' }, 100 * GIB, false, 110 * GIB],
+    ['all where it is one partition', {}, 100 * GIB, true, 110 * GIB],
+    ['more lanes', { parallelPartitions: 8 }, 100 * GIB, false, 8.8 * GIB],
+  ])('is for %s', (_what, input, bytes, single, needed) => {
+    expect(diskNeeded(bytes, optionsOf(input), single)).toBeCloseTo(needed, -1);
+  });
+});
+
+describe('the oplog', () => {
+  const report: SourceReport = {
+    version: '6.0.5',
+    topology: 'replicaSet',
+    documents: 1e9,
+    bytes: 1e12,
+    averageBytes: 1000,
+    indexes: [],
+    options: [],
+  };
+  const check = (held: Partial<SourceReport>, copyHours: number) => {
+    const findings = new Findings();
+    checkOplog(findings, { ...report, ...held }, copyHours);
+    return findings.warnings.map(({ message }) => message).join();
+  };
+
+  it('is too short for a copy that takes longer', () => {
+    const hours = estimateCopyHours(report.bytes);
+    expect(hours).toBeCloseTo(9.26, 2);
+    expect(check({ oplogHours: 5, oplogAtLeast: false }, hours)).toMatch(/5\.0 h .*9\.3 h/);
+    expect(check({ oplogHours: 10, oplogAtLeast: false }, hours)).toBe('');
+  });
+
+  it('is too short for any outage below an hour', () => {
+    expect(check({ oplogHours: 0.5, oplogAtLeast: false }, 0.1)).toContain('0.5 h');
+    expect(check({ oplogHours: 744, oplogAtLeast: true }, 1000)).toBe('');
+    expect(check({}, 1000)).toBe('');
+  });
+});
