@@ -5,7 +5,7 @@ import { open } from './activities/context.js';
 import { measureBuffer } from './mongo/buffer.js';
 import type { ControlDocument } from './mongo/control.js';
 import type { CopySummary } from './mongo/copy-plan.js';
-import { isStalled, lagSeconds } from './mongo/lag.js';
+import { appliedAsOf, isStalled, lagSeconds } from './mongo/lag.js';
 import { Verification } from './mongo/verification.js';
 import { findProblem } from './pending-activities.js';
 import { redact } from './redact.js';
@@ -133,7 +133,7 @@ function describeControl(
     positions: {
       read: capture?.readAsOf?.toISOString(),
       buffered: capture?.asOf?.toISOString(),
-      applied: replay?.asOf?.toISOString(),
+      applied: document && appliedAsOf(document)?.toISOString(),
     },
     oplogHours: capture?.oplogHours,
   };

@@ -67,8 +67,10 @@ export interface CutoverReport {
   readonly drainedChanges: number;
   /** Documents compared again at the cutover. */
   readonly rechecked: number;
+  /** Over the whole migration: events read, changes applied, documents and bytes copied. */
   readonly captured: number;
   readonly applied: number;
+  readonly copied: { readonly documents: number; readonly bytes: number };
 }
 
 export type CutoverOutcome =

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.js';
 import { Connections } from './connections.js';
@@ -13,6 +12,7 @@ import { readSetup } from './setup.js';
 import { shutdownSignal } from './shutdown.js';
 import { connectTemporal, isRunning } from './temporal.js';
 import { Wakeups } from './wake.js';
+import { loadWorkflowBundle } from './workflow-bundle.js';
 
 /** Seconds between the end of the time that activities have to end and the end of their waiting. */
 const FORCE_SECONDS = 10;
@@ -61,8 +61,9 @@ async function main(): Promise<void> {
     Worker.create({
       ...shared,
       taskQueue: TASK_QUEUE,
-      // The folder, because its index is a .ts under tsx and a .js after the build.
-      workflowsPath: fileURLToPath(new URL('./workflows', import.meta.url)),
+      workflowBundle: await loadWorkflowBundle(),
+      // One thread replays hundreds of migrations, and each costs memory.
+      workflowThreadPoolSize: 1,
       maxConcurrentWorkflowTaskExecutions: 20,
       maxCachedWorkflows: 500,
     }),

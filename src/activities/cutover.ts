@@ -1,10 +1,11 @@
 import type { Timestamp } from 'mongodb';
+import { errorTypes, PermanentError } from '../errors.js';
 import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
 import { readCatalogue } from '../mongo/catalogue.js';
 import type { ControlDocument } from '../mongo/control.js';
-import { convertUnique, enforceFinal, type FinalContext } from '../mongo/final-form.js';
+import { convertUnique, enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
 import { isStalled, lagSeconds } from '../mongo/lag.js';
 import { replayRanges } from '../mongo/replay-loop.js';
@@ -63,6 +64,11 @@ async function cutOver(
   const held = await takeOverReplay(control, session, () => control.hold());
   if (!held) throw new Error('the migration could not be held');
 
+  const context = finalContext(opened, catalogue, pulse);
+  const plan = planFinal(catalogue, migration.traits.features);
+  // An attempt before this one may have got as far as that.
+  await relaxFinal(context, plan);
+
   const fencedAt = new Date();
   const fence = await readFence(opened);
   status.doing = `reading the stream up to ${showTime(fence)}`;
@@ -87,10 +93,19 @@ async function cutOver(
   }
 
   status.doing = 'bringing indexes and options into force';
-  const context = finalContext(opened, catalogue, pulse);
-  await enforceFinal(context, planFinal(catalogue, migration.traits.features));
+  try {
+    await enforceFinal(context, plan);
+  } catch (error) {
+    await relaxFinal(context, plan).catch(() => undefined);
+    const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
+    if (!isRefusal) throw error;
+    return { refused: [{ code: 'indexes', message: error.message }] };
+  }
   const openedAt = new Date();
-  const { capture, replay } = await control.read();
+  const [{ capture, replay }, copied] = await Promise.all([
+    control.read(),
+    opened.plan.summarise(),
+  ]);
   const report: CutoverReport = {
     fence: showTime(fence),
     fencedAt: fencedAt.toISOString(),
@@ -101,6 +116,7 @@ async function cutOver(
     rechecked,
     captured: capture.events,
     applied: replay.events,
+    copied: { documents: copied.written, bytes: copied.readBytes },
   };
   await control.set({ fence });
   return { done: report };

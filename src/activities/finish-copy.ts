@@ -1,7 +1,8 @@
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Migration } from '../migration.js';
 import { readCatalogue } from '../mongo/catalogue.js';
-import { createIndexes, loadForm, secondaryIndexes } from '../mongo/indexes.js';
+import { loadForms } from '../mongo/index-twins.js';
+import { createIndexes } from '../mongo/indexes.js';
 import { runCommand } from '../mongo/raw.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
 
@@ -24,7 +25,7 @@ export async function buildIndexes(
     async ({ signal, touch }) => {
       const catalogue = await readCatalogue(source, sourceCollection, signal);
       if (!catalogue) throw new Error(`${sourceCollection} is no longer at the source`);
-      const specs = secondaryIndexes(catalogue).map(loadForm);
+      const specs = loadForms(catalogue);
       if ((await control.read()).renamed) return specs.length;
       await createIndexes(target, staging, specs, {
         signal,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Migration, VerificationReport } from '../migration.js';
 import { compareDocuments, compareIds, type DocumentDifference } from '../mongo/compare.js';
-import { lagSeconds } from '../mongo/lag.js';
+import { appliedAsOf, lagSeconds } from '../mongo/lag.js';
 import { partitionFilter } from '../mongo/partitions.js';
 import { summariseDifferences, Verification } from '../mongo/verification.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
@@ -153,12 +153,8 @@ async function untilAppliedSince(
   { signal, touch }: Pulse,
 ): Promise<void> {
   for (;;) {
-    const { capture, replay } = await control.read();
-    const known = capture.asOf ?? new Date(0);
-    if (known >= time && replay.through !== undefined) {
-      const upTo = capture.through?._data ?? '';
-      if (replay.through >= upTo || (replay.asOf ?? new Date(0)) >= time) return;
-    }
+    const applied = appliedAsOf(await control.read());
+    if (applied && applied >= time) return;
     touch();
     await sleep(POLL_MS, undefined, { signal });
   }

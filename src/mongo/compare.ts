@@ -30,7 +30,7 @@ export interface Compared {
 
 /** Differing documents kept per call; more than that is no longer a matter of lag. */
 const MAX_DIFFERENCES = 50_000;
-const BATCH_DOCUMENTS = 5_000;
+const BATCH_DOCUMENTS = 2_000;
 /** Bytes of unmatched documents kept for comparison; beyond that only their `_id`s are. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const IDS_PER_QUERY = 1_000;

@@ -56,6 +56,23 @@ export async function convertUnique(context: FinalContext, plan: FinalPlan): Pro
   for (const step of plan.afterOpening) await applyStep(context, step);
 }
 
+/**
+ * Takes back what `enforceFinal` did and replay could not live with: a prepared index refuses values
+ * that move between documents, a validator refuses documents older than itself. May run again.
+ */
+export async function relaxFinal(context: FinalContext, plan: FinalPlan): Promise<void> {
+  const current = await readCatalogue(context.db, context.collection, context.signal);
+  for (const step of plan.beforeOpening) {
+    if (step.kind === 'prepareUnique') {
+      const index = current?.indexes.find((spec) => indexName(spec) === step.index);
+      const isPrepared = index !== undefined && hasFlag(index, 'prepareUnique');
+      if (isPrepared) await modify(context, { index: { name: step.index, prepareUnique: false } });
+    }
+    const isValidated = step.kind === 'validator' && current?.options.has('validator');
+    if (isValidated) await modify(context, { validationLevel: 'off' });
+  }
+}
+
 async function applyStep(context: FinalContext, step: FinalStep): Promise<void> {
   switch (step.kind) {
     case 'validator':

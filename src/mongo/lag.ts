@@ -15,11 +15,25 @@ export function lagSeconds(
   now = new Date(),
 ): number | undefined {
   if (!capture.through || !capture.asOf || !capture.at) return undefined;
-  const allApplied = replay.through !== undefined && replay.through >= capture.through._data;
   const isFresh = now.getTime() - capture.at.getTime() < FRESH_MS;
-  if (allApplied && isFresh) return seconds(capture.at.getTime() - capture.asOf.getTime());
-  const asOf = allApplied ? capture.asOf : replay.asOf;
+  if (isAllApplied({ capture, replay }) && isFresh) {
+    return seconds(capture.at.getTime() - capture.asOf.getTime());
+  }
+  const asOf = appliedAsOf({ capture, replay });
   return asOf && seconds(now.getTime() - asOf.getTime());
+}
+
+/** Time up to which the source's changes are at the target. */
+export function appliedAsOf({
+  capture,
+  replay,
+}: Pick<ControlDocument, 'capture' | 'replay'>): Date | undefined {
+  return isAllApplied({ capture, replay }) ? capture.asOf : replay.asOf;
+}
+
+function isAllApplied({ capture, replay }: Pick<ControlDocument, 'capture' | 'replay'>): boolean {
+  const captured = capture.through?._data;
+  return captured !== undefined && replay.through !== undefined && replay.through >= captured;
 }
 
 /** Whether capture has not said anything for 30 s: no worker runs it, or it cannot reach a side. */

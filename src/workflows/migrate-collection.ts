@@ -11,7 +11,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { errorTypes } from '../errors.js';
-import type { CutoverOutcome, Migration, Traits } from '../migration.js';
+import type { Migration, Traits } from '../migration.js';
 import { parseMigrateCollection } from '../options.js';
 import { copyCollection } from './copy-collection.js';
 import { renderDetails } from './details.js';
@@ -143,7 +143,7 @@ class CollectionMigration {
       await condition(() => this.#inbox.request !== undefined || isDue());
       const request = this.#inbox.request;
       this.#enter('cuttingOver');
-      const outcome = await this.#tryCutover(migration, request?.force ?? []);
+      const outcome = await step('cutover')(migration, request?.force ?? []);
       if (request) request.outcome = outcome;
       this.#inbox.request = undefined;
       if ('done' in outcome) {
@@ -166,18 +166,6 @@ class CollectionMigration {
     const { left } = await step('cleanUp')(migration, { keepBuffer, dropTarget: false });
     this.#state.left = left;
     this.#enter('completed');
-  }
-
-  async #tryCutover(migration: Migration, force: readonly string[]): Promise<CutoverOutcome> {
-    try {
-      return await step('cutover')(migration, force);
-    } catch (error) {
-      const cause = error instanceof ActivityFailure ? error.cause : undefined;
-      const isRefusal =
-        cause instanceof ApplicationFailure && cause.type === errorTypes.cutoverRefused;
-      if (!isRefusal) throw error;
-      return { refused: [{ code: 'indexes', message: cause.message }] };
-    }
   }
 
   /** After a failure, an abort or a cancellation: removes what was written, says what is left. */

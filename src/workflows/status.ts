@@ -193,7 +193,7 @@ export function buildStatus(
   const now = live && !('error' in live) ? live : undefined;
   const blockers = allBlockers(state, migration, now);
   const done = state.copy === 'done' || state.copy === 'indexes';
-  const copied = now?.copied ?? { documents: 0, bytes: 0 };
+  const copied = now?.copied ?? state.cutover?.copied ?? { documents: 0, bytes: 0 };
   const total = {
     documents: Math.max(state.total.documents, copied.documents),
     bytes: Math.max(state.total.bytes, copied.bytes),

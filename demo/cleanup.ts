@@ -1,0 +1,40 @@
+/** Something that was started and has to be stopped. */
+export interface Stoppable {
+  stop(): Promise<void>;
+}
+
+/** Remembers what has been started, also what is only about to be, and stops it all. */
+export class Cleanup {
+  readonly #ends: (() => Promise<void>)[] = [];
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Starts something that `run` will stop, even if it is called before the start is over.
+   *
+   * @throws Error when cleaning has begun; what the start throws passes through
+   */
+  async own<T extends Stoppable>(start: () => T | Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw new Error('the demo is ending');
+    const started = Promise.resolve(start());
+    this.#ends.push(async () => {
+      // What did not start has cleaned up after itself.
+      const part = await started.catch(() => undefined);
+      await part?.stop();
+    });
+    return started;
+  }
+
+  /** Stops everything, the last first, whatever fails on the way. Safe to call twice. @throws the first failure */
+  run(): Promise<void> {
+    this.#closing ??= this.#run();
+    return this.#closing;
+  }
+
+  async #run(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const end of this.#ends.toReversed()) {
+      await end().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}

@@ -1,0 +1,211 @@
+import { CancelledFailure, Context } from '@temporalio/activity';
+import type { Activities } from '../../src/activities/index.js';
+import type { CutoverReport, Traits, VerificationReport } from '../../src/migration.js';
+import { deferred } from './deferred.js';
+
+/** Name of an activity. */
+export type Step = keyof Activities;
+
+type Results = { [Name in Step]: Awaited<ReturnType<Activities[Name]>> };
+type Behaviour<Name extends Step> = (
+  ...args: Parameters<Activities[Name]>
+) => Promise<Results[Name]>;
+type Behaviours = { [Name in Step]: Behaviour<Name> };
+
+/** What preflight finds out unless a test says otherwise. */
+export const traits: Traits = {
+  documents: 30,
+  bytes: 3000,
+  capped: false,
+  exactOnly: false,
+  preImages: true,
+  features: { collMod: true, prepareUnique: true, ttlCollMod: true },
+  warnings: [],
+};
+
+/** A comparison that found nothing. */
+export const cleanReport: VerificationReport = {
+  documents: 30,
+  bytes: 3000,
+  differing: 0,
+  missing: 0,
+  extra: 0,
+  unsettled: 0,
+  first: [],
+};
+
+/** What a cutover tells unless a test says otherwise. */
+export const report: CutoverReport = {
+  fence: '1700000000.1',
+  fencedAt: '2026-01-02T03:04:05.000Z',
+  openedAt: '2026-01-02T03:04:05.250Z',
+  downtimeMs: 250,
+  drainedEvents: 2,
+  drainedChanges: 1,
+  rechecked: 0,
+  captured: 12,
+  applied: 11,
+  copied: { documents: 30, bytes: 3000 },
+};
+
+/** Something that a test lets happen later. */
+export class Gate {
+  readonly #opened = deferred();
+
+  open(): void {
+    this.#opened.resolve();
+  }
+
+  /** Returns `result` once the gate is open; ends with the activity's cancellation. */
+  async hold<T>(result: T): Promise<T> {
+    return Promise.race([this.#opened.promise.then(() => result), untilCancelled()]);
+  }
+
+  /** Returns once the gate is open, whatever is cancelled meanwhile. */
+  async wait(): Promise<void> {
+    await this.#opened.promise;
+  }
+}
+
+/** Goes on until the activity is cancelled, and ends as a cancelled activity should. */
+export async function untilCancelled(): Promise<never> {
+  const context = Context.current();
+  // A cancellation arrives with a heartbeat's answer.
+  const beat = setInterval(() => context.heartbeat('going on'), 20);
+  try {
+    return await context.cancelled;
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+const defaults: Behaviours = {
+  preflight: async () => traits,
+  captureToken: async () => ({ resumeToken: '8265', buffer: 'shop.cdc.orders' }),
+  capture: untilCancelled,
+  planCopy: async () => 3,
+  dump: async (_migration, partition) => ({
+    partition,
+    documents: 10,
+    bytes: 1000,
+    hostQueue: Context.current().info.taskQueue,
+  }),
+  restore: async () => ({ documents: 10 }),
+  copyPartition: async () => ({ documents: 10, bytes: 1000 }),
+  buildIndexes: async () => 2,
+  renameStaging: async () => 'shop.orders',
+  replay: untilCancelled,
+  catchUp: async () => undefined,
+  verify: async () => cleanReport,
+  cutover: async () => ({ done: report }),
+  convertIndexes: async () => undefined,
+  countLateWrites: async () => ({ count: 0, first: [] }),
+  cleanUp: async () => ({ removed: ['shop.cdc.orders'], left: ['shop.orders'] }),
+};
+
+/** One call of an activity. */
+export interface Call {
+  readonly id: string;
+  readonly step: Step;
+  readonly attempt: number;
+  readonly args: readonly unknown[];
+}
+
+/**
+ * Activities that touch no server. Each does what a migration without incident would see, until a
+ * test gives it another behaviour. What happens is logged as `start <id>`, and then `end <id>`,
+ * `cancelled <id>` or `failed <id>`.
+ */
+export class FakeActivities {
+  readonly log: string[] = [];
+  readonly calls: Call[] = [];
+  readonly #behaviours: Behaviours = { ...defaults };
+  readonly #gates: Gate[] = [];
+  readonly #watchers = new Set<() => void>();
+
+  /** Gives an activity another behaviour from its next call on. */
+  set<Name extends Step>(name: Name, behaviour: Behaviour<Name>): this {
+    Object.assign(this.#behaviours, { [name]: behaviour });
+    return this;
+  }
+
+  /** Gives an activity another behaviour for its next call. */
+  once<Name extends Step>(name: Name, behaviour: Behaviour<Name>): this {
+    const before: Behaviour<Name> = this.#behaviours[name];
+    return this.set(name, (...args) => {
+      this.set(name, before);
+      return behaviour(...args);
+    });
+  }
+
+  /** A gate that opens at the latest when the test is over, so that no worker waits for it. */
+  gate(): Gate {
+    const gate = new Gate();
+    this.#gates.push(gate);
+    return gate;
+  }
+
+  /** Ends what still waits. */
+  end(): void {
+    for (const gate of this.#gates) gate.open();
+  }
+
+  /** Calls of one activity. */
+  of(name: Step): Call[] {
+    return this.calls.filter(({ step }) => step === name);
+  }
+
+  /** Returns when the log holds the line (or so many of it). */
+  async happened(line: string, times = 1): Promise<void> {
+    const isThere = () => this.log.filter((other) => other === line).length >= times;
+    if (isThere()) return;
+    const { promise, resolve } = deferred();
+    const watch = () => isThere() && resolve();
+    this.#watchers.add(watch);
+    await promise;
+    this.#watchers.delete(watch);
+  }
+
+  /** The activities, to be given to a worker. */
+  activities(): Activities {
+    return {
+      preflight: (...args) => this.#run('preflight', args),
+      captureToken: (...args) => this.#run('captureToken', args),
+      capture: (...args) => this.#run('capture', args),
+      planCopy: (...args) => this.#run('planCopy', args),
+      dump: (...args) => this.#run('dump', args),
+      restore: (...args) => this.#run('restore', args),
+      copyPartition: (...args) => this.#run('copyPartition', args),
+      buildIndexes: (...args) => this.#run('buildIndexes', args),
+      renameStaging: (...args) => this.#run('renameStaging', args),
+      replay: (...args) => this.#run('replay', args),
+      catchUp: (...args) => this.#run('catchUp', args),
+      verify: (...args) => this.#run('verify', args),
+      cutover: (...args) => this.#run('cutover', args),
+      convertIndexes: (...args) => this.#run('convertIndexes', args),
+      countLateWrites: (...args) => this.#run('countLateWrites', args),
+      cleanUp: (...args) => this.#run('cleanUp', args),
+    };
+  }
+
+  #run<Name extends Step>(name: Name, args: Parameters<Activities[Name]>): Promise<Results[Name]> {
+    const { activityId: id, attempt } = Context.current().info;
+    this.calls.push({ id, step: name, attempt, args });
+    this.#note(`start ${id}`);
+    return this.#behaviours[name](...args).then(
+      (result) => {
+        this.#note(`end ${id}`);
+        return result;
+      },
+      (error: unknown) => {
+        this.#note(`${error instanceof CancelledFailure ? 'cancelled' : 'failed'} ${id}`);
+        throw error;
+      },
+    );
+  }
+
+  #note(line: string): void {
+    this.log.push(line);
+    for (const watch of this.#watchers) watch();
+  }
+}

@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { ApplicationFailure, Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { startTemporalServer, type TemporalServer } from '../../embedded/index.js';
+import type { MigrationStatus } from '../../src/workflows/status.js';
+import { FakeActivities } from './fake-activities.js';
+
+/** What a migration is started with unless a test says otherwise. */
+export const input = { source: 'source', target: 'target', namespace: 'shop.orders' } as const;
+
+const WORKFLOWS = fileURLToPath(new URL('../../src/workflows', import.meta.url));
+
+/** The workflow's code as the worker runs it. */
+export async function bundleWorkflows(): Promise<WorkflowBundleWithSourceMap> {
+  return bundleWorkflowCode({ workflowsPath: WORKFLOWS, logger: new DefaultLogger('ERROR') });
+}
+
+/** A running migration, from outside. */
+export class Running {
+  readonly fakes: FakeActivities;
+  readonly handle: WorkflowHandle;
+
+  constructor(fakes: FakeActivities, handle: WorkflowHandle) {
+    this.fakes = fakes;
+    this.handle = handle;
+  }
+
+  async status(): Promise<MigrationStatus> {
+    return this.handle.query<MigrationStatus>('status');
+  }
+
+  /** Asks for the status until it is as wanted; what it never becomes ends with the test's time. */
+  async until(isWanted: (status: MigrationStatus) => boolean): Promise<MigrationStatus> {
+    for (;;) {
+      const status = await this.status();
+      if (isWanted(status)) return status;
+    }
+  }
+
+  async reaches(phase: MigrationStatus['phase']): Promise<MigrationStatus> {
+    return this.until((status) => status.phase === phase);
+  }
+
+  async signal(name: string, payload?: unknown): Promise<void> {
+    await (payload === undefined
+      ? this.handle.signal(name)
+      : this.handle.signal<[unknown]>(name, payload));
+  }
+
+  async update(name: string, payload?: unknown): Promise<unknown> {
+    return payload === undefined
+      ? this.handle.executeUpdate(name)
+      : this.handle.executeUpdate<unknown, [unknown]>(name, { args: [payload] });
+  }
+
+  async result(): Promise<MigrationStatus> {
+    const status: unknown = await this.handle.result();
+    return status as MigrationStatus;
+  }
+
+  /** Sends an update that is refused. @returns the failure. */
+  async refused(name: string, payload?: unknown): Promise<ApplicationFailure> {
+    return failureOf(this.update(name, payload));
+  }
+
+  /** Why the workflow failed. */
+  async failure(): Promise<ApplicationFailure> {
+    return failureOf(this.handle.result());
+  }
+
+  /** Cuts over and returns the final status. */
+  async complete(): Promise<MigrationStatus> {
+    await this.reaches('ready');
+    await this.update('cutover');
+    return this.result();
+  }
+}
+
+/** A Temporal server, and a worker with fake activities for each migration. */
+export class WorkflowEnvironment implements AsyncDisposable {
+  readonly client: Client;
+  readonly bundle: WorkflowBundleWithSourceMap;
+  readonly #server: TemporalServer;
+  readonly #connection: NativeConnection;
+
+  private constructor(
+    server: TemporalServer,
+    connection: NativeConnection,
+    client: Client,
+    bundle: WorkflowBundleWithSourceMap,
+  ) {
+    this.#server = server;
+    this.#connection = connection;
+    this.client = client;
+    this.bundle = bundle;
+  }
+
+  static async start(): Promise<WorkflowEnvironment> {
+    // Failing and cancelled activities are what these tests are about: not worth a line each.
+    Runtime.install({ logger: new DefaultLogger('ERROR') });
+    const server = await startTemporalServer();
+    const { address } = server;
+    const connection = await NativeConnection.connect({ address });
+    const client = new Client({ connection: await Connection.connect({ address }) });
+    return new WorkflowEnvironment(server, connection, client, await bundleWorkflows());
+  }
+
+  /**
+   * Starts a migration with these activities, lets `story` follow it, and ends what is left of it.
+   * `payload` is the workflow's input; `input` with these fields unless it is no object.
+   */
+  async run<T>(
+    fakes: FakeActivities,
+    payload: unknown,
+    story: (running: Running) => Promise<T>,
+  ): Promise<T> {
+    const taskQueue = randomUUID();
+    const worker = await Worker.create({
+      connection: this.#connection,
+      taskQueue,
+      workflowBundle: this.bundle,
+      activities: fakes.activities(),
+      // A heartbeat is how a cancellation arrives.
+      maxHeartbeatThrottleInterval: '20ms',
+      defaultHeartbeatThrottleInterval: '20ms',
+    });
+    return worker.runUntil(async () => {
+      const handle = await this.client.workflow.start('migrateCollection', {
+        taskQueue,
+        workflowId: `migrate:source:${taskQueue}`,
+        args: [isFields(payload) ? { ...input, ...payload } : payload],
+      });
+      try {
+        return await story(new Running(fakes, handle));
+      } finally {
+        await handle.terminate('the test is over').catch(() => undefined);
+        fakes.end();
+      }
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.connection.close();
+    await this.#connection.close();
+    await this.#server.stop();
+  }
+}
+
+async function failureOf(work: Promise<unknown>): Promise<ApplicationFailure> {
+  const error: unknown = await work.then(
+    () => new Error('nothing has failed'),
+    (reason: unknown) => reason,
+  );
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (cause instanceof ApplicationFailure) return cause;
+  throw error;
+}
+
+function isFields(payload: unknown): payload is object {
+  return typeof payload === 'object' && payload !== null && !Array.isArray(payload);
+}
