@@ -32,8 +32,8 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 
 ENV NODE_ENV=production \
-    DUMP_DIR=/var/lib/changestream-migration \
-    METRICS_ADDRESS=0.0.0.0:9464
+    CSM_DUMP_FOLDER=/var/lib/changestream-migration \
+    CSM_METRICS_ADDRESS=0.0.0.0:9464
 VOLUME /var/lib/changestream-migration
 EXPOSE 9464
 # The node user, by number, so that Kubernetes can see that it is not root.

@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          globalSetup: 'test/obtain.ts',
+          globalSetup: ['test/obtain.ts', 'test/e2e/build.ts'],
           testTimeout: 5 * MINUTES,
           hookTimeout: 3 * MINUTES,
           fileParallelism: false,

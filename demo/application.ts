@@ -1,16 +1,13 @@
 import {
   type ClientSession,
   type Collection,
-  Decimal128,
   type Document,
-  Int32,
+  Long,
   type MongoClient,
 } from 'mongodb';
-import { idAt, lineAt, orderAt, sampleAt } from './documents.js';
+import { aChange, aKind, type WriteKind } from './changes.js';
+import { idAt, orderAt } from './documents.js';
 import { COLLECTION, DATABASE } from './orders.js';
-
-/** What one write was. */
-export type WriteKind = 'insert' | 'update' | 'replace' | 'delete' | 'transaction';
 
 /** Which documents an application works on. */
 export interface ApplicationOptions {
@@ -23,19 +20,10 @@ export interface ApplicationOptions {
   readonly oddNames: boolean;
 }
 
-/** Share of each kind; together 1. */
-const SHARES: readonly (readonly [WriteKind, number])[] = [
-  ['update', 0.55],
-  ['insert', 0.25],
-  ['delete', 0.1],
-  ['replace', 0.05],
-  ['transaction', 0.05],
-];
-
 /** Changes orders at random, as a shop would: each call of `write` is one write, acknowledged by the majority. */
 export class Application {
   readonly #client: MongoClient;
-  readonly #orders: Collection<Document>;
+  readonly #orders: Collection;
   readonly #options: ApplicationOptions;
   /** Indexes of the documents that exist. */
   readonly #live: number[];
@@ -44,9 +32,7 @@ export class Application {
 
   constructor(client: MongoClient, options: ApplicationOptions) {
     this.#client = client;
-    this.#orders = client
-      .db(DATABASE)
-      .collection(COLLECTION, { writeConcern: { w: 'majority' }, forceServerObjectId: true });
+    this.#orders = client.db(DATABASE).collection(COLLECTION, { writeConcern: { w: 'majority' } });
     this.#options = options;
     this.#live = Array.from({ length: options.documents }, (_, index) => index);
     this.#next = options.documents;
@@ -55,13 +41,13 @@ export class Application {
 
   /** Does one write and returns when it is acknowledged. @throws MongoServerError */
   async write(): Promise<WriteKind> {
-    const kind = this.#live.length < 2 ? 'insert' : draw();
+    const kind = this.#live.length < 2 ? 'insert' : aKind();
     switch (kind) {
       case 'insert':
         await this.#insert();
         break;
       case 'update':
-        await this.#orders.updateOne(this.#someone(), this.#change());
+        await this.#orders.updateOne(this.#someone(), aChange(this.#options.oddNames));
         break;
       case 'replace': {
         const index = this.#pick();
@@ -84,7 +70,8 @@ export class Application {
     const giver = await this.#orders.findOneAndUpdate(
       this.#someone(),
       { $set: { number: this.#number() } },
-      { session, projection: { number: 1 } },
+      // The number stays a long.
+      { session, projection: { number: 1 }, promoteValues: false },
     );
     if (giver === null) return;
     const { number } = giver;
@@ -106,25 +93,6 @@ export class Application {
     const { oddNames } = this.#options;
     const number = this.#numbers++;
     return orderAt(index, { id: this.#id(index), number, oddNames });
-  }
-
-  #change(): Document | Document[] {
-    const random = Math.floor(Math.random() * 1_000_000);
-    const $inc = { revision: new Int32(1) };
-    switch (random % 6) {
-      case 0:
-        return { $set: { status: 'paid', 'address.zip': random % 9999 }, $inc };
-      case 1:
-        return { $push: { lines: { $each: [lineAt(random)], $slice: -4 } }, $inc };
-      case 2:
-        return { $unset: { coupon: '' }, $inc };
-      case 3:
-        return { $set: { sample: sampleAt(random, this.#options.oddNames) }, $inc };
-      case 4:
-        return { $currentDate: { changedAt: { $type: 'timestamp' } }, $inc };
-      default:
-        return [{ $set: { total: { $add: ['$total', Decimal128.fromString('0.10')] } } }];
-    }
   }
 
   #id(index: number): unknown {
@@ -152,16 +120,7 @@ export class Application {
     return taken;
   }
 
-  #number(): number {
-    return this.#numbers++;
+  #number(): Long {
+    return Long.fromNumber(this.#numbers++);
   }
-}
-
-function draw(): WriteKind {
-  let left = Math.random();
-  for (const [kind, share] of SHARES) {
-    left -= share;
-    if (left < 0) return kind;
-  }
-  return 'update';
 }

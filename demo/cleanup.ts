@@ -1,3 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Milliseconds that the end of one part may take: servers are killed before, and nothing else may hold it up. */
+const LIMIT_MS = 15_000;
+
 /** Something that was started and has to be stopped. */
 export interface Stoppable {
   stop(): Promise<void>;
@@ -33,7 +38,10 @@ export class Cleanup {
   async #run(): Promise<void> {
     const failures: unknown[] = [];
     for (const end of this.#ends.toReversed()) {
-      await end().catch((error: unknown) => failures.push(error));
+      const ended = end().catch((error: unknown) => failures.push(error));
+      const late = new Error(`something did not end within ${LIMIT_MS / 1000} s`);
+      const isLate = await Promise.race([ended.then(() => false), sleep(LIMIT_MS, true)]);
+      if (isLate) failures.push(late);
     }
     if (failures.length > 0) throw failures[0];
   }

@@ -1,4 +1,4 @@
-import { Format, MultiBar, type SingleBar } from 'cli-progress';
+import cliProgress, { type MultiBar, type SingleBar } from 'cli-progress';
 
 /** One line of what is going on. */
 export interface Row {
@@ -20,23 +20,24 @@ export interface Display {
   close(): void;
 }
 
+/** What is written to: standard output, or what stands for it. */
+export type Screen = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
 /** Milliseconds between two lines about how things stand, without a terminal. */
 const LINE_EVERY_MS = 5_000;
 const NAME_WIDTH = 9;
-const BAR_WIDTH = 24;
+const BAR_WIDTH = 20;
+const PERCENT_WIDTH = 6;
 
 /** Bars on a terminal, lines elsewhere and in continuous integration. */
-export function displayFor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Display {
+export function displayFor(stream: Screen, env: NodeJS.ProcessEnv): Display {
   const isCi = !['', '0', 'false', undefined].includes(env['CI']?.toLowerCase());
   if (stream.isTTY && !isCi) return barDisplay(stream);
   return lineDisplay((line) => stream.write(`${line}\n`));
 }
 
 /** Plain lines, of what goes on one every 5 s at most. */
-export function lineDisplay(
-  write: (line: string) => void,
-  now: () => number = Date.now,
-): Display {
+export function lineDisplay(write: (line: string) => void, now: () => number = Date.now): Display {
   let shownAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;
   return {
@@ -56,7 +57,7 @@ export function lineDisplay(
 }
 
 /** Bars that are redrawn in place, below the lines that stay. */
-export function barDisplay(stream: NodeJS.WriteStream): Display {
+export function barDisplay(stream: Screen): Display {
   let bars: { readonly multi: MultiBar; readonly rows: SingleBar[] } | undefined;
   let isClosed = false;
   const clear = (): void => {
@@ -83,11 +84,13 @@ export function barDisplay(stream: NodeJS.WriteStream): Display {
   };
 }
 
-function startBars(stream: NodeJS.WriteStream, rows: readonly Row[]) {
-  const multi = new MultiBar({
+function startBars(stream: Screen, rows: readonly Row[]) {
+  const multi = new cliProgress.MultiBar({
     stream,
     format: (options, { progress }, { name, fraction, note }: Row) => {
-      const bar = fraction === undefined ? '' : `${Format.BarFormat(progress, options)}  `;
+      const percent = `${Math.floor(progress * 100)} %`.padStart(PERCENT_WIDTH);
+      const drawn = `${cliProgress.Format.BarFormat(progress, options)}${percent}  `;
+      const bar = fraction === undefined ? '' : drawn;
       return `  ${name.padEnd(NAME_WIDTH)} ${bar}${note}`;
     },
     barsize: BAR_WIDTH,

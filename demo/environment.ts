@@ -7,7 +7,6 @@ import {
   obtainMongoTools,
   obtainTemporal,
   type OnProgress,
-  type ReplicaSet,
   startReplicaSet,
   startTemporalServer,
 } from '../embedded/index.js';
@@ -44,18 +43,14 @@ export async function startEnvironment(
   cleanup: Cleanup,
   say: (line: string) => void,
 ): Promise<Environment> {
-  const onProgress: OnProgress = ({ what, message }) => say(`  ${what}: ${message}`);
-  const mongod = await obtainMongod(onProgress);
-  const cli = await obtainTemporal(onProgress);
-  const tools = await obtainMongoTools(onProgress);
-
+  const { mongod, cli, tools } = await cleanup.own(() => obtain(say));
   const [source, target, temporal, { folder }] = await Promise.all([
     startSide(cleanup, 'source', mongod),
     startSide(cleanup, 'target', mongod),
-    cleanup.own(() => startTemporalServer({ binary: cli, ui: true })),
+    cleanup.own(async () => temporary(await startTemporalServer({ binary: cli, ui: true }))),
     cleanup.own(startFolder),
   ]);
-  const { address, uiUrl = '' } = temporal;
+  const { address, uiUrl = '' } = temporal.server;
   say(`  source    ${source.uri}`);
   say(`  target    ${target.uri}`);
   say(`  Temporal  ${address}, its UI ${uiUrl}`);
@@ -70,26 +65,36 @@ export async function startEnvironment(
     }),
   );
   await worker.ready();
-  say('  worker    npm start, with MONGODB_URI_SOURCE, MONGODB_URI_TARGET, TEMPORAL_ADDRESS');
+  say('  worker    npm start, with these addresses in its environment');
   return { source, target, temporal: { address, uiUrl, cli }, worker };
 }
 
+/** Cannot be told to end; Ctrl-C also ends the programs that it runs, and then it needs a moment to clean up. */
+async function obtain(say: (line: string) => void) {
+  const onProgress: OnProgress = ({ what, message }) => say(`  ${what}: ${message}`);
+  const mongod = await obtainMongod(onProgress);
+  const cli = await obtainTemporal(onProgress);
+  const tools = await obtainMongoTools(onProgress);
+  return { mongod, cli, tools, stop: async () => {} };
+}
+
 async function startSide(cleanup: Cleanup, name: string, binary: string): Promise<Side> {
-  const { uri } = await cleanup.own(async () =>
+  const { server } = await cleanup.own(async () =>
     temporary(await startReplicaSet({ name, binary, cacheSizeGB: 0.5, oplogSizeMB: 2048 })),
   );
+  const { uri } = server;
   const client = await cleanup.own(async () => new Connected(uri));
   await client.connect();
   return { uri, client };
 }
 
-/** Its data is of no use afterwards, so that it may end at once. */
-function temporary(set: ReplicaSet): Stoppable & { readonly uri: string } {
+/** What a server holds is of no use afterwards, so that it may end at once. */
+function temporary<Server extends Stoppable & { kill(): Promise<void> }>(server: Server) {
   const stop = async (): Promise<void> => {
-    await set.kill();
-    await set.stop();
+    await server.kill();
+    await server.stop();
   };
-  return { uri: set.uri, stop };
+  return { server, stop };
 }
 
 class Connected extends MongoClient implements Stoppable {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { BSON, type Collection, type Document } from 'mongodb';
+import type { Collection, Document } from 'mongodb';
 import { describe, idOf } from './difference.js';
 
 /** What was read of one side. */
@@ -40,8 +40,8 @@ const MOST_UNMATCHED = 10_000;
  * @throws Error when more than 10,000 documents of one side have no counterpart; MongoError when reading fails
  */
 export async function compareDocuments(
-  source: Collection<Document>,
-  target: Collection<Document>,
+  source: Collection,
+  target: Collection,
   { filter = {}, onProgress = () => {} }: CompareOptions = {},
 ): Promise<DocumentsCompared> {
   const sides = { source: new Side(source, filter), target: new Side(target, filter) };
@@ -69,7 +69,9 @@ export async function compareDocuments(
       const counterpart = other.take(document);
       if (counterpart === undefined) own.keep(document);
       else if (!counterpart.equals(document)) {
-        note(own === sides.source ? describe(document, counterpart) : describe(counterpart, document));
+        note(
+          own === sides.source ? describe(document, counterpart) : describe(counterpart, document),
+        );
       }
     }
   }
@@ -86,7 +88,7 @@ class Side {
   #documents = 0;
   #bytes = 0;
 
-  constructor(collection: Collection<Document>, filter: Document) {
+  constructor(collection: Collection, filter: Document) {
     const found = collection.find(filter, {
       raw: true,
       sort: { _id: 1 },

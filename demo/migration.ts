@@ -16,12 +16,20 @@ export interface MigrationInput {
   readonly copy?: 'direct';
 }
 
+/** What the demo's migration is started with; what is left out is the default. */
+export function inputOf(copy: 'dump' | 'direct'): MigrationInput {
+  const input = { source: 'source', target: 'target', namespace: 'shop.orders' };
+  return copy === 'dump' ? input : { ...input, copy };
+}
+
+type MigrateCollection = (input: MigrationInput) => Promise<MigrationStatus>;
+
 /** A migration, reached as anyone reaches it: through Temporal. */
 export class Migration implements Stoppable {
   readonly #connection: Connection;
-  readonly #handle: WorkflowHandle;
+  readonly #handle: WorkflowHandle<MigrateCollection>;
 
-  private constructor(connection: Connection, handle: WorkflowHandle) {
+  private constructor(connection: Connection, handle: WorkflowHandle<MigrateCollection>) {
     this.#connection = connection;
     this.#handle = handle;
   }
@@ -30,7 +38,7 @@ export class Migration implements Stoppable {
   static async start(address: string, input: MigrationInput): Promise<Migration> {
     const connection = await Connection.connect({ address });
     const client = new Client({ connection });
-    const handle = await client.workflow.start(WORKFLOW_TYPE, {
+    const handle = await client.workflow.start<MigrateCollection>(WORKFLOW_TYPE, {
       taskQueue: TASK_QUEUE,
       workflowId: WORKFLOW_ID,
       args: [input],
@@ -45,13 +53,13 @@ export class Migration implements Stoppable {
 
   /** The update `cutover`. @throws WorkflowUpdateFailedError with the reasons when it is refused */
   cutover(): Promise<CutoverReport> {
-    return this.#handle.executeUpdate<CutoverReport>('cutover');
+    return this.#handle.executeUpdate<CutoverReport, []>('cutover');
   }
 
   /** The final status. @throws Error with the reason when the migration failed */
   async result(): Promise<MigrationStatus> {
     try {
-      return (await this.#handle.result()) as MigrationStatus;
+      return await this.#handle.result();
     } catch (error) {
       if (!(error instanceof WorkflowFailedError)) throw error;
       const reason = error.cause?.message ?? error.message;
@@ -72,7 +80,7 @@ export function startCommand(address: string, input: MigrationInput): string {
     `  --type ${WORKFLOW_TYPE} --task-queue ${TASK_QUEUE}`,
     `  --workflow-id ${WORKFLOW_ID}`,
     `  --input '${JSON.stringify(input)}'`,
-  ].join(' \\\n  ');
+  ].join(' \\\n');
 }
 
 /** The address of its page in Temporal's UI. */

@@ -24,10 +24,10 @@ export const helpText = `Migrates a live collection before your eyes, on servers
 
   npm run demo -- [options]
 
-  --docs N        documents to load first, 100 to 10000000 (200000)
-  --copy WAY      dump: mongodump and mongorestore; direct: server to server (dump)
-  --rate N        writes per second throughout, 1 to 10000 (500)
-  --keep          leave everything up afterwards, with commands to try; Ctrl-C ends
+  --docs N        documents to load first, 100 to 10000000 (as is: 200000)
+  --copy WAY      dump (as is): mongodump and mongorestore; direct: no files
+  --rate N        writes per second throughout, 1 to 10000 (as is: 500)
+  --keep          leave everything up until Ctrl-C, with commands to try
   --help          this text
 
 Exits with 0 only if both sides are equal byte for byte.`;
@@ -122,9 +122,9 @@ function nearest(name: string, candidates: readonly string[]): string | undefine
 /** Letters to insert, delete or replace to make one word the other (Levenshtein). */
 function distance(one: string, other: string): number {
   let above = Array.from({ length: other.length + 1 }, (_, column) => column);
-  for (const [row, letter] of [...one].entries()) {
+  for (const [row, letter] of one.split('').entries()) {
     const line = [row + 1];
-    for (const [column, match] of [...other].entries()) {
+    for (const [column, match] of other.split('').entries()) {
       const replaced = (above[column] ?? 0) + (letter === match ? 0 : 1);
       line.push(Math.min(replaced, (above[column + 1] ?? 0) + 1, (line[column] ?? 0) + 1));
     }

@@ -1,4 +1,4 @@
-import type { Collection, Db, Document, IndexDescription } from 'mongodb';
+import type { Collection, Db, IndexDescription } from 'mongodb';
 import { KEPT_SECONDS, orderAt } from './documents.js';
 
 /** Where the demo's application keeps its orders. */
@@ -26,7 +26,7 @@ export const indexes: readonly IndexDescription[] = [
 ];
 
 /** Creates the collection as an application would have, with options of its own. @throws MongoServerError */
-export async function createOrders(db: Db): Promise<Collection<Document>> {
+export async function createOrders(db: Db): Promise<Collection> {
   return db.createCollection(COLLECTION, {
     validator: { number: { $type: 'long' }, status: { $type: 'string' } },
     validationLevel: 'moderate',
@@ -37,14 +37,14 @@ export async function createOrders(db: Db): Promise<Collection<Document>> {
 /**
  * Inserts the documents and builds the indexes.
  *
- * @param onProgress told how many documents are in
+ * @param onProgress told how many documents are in, and what else is being done
  * @throws MongoServerError
  */
 export async function loadOrders(
-  orders: Collection<Document>,
+  orders: Collection,
   docs: number,
   oddNames: boolean,
-  onProgress: (documents: number) => void,
+  onProgress: (documents: number, doing?: string) => void,
 ): Promise<void> {
   let next = 0;
   let loaded = 0;
@@ -62,12 +62,12 @@ export async function loadOrders(
     }
   };
   await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, lane));
+  onProgress(loaded, ', building indexes');
   await orders.createIndexes([...indexes]);
 }
 
 /** Whether the server stores `$`-prefixed and dotted keys. */
 export async function takesOddNames(db: Db): Promise<boolean> {
-  const { versionArray } = await db.admin().buildInfo();
-  const [major] = versionArray as readonly number[];
-  return (major ?? 0) >= 5;
+  const { version } = await db.admin().buildInfo();
+  return Number.parseInt(String(version), 10) >= 5;
 }

@@ -44,20 +44,28 @@ export function rowsOf(
   writers: WritersState,
   copyPerSecond: number,
 ): Row[] {
-  const { copied, total, copiedPercent, verification, captured, applied, lagSeconds } = status;
+  const { phase, copied, total, copiedPercent, verification, captured, applied, lagSeconds } =
+    status;
   const isCopied = copiedPercent === 100;
-  const copyRate = isCopied || copyPerSecond <= 0 ? '' : `, ${number(copyPerSecond)}/s`;
-  const compared = verification.state === 'done' ? 1 : ratio(verification.documents, total.documents);
+  const rate = copyPerSecond > 0 ? ` (${number(copyPerSecond)}/s)` : '';
+  // Its documents are all there before the copy is over.
+  const after = phase === 'copying' ? ', building indexes' : '';
+  const copyNote = isCopied
+    ? `${number(copied.documents)} documents${after}`
+    : `${number(copied.documents)} of ${number(total.documents)}${rate}`;
+  const compared =
+    verification.state === 'done' ? 1 : ratio(verification.documents, total.documents);
   return [
     {
       name: 'copy',
       fraction: (copiedPercent ?? 0) / 100,
-      note: `${number(copied.documents)} of ${number(total.documents)} documents${copyRate}`,
+      note: copyNote,
     },
     {
       name: 'compare',
       fraction: compared,
-      note: verification.state === 'planned' ? 'later' : `${number(verification.documents)} documents`,
+      note:
+        verification.state === 'planned' ? 'later' : `${number(verification.documents)} documents`,
     },
     {
       name: 'changes',

@@ -1,7 +1,8 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Writes per second that one of the writers does: a majority write takes some milliseconds. */
-const PER_WRITER = 50;
+const PER_WRITER = 25;
 const FEWEST = 4;
 const MOST = 64;
 /** Milliseconds over which the rate is measured. */
@@ -11,6 +12,8 @@ const WINDOW_MS = 3_000;
 export class Writers {
   /** Rejects when a write fails; never resolves. */
   readonly failed: Promise<never>;
+  /** Resolves when the first write is acknowledged. */
+  readonly began: Promise<void>;
   /** Writes that were acknowledged. */
   count = 0;
   /** When the first and the last one were acknowledged, by `performance.now()`. */
@@ -20,6 +23,7 @@ export class Writers {
   readonly #write: () => Promise<unknown>;
   readonly #recent: number[] = [];
   #fail: (error: unknown) => void = () => {};
+  #begin: () => void = () => {};
   #stopping = new AbortController();
   #lanes: Promise<void>[] = [];
 
@@ -30,6 +34,9 @@ export class Writers {
     this.failed = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
+    this.began = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
     // Whoever waits for it hears of it; nobody has to.
     this.failed.catch(() => {});
   }
@@ -37,6 +44,7 @@ export class Writers {
   /** Lets them write until `stop`. */
   start(): void {
     this.#stopping = new AbortController();
+    setMaxListeners(MOST, this.#stopping.signal);
     const count = Math.min(MOST, Math.max(FEWEST, Math.ceil(this.#rate / PER_WRITER)));
     const pauseMs = (count * 1000) / this.#rate;
     this.#lanes = Array.from({ length: count }, (_, lane) =>
@@ -87,5 +95,6 @@ export class Writers {
     this.firstAt ??= now;
     this.lastAt = now;
     this.#recent.push(now);
+    this.#begin();
   }
 }

@@ -13,7 +13,6 @@ export const errorTypes = {
   cutoverRefused: 'CutoverRefused',
   diskFull: 'DiskFull',
   toolFailed: 'ToolFailed',
-  hostGone: 'HostGone',
   controlLost: 'ControlDocumentLost',
   mongo: 'MongoDBError',
   unreachable: 'MongoDBUnreachable',

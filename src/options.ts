@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { forcible } from './blockers.js';
 import { parseNamespace } from './names.js';
 
 /** 1 GiB: large enough that a partition's fixed costs vanish, small enough to repeat after a crash. */
@@ -88,7 +89,7 @@ export const abortInput = z
 export const cutoverInput = z
   .strictObject({
     /** Codes of blockers to overrule, each by its name as status shows it. */
-    force: z.array(z.string()).max(20).default([]),
+    force: z.array(z.enum(forcible)).max(20).default([]),
   })
   .prefault({});
 

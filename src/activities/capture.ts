@@ -3,6 +3,7 @@ import type { Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges, type CaptureCommit } from '../mongo/capture.js';
 import { type ControlDocument, FencedError } from '../mongo/control.js';
+import { readOperationTime } from '../mongo/operation-time.js';
 import { probeWindow } from '../mongo/oplog-window.js';
 import { Rate } from '../mongo/rate.js';
 import { parseNamespace } from '../names.js';
@@ -101,8 +102,8 @@ async function captureEpoch(
   const pinned = await deps.connections.pinned(migration.options.source);
   const probing = setInterval(() => void probe(), OPLOG_PROBE_MS);
   const probe = async (): Promise<void> => {
-    const { operationTime } = await source.command({ ping: 1 });
-    const { hours } = await probeWindow(source, collection, operationTime, pulse.signal);
+    const now = await readOperationTime(source);
+    const { hours } = await probeWindow(source, collection, now, pulse.signal);
     await control.advance('capture', epoch, { oplogHours: hours });
   };
   const reportProbe = (error: unknown) =>
@@ -114,6 +115,7 @@ async function captureEpoch(
       collection,
       buffer: new Buffered(target, targetCollection, taken.bufferUuid),
       start: through,
+      natural: migration.traits.capped,
       maxAwaitMs: MAX_AWAIT_MS,
       signal: pulse.signal,
       onCommit,

@@ -4,6 +4,7 @@ import type { LateWrites, Migration } from '../migration.js';
 import { changeStreamPipeline, parseEvent, tokenData } from '../mongo/change-event.js';
 import { showId } from '../mongo/compare.js';
 import { removeMarker } from '../mongo/marker.js';
+import { readOperationTime } from '../mongo/operation-time.js';
 import { RawCursor } from '../mongo/raw-cursor.js';
 import { tokenTime } from '../mongo/token.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
@@ -38,7 +39,7 @@ export async function countLateWrites(
     async ({ signal, touch }) => {
       const { capture, fence } = await control.read();
       if (!fence || !capture.through) return { count: 0, first: [] };
-      const { operationTime } = await source.command({ ping: 1 }, { readPreference: 'primary' });
+      const end = await readOperationTime(source);
       const pinned = await deps.connections.pinned(migration.options.source);
       await using stream = await RawCursor.open(
         pinned.db(source.databaseName),
@@ -60,7 +61,7 @@ export async function countLateWrites(
           count += 1;
           if (first.length < SHOWN) first.push(showId(event.id));
         }
-        if (documents.length === 0 && hasReached(resumeToken, operationTime as Timestamp)) break;
+        if (documents.length === 0 && hasReached(resumeToken, end)) break;
       }
       return { count, first };
     },

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Timestamp } from 'mongodb';
+import { isForced } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
@@ -8,6 +10,7 @@ import type { ControlDocument } from '../mongo/control.js';
 import { convertUnique, enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
 import { isStalled, lagSeconds } from '../mongo/lag.js';
+import { readOperationTime } from '../mongo/operation-time.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { takeOverReplay } from '../mongo/takeover.js';
 import { summariseDifferences, Verification } from '../mongo/verification.js';
@@ -17,6 +20,11 @@ import { compareOpen } from './verify.js';
 
 /** How long a request waits for the last events, in ms: each wait is downtime. */
 const MAX_AWAIT_MS = 20;
+/** Capture writes every two seconds; after this silence it is being started again (ms). */
+const SILENT_MS = 4_000;
+/** How long a cutover waits for that, in ms. */
+const RESTART_MS = 60_000;
+const POLL_MS = 250;
 
 /**
  * Cuts over: takes the fence, reads the rest of the stream up to it, applies it, looks again at what
@@ -33,7 +41,7 @@ export async function cutover(
   return withPulse(
     () => ({ ...status }),
     async (pulse) => {
-      const blockers = findBlockers(await opened.control.read(), migration, force);
+      const blockers = await findSettledBlockers(opened, migration, force, pulse);
       if (blockers.length > 0) return { refused: blockers };
       const outcome = await cutOver(opened, deps, migration, force, status, pulse).catch(
         async (error: unknown) => {
@@ -70,7 +78,7 @@ async function cutOver(
   await relaxFinal(context, plan);
 
   const fencedAt = new Date();
-  const fence = await readFence(opened);
+  const fence = await readOperationTime(opened.source);
   status.doing = `reading the stream up to ${showTime(fence)}`;
   const drainedEvents = await captureUntil(deps, opened, migration, held, fence, pulse);
   status.doing = 'applying the last changes';
@@ -148,6 +156,29 @@ export async function convertIndexes(
   );
 }
 
+/**
+ * Blockers, given time while capture is being started again: after the loss of a worker that takes
+ * Temporal a heartbeat timeout, and a cutover that was asked for just then need not be asked for
+ * twice. One that an earlier attempt has begun goes on.
+ */
+async function findSettledBlockers(
+  { control }: Opened,
+  migration: Migration,
+  force: readonly string[],
+  { signal, touch }: Pulse,
+): Promise<readonly Blocker[]> {
+  const deadline = Date.now() + RESTART_MS;
+  for (;;) {
+    const document = await control.read();
+    if (document.holder === 'cutover') return [];
+    const blockers = findBlockers(document, migration, force);
+    const silentMs = Date.now() - (document.capture.at?.getTime() ?? 0);
+    if (blockers.length === 0 || silentMs < SILENT_MS || Date.now() > deadline) return blockers;
+    touch();
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
 /** What the state of the target says against a cutover now. */
 export function findBlockers(
   control: ControlDocument,
@@ -167,21 +198,13 @@ export function findBlockers(
       message: `the target is ${lag ?? 'an unknown number of'} seconds behind; allowed are ${options.maxLagSeconds} (maxLagSeconds)`,
     });
   }
-  return blockers.filter(({ code }) => !force.includes(code));
-}
-
-/** The source's operation time: every write that was acknowledged before is not after it. */
-async function readFence({ source }: Opened): Promise<Timestamp> {
-  const reply = await source.command({ ping: 1 }, { readPreference: 'primary' });
-  const time = (reply['operationTime'] ?? reply['$clusterTime']?.clusterTime) as Timestamp;
-  if (!time) throw new Error('the source told no operation time');
-  return time;
+  return blockers.filter(({ code }) => !isForced(code, force));
 }
 
 async function captureUntil(
   deps: ActivityDependencies,
   { source, sourceCollection, target, targetCollection, control }: Opened,
-  { options }: Migration,
+  { options, traits }: Migration,
   held: ControlDocument,
   fence: Timestamp,
   { signal, touch }: Pulse,
@@ -196,6 +219,7 @@ async function captureUntil(
     buffer: new Buffered(target, targetCollection, held.bufferUuid),
     start,
     until: fence,
+    natural: traits.capped,
     maxAwaitMs: MAX_AWAIT_MS,
     signal,
     onCommit: async ({ token, time, asOf, events, buffered, bytes }) => {

@@ -50,7 +50,7 @@ export async function preflight(
         documents: report.source.documents,
         bytes: report.source.bytes,
         capped,
-        exactOnly: capped || (catalogue?.options.has('collation') ?? false),
+        exactOnly: catalogue?.options.has('collation') ?? false,
         preImages,
         features: { collMod, prepareUnique, ttlCollMod },
         ...(report.source.oplogHours !== undefined && { oplogHours: report.source.oplogHours }),

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Timestamp } from 'mongodb';
 import type { Migration, VerificationReport } from '../migration.js';
 import { compareDocuments, compareIds, type DocumentDifference } from '../mongo/compare.js';
-import { appliedAsOf, lagSeconds } from '../mongo/lag.js';
+import { lagSeconds } from '../mongo/lag.js';
+import { readOperationTime } from '../mongo/operation-time.js';
 import { partitionFilter } from '../mongo/partitions.js';
 import { summariseDifferences, Verification } from '../mongo/verification.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
@@ -113,10 +115,10 @@ async function settle(
     let left: readonly DocumentDifference[] = differences;
     let standing: readonly DocumentDifference[] = [];
     for (let round = 0; round < SETTLE_ROUNDS && left.length > standing.length; round++) {
-      // A difference stands when it is the same before and after replay has passed this moment.
-      const readAt = new Date();
+      // A difference stands when it is the same before and after replay has passed what was read.
       const first = await compareOpen(opened, left, pulse);
-      await untilAppliedSince(opened, readAt, pulse);
+      if (first.length > 0)
+        await untilApplied(opened, await readOperationTime(opened.source), pulse);
       left = await compareOpen(opened, first, pulse);
       standing = left.filter((difference) => isUnchanged(difference, first));
       status.open = left.length;
@@ -146,15 +148,15 @@ function isUnchanged(
   return earlier?.kind === kind && earlier.field === field && earlier.sourceHash === sourceHash;
 }
 
-/** Waits until everything that reached the source before `time` is applied at the target. */
-async function untilAppliedSince(
+/** Waits until everything up to a cluster time of the source is applied at the target. */
+async function untilApplied(
   { control }: Opened,
-  time: Date,
+  time: Timestamp,
   { signal, touch }: Pulse,
 ): Promise<void> {
   for (;;) {
-    const applied = appliedAsOf(await control.read());
-    if (applied && applied >= time) return;
+    const { replay } = await control.read();
+    if (replay.time?.greaterThanOrEqual(time)) return;
     touch();
     await sleep(POLL_MS, undefined, { signal });
   }

@@ -41,6 +41,8 @@ export interface CaptureOptions {
   readonly start: ResumeToken;
   /** Stop once all events up to this cluster time are in the buffer. Without it: never. */
   readonly until?: Timestamp;
+  /** Keep a document where its first change stands, as the natural order of a capped collection. */
+  readonly natural: boolean;
   /** Longest wait for new events per request, in ms. */
   readonly maxAwaitMs: number;
   readonly signal: AbortSignal;
@@ -156,13 +158,15 @@ function hasReached(batch: RawBatch, until: Timestamp): boolean {
 }
 
 async function storeChanges(
-  { source, collection, buffer }: CaptureOptions,
+  { source, collection, buffer, natural }: CaptureOptions,
   events: readonly ChangeEvent[],
   signal: AbortSignal,
 ): Promise<{ events: number; buffered: number; bytes: number }> {
-  // The last event per document is enough: the document is read after all of them.
+  // One event per document is enough: the document is read after all of them.
   const last = new Map<string, ChangeEvent>();
-  for (const event of events) if (event.id) last.set(event.id.key, event);
+  for (const event of events) {
+    if (event.id && !(natural && last.has(event.id.key))) last.set(event.id.key, event);
+  }
   const writer = new ChangeWriter(buffer, signal);
   const time = events.at(-1)?.time;
   const living: ChangeEvent[] = [];

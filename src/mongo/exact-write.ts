@@ -1,6 +1,6 @@
 import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
-import type { Control } from './control.js';
-import { RawValue, runWithDocuments } from './raw.js';
+import { type Control, FencedError } from './control.js';
+import { type CommandOptions, RawValue, runWithDocuments } from './raw.js';
 
 const DOCUMENTS_PER_TRANSACTION = 1_000;
 const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
@@ -12,6 +12,8 @@ export interface FencedTarget {
   readonly collection: string;
   readonly control: Control;
   readonly epoch: number;
+  /** Capped collections take no transactions: there the epoch is only looked at before a write. */
+  readonly capped: boolean;
   readonly session: ClientSession;
   readonly signal: AbortSignal;
 }
@@ -68,17 +70,32 @@ export async function deleteExactly(target: FencedTarget, ids: readonly RawValue
 }
 
 async function inFencedTransaction(
-  { db, control, epoch, session, signal }: FencedTarget,
+  { db, control, epoch, capped, session, signal }: FencedTarget,
   command: Document,
   field: 'updates' | 'deletes',
   statements: readonly Uint8Array[],
 ): Promise<void> {
+  const run = async (options: CommandOptions, concern: Document = {}): Promise<void> => {
+    const reply = await runWithDocuments(
+      db,
+      { ...command, ...concern },
+      field,
+      statements,
+      options,
+    );
+    const [first] = (reply.writeErrors ?? []) as { errmsg: string; code: number }[];
+    if (first) throw new Error(`${field} at the target: ${first.errmsg} (${first.code})`);
+  };
+  if (capped) {
+    const { replay } = await control.read();
+    if (replay.epoch !== epoch) throw new FencedError('replay');
+    await run({ signal }, { writeConcern: { w: 'majority' } });
+    return;
+  }
   await session.withTransaction(
     async () => {
       await control.fence('replay', epoch, session);
-      const reply = await runWithDocuments(db, command, field, statements, { session, signal });
-      const [first] = (reply.writeErrors ?? []) as { errmsg: string; code: number }[];
-      if (first) throw new Error(`${field} at the target: ${first.errmsg} (${first.code})`);
+      await run({ session, signal });
     },
     { readConcern: { level: 'local' }, writeConcern: { w: 'majority' }, readPreference: 'primary' },
   );

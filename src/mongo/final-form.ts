@@ -57,20 +57,36 @@ export async function convertUnique(context: FinalContext, plan: FinalPlan): Pro
 }
 
 /**
- * Takes back what `enforceFinal` did and replay could not live with: a prepared index refuses values
- * that move between documents, a validator refuses documents older than itself. May run again.
+ * Takes back what `enforceFinal` did and replay could not live with: a unique index refuses values
+ * that move between documents, a validator refuses documents older than itself. Expiry stays: each
+ * later change brings its whole document again. May run again.
  */
 export async function relaxFinal(context: FinalContext, plan: FinalPlan): Promise<void> {
   const current = await readCatalogue(context.db, context.collection, context.signal);
   for (const step of plan.beforeOpening) {
-    if (step.kind === 'prepareUnique') {
-      const index = current?.indexes.find((spec) => indexName(spec) === step.index);
-      const isPrepared = index !== undefined && hasFlag(index, 'prepareUnique');
-      if (isPrepared) await modify(context, { index: { name: step.index, prepareUnique: false } });
+    if (step.kind === 'validator' && current?.options.has('validator')) {
+      await modify(context, { validator: {} });
     }
-    const isValidated = step.kind === 'validator' && current?.options.has('validator');
-    if (isValidated) await modify(context, { validationLevel: 'off' });
+    if (step.kind !== 'prepareUnique' && step.kind !== 'rebuild') continue;
+    const index = current?.indexes.find((spec) => indexName(spec) === step.index);
+    if (index && hasFlag(index, 'unique')) await rebuildForLoad(context, step.index);
+    else if (index && hasFlag(index, 'prepareUnique')) {
+      await modify(context, { index: { name: step.index, prepareUnique: false } });
+    }
   }
+}
+
+/** Builds an index once more in the form in which changes can be replayed. */
+async function rebuildForLoad(context: FinalContext, name: string): Promise<void> {
+  const { db, collection, source, signal } = context;
+  const spec = source.indexes.find((each) => indexName(each) === name);
+  if (!spec) return;
+  await runCommand(
+    db,
+    { dropIndexes: collection, index: name, writeConcern: majority },
+    { signal },
+  );
+  await createIndexes(db, collection, [loadForm(spec)], context);
 }
 
 async function applyStep(context: FinalContext, step: FinalStep): Promise<void> {

@@ -18,12 +18,11 @@ export interface ReplayTarget extends FencedTarget {
   readonly source: Db;
   readonly sourceCollection: string;
   /**
-   * The worker writes every document itself, in stream order: for a collection whose `_id`s compare
-   * under a collation, which `$merge` and the buffer's own order do not share, and for a capped one,
-   * whose natural order a grouping would lose.
+   * The worker writes every document itself: for a collection whose `_id`s compare under a
+   * collation, which `$merge` and the buffer's own order do not share.
    */
   readonly exactOnly: boolean;
-  /** A capped collection ages by itself: deletes are not repeated. */
+  /** A capped collection ages by itself, so that deletes are not repeated, and it keeps an order. */
   readonly capped: boolean;
 }
 
@@ -77,7 +76,12 @@ async function mergeRange(target: ReplayTarget, range: Range): Promise<void> {
  * measured; as a `$lookup` for each change it cost a quarter more.
  */
 export function mergePipeline(
-  { collection, control, epoch }: Pick<ReplayTarget, 'collection' | 'control' | 'epoch'>,
+  {
+    collection,
+    control,
+    epoch,
+    capped,
+  }: Pick<ReplayTarget, 'collection' | 'control' | 'epoch' | 'capped'>,
   { after, end }: Pick<Range, 'after' | 'end'>,
 ): Document[] {
   return [
@@ -88,7 +92,8 @@ export function mergePipeline(
         pipeline: [
           { $match: { _id: { ...(after !== undefined && { $gt: after }), $lte: end } } },
           { $sort: { _id: 1 } },
-          { $group: { _id: '$k', o: { $last: '$o' }, d: { $last: '$d' } } },
+          // A grouping would lose the natural order.
+          ...(capped ? [] : [{ $group: { _id: '$k', o: { $last: '$o' }, d: { $last: '$d' } } }]),
           { $match: { o: 'u' } },
           { $project: { _id: 0, d: 1 } },
         ],
@@ -97,7 +102,7 @@ export function mergePipeline(
     },
     { $unwind: '$change' },
     { $replaceRoot: { newRoot: '$change.d' } },
-    { $merge: { into: collection, on: '_id', whenMatched: 'replace', whenNotMatched: 'insert' } },
+    { $merge: { into: collection, whenMatched: 'replace', whenNotMatched: 'insert' } },
   ];
 }
 

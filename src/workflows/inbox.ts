@@ -5,6 +5,7 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { z } from 'zod';
+import { isForced } from '../blockers.js';
 import { errorTypes } from '../errors.js';
 import type { Blocker, CutoverOutcome } from '../migration.js';
 import { abortInput, cutoverInput, emptyInput, parseInput } from '../options.js';
@@ -168,13 +169,6 @@ export class Inbox {
     );
     this.#changed();
   }
-}
-
-/** Blockers that a person may overrule; the others are no matter of opinion. */
-export const forcible: readonly string[] = ['verification', 'differences', 'lag'];
-
-function isForced(code: string, force: readonly string[]): boolean {
-  return forcible.includes(code) && force.includes(code);
 }
 
 function isEnding({ phase, aborting }: MigrationState): boolean {

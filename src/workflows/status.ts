@@ -202,7 +202,7 @@ export function buildStatus(
     phase: state.phase,
     paused: state.paused,
     stalled: now?.stalled ?? false,
-    waitingFor: waitingFor(state),
+    waitingFor: waitingFor(state, migration.options.cutover),
     source,
     target,
     namespace,
@@ -241,12 +241,12 @@ export function buildStatus(
   };
 }
 
-function waitingFor(state: MigrationState): string | null {
+function waitingFor(state: MigrationState, cutover: 'signal' | 'auto'): string | null {
   if (isFinal(state.phase)) return null;
   if (state.paused) return 'the signal resume';
   if (state.phase === 'waiting') return 'the signal restore';
-  if (state.phase === 'ready') return 'the signal cutover';
-  return null;
+  if (state.phase !== 'ready') return null;
+  return cutover === 'auto' ? 'the next try of the cutover' : 'the signal cutover';
 }
 
 function problemOf(

@@ -8,7 +8,7 @@ import type { Activities } from '../activities/index.js';
 /** Activities are waited for when they are cancelled: the default would let them write on. */
 const shared = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  heartbeatTimeout: '30s',
+  heartbeatTimeout: '10s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
 } as const satisfies ActivityOptions;
 

@@ -121,7 +121,8 @@ export class FakeActivities {
   readonly calls: Call[] = [];
   readonly #behaviours: Behaviours = { ...defaults };
   readonly #gates: Gate[] = [];
-  readonly #watchers = new Set<() => void>();
+  #next = deferred();
+  #over = false;
 
   /** Gives an activity another behaviour from its next call on. */
   set<Name extends Step>(name: Name, behaviour: Behaviour<Name>): this {
@@ -155,15 +156,23 @@ export class FakeActivities {
     return this.calls.filter(({ step }) => step === name);
   }
 
-  /** Returns when the log holds the line (or so many of it). */
+  /**
+   * Returns when the log holds the line (or so many of it).
+   * @throws when the migration ends without it.
+   */
   async happened(line: string, times = 1): Promise<void> {
     const isThere = () => this.log.filter((other) => other === line).length >= times;
-    if (isThere()) return;
-    const { promise, resolve } = deferred();
-    const watch = () => isThere() && resolve();
-    this.#watchers.add(watch);
-    await promise;
-    this.#watchers.delete(watch);
+    while (!isThere()) {
+      if (this.#over)
+        throw new Error(`the migration ended without "${line}": ${this.log.join(', ')}`);
+      await this.#next.promise;
+    }
+  }
+
+  /** Says that nothing more will happen. */
+  ended(): void {
+    this.#over = true;
+    this.#wake();
   }
 
   /** The activities, to be given to a worker. */
@@ -206,6 +215,12 @@ export class FakeActivities {
 
   #note(line: string): void {
     this.log.push(line);
-    for (const watch of this.#watchers) watch();
+    this.#wake();
+  }
+
+  #wake(): void {
+    const { resolve } = this.#next;
+    this.#next = deferred();
+    resolve();
   }
 }

@@ -10,6 +10,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { startTemporalServer, type TemporalServer } from '../../embedded/index.js';
+import { isFinal } from '../../src/workflows/phases.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 import { FakeActivities } from './fake-activities.js';
 
@@ -21,6 +22,14 @@ const WORKFLOWS = fileURLToPath(new URL('../../src/workflows', import.meta.url))
 /** The workflow's code as the worker runs it. */
 export async function bundleWorkflows(): Promise<WorkflowBundleWithSourceMap> {
   return bundleWorkflowCode({ workflowsPath: WORKFLOWS, logger: new DefaultLogger('ERROR') });
+}
+
+/** Failing and cancelled activities are what these tests are about: not worth a line each. */
+export function installQuietRuntime(): void {
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: 'off' } },
+  });
 }
 
 /** A running migration, from outside. */
@@ -37,11 +46,15 @@ export class Running {
     return this.handle.query<MigrationStatus>('status');
   }
 
-  /** Asks for the status until it is as wanted; what it never becomes ends with the test's time. */
+  /**
+   * Asks for the status until it is as wanted.
+   * @throws when the migration ends otherwise.
+   */
   async until(isWanted: (status: MigrationStatus) => boolean): Promise<MigrationStatus> {
     for (;;) {
       const status = await this.status();
       if (isWanted(status)) return status;
+      if (isFinal(status.phase)) throw new Error(`the migration has ended: ${status.phase}`);
     }
   }
 
@@ -104,8 +117,7 @@ export class WorkflowEnvironment implements AsyncDisposable {
   }
 
   static async start(): Promise<WorkflowEnvironment> {
-    // Failing and cancelled activities are what these tests are about: not worth a line each.
-    Runtime.install({ logger: new DefaultLogger('ERROR') });
+    installQuietRuntime();
     const server = await startTemporalServer();
     const { address } = server;
     const connection = await NativeConnection.connect({ address });
@@ -138,6 +150,8 @@ export class WorkflowEnvironment implements AsyncDisposable {
         workflowId: `migrate:source:${taskQueue}`,
         args: [isFields(payload) ? { ...input, ...payload } : payload],
       });
+      const ended = () => fakes.ended();
+      handle.result().then(ended, ended);
       try {
         return await story(new Running(fakes, handle));
       } finally {

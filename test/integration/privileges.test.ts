@@ -20,6 +20,10 @@ import {
 import { errorTypes } from '../../src/errors.js';
 import { readCatalogue } from '../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
+import { enforceFinal, relaxFinal } from '../../src/mongo/final-form.js';
+import { finalFeatures, planFinal } from '../../src/mongo/final-plan.js';
+import { loadForms } from '../../src/mongo/index-twins.js';
+import { createIndexes } from '../../src/mongo/indexes.js';
 import { TASK_QUEUE } from '../../src/names.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 
@@ -58,6 +62,10 @@ beforeAll(async () => {
   await grant(from, blocks, ['Source'], 'stream');
   await grant(from, blocks, ['Source', 'Marker'], 'marker');
   await grant(from, withoutAction(blocks, 'changeStream'), ['Source'], 'blind');
+  // What the page says of the built-in role.
+  await from
+    .db('admin')
+    .command({ createUser: 'reader', pwd: PASSWORD, roles: [{ role: 'read', db: 'shop' }] });
   await grant(to, blocks, ['Target'], 'plain');
   await grant(to, blocks, ['Target', 'collMod'], 'collmod');
 
@@ -66,6 +74,7 @@ beforeAll(async () => {
     TEMPORAL_ADDRESS: temporal.address,
     MONGODB_URI_STREAM: uriOf(source, 'stream'),
     MONGODB_URI_MARKER: uriOf(source, 'marker'),
+    MONGODB_URI_READER: uriOf(source, 'reader'),
     MONGODB_URI_BLIND: uriOf(source, 'blind'),
     MONGODB_URI_PLAIN: uriOf(target, 'plain'),
     MONGODB_URI_COLLMOD: uriOf(target, 'collmod'),
@@ -98,6 +107,7 @@ describe('a migration with exactly the documented roles', () => {
   it.each([
     { copy: 'dump', token: 'stream', source: 'stream', target: 'plain' },
     { copy: 'direct', token: 'stream', source: 'stream', target: 'collmod' },
+    { copy: 'dump', token: 'stream', source: 'reader', target: 'plain' },
     { copy: 'dump', token: 'marker', source: 'marker', target: 'collmod' },
     { copy: 'direct', token: 'marker', source: 'marker', target: 'plain' },
   ])(
@@ -122,6 +132,42 @@ describe('a migration with exactly the documented roles', () => {
     },
     120_000,
   );
+
+  it('leaves a validator in force when an attempt of the cutover had to be repeated', async () => {
+    await from.db('shop').dropCollection('orders');
+    await from.db('shop').createCollection('orders', { validator: { n: { $type: 'int' } } });
+    await to.db('shop').createCollection('orders');
+    const wanted = await readCatalogue(from.db('shop'), 'orders');
+    if (!wanted) throw new Error('the collection is missing');
+    const context = { db: to.db('shop'), collection: 'orders', source: wanted };
+    const plan = planFinal(wanted, finalFeatures('6.0', true));
+    await enforceFinal(context, plan);
+    await relaxFinal(context, plan);
+    await enforceFinal(context, plan);
+    await expectEqual();
+  });
+
+  it('leaves no index unique behind a refused cutover, without collMod too', async () => {
+    await from
+      .db('shop')
+      .collection('orders')
+      .createIndex({ other: 1 }, { unique: true, sparse: true });
+    const wanted = await readCatalogue(from.db('shop'), 'orders');
+    if (!wanted) throw new Error('the collection is missing');
+    const orders = to.db('shop').collection('orders');
+    await orders.insertMany([
+      { number: 'one', other: 1 },
+      { number: 'two', other: 1 },
+    ]);
+    const context = { db: to.db('shop'), collection: 'orders', source: wanted };
+    await createIndexes(context.db, 'orders', loadForms(wanted));
+    const plan = planFinal(wanted, finalFeatures('6.0', false));
+    await expect(enforceFinal(context, plan)).rejects.toThrow('duplicates');
+    await relaxFinal(context, plan);
+    // The replay goes on, and values move between documents: it must meet no unique index.
+    const indexes = await orders.indexes();
+    expect(indexes.filter(({ unique }) => unique).map(({ name }) => name)).toEqual([]);
+  });
 
   it('refuses a validator when the target may not be changed by collMod, and names the privilege', async () => {
     await from
@@ -215,8 +261,8 @@ async function grant(
     const add = (command: Document) => commands.push({ db, command });
     return {
       createRole: ({ role, ...rest }: Document) => add({ createRole: role, ...rest }),
-      createUser: ({ user: _, ...rest }: Document) => add({ createUser: user, ...rest }),
-      grantRolesToUser: (_: string, roles: unknown) => add({ grantRolesToUser: user, roles }),
+      createUser: ({ pwd, roles }: Document) => add({ createUser: user, pwd, roles }),
+      grantRolesToUser: (...[, roles]: [string, unknown]) => add({ grantRolesToUser: user, roles }),
     };
   };
   for (const title of titles) {
@@ -226,7 +272,8 @@ async function grant(
   }
   // Documents of another context are foreign to the driver; and each user gets roles of its own.
   const text = JSON.stringify(commands).replace(/"migration(\w+)"/g, `"${user}$1"`);
-  for (const { db, command } of JSON.parse(text) as typeof commands) {
+  const parsed: typeof commands = JSON.parse(text);
+  for (const { db, command } of parsed) {
     await admin.db(db).command(command);
   }
 }
@@ -326,10 +373,10 @@ async function setValidator(): Promise<void> {
 /** Updates, inserts and deletes at the source until it is stopped. */
 function startWriter() {
   const orders = from.db('shop').collection<Order>('orders');
-  let stopped = false;
+  const end = new AbortController();
   let written = 0;
   const run = (async () => {
-    for (let round = 0; !stopped; round += 1) {
+    for (let round = 0; !end.signal.aborted; round += 1) {
       await orders.insertOne({ _id: `new ${round}`, number: `new ${round}`, seenAt: new Date() });
       await orders.updateOne({ _id: (round * 37) % DOCUMENTS }, { $set: { round } });
       await orders.deleteOne({ _id: (round * 101) % DOCUMENTS });
@@ -338,18 +385,14 @@ function startWriter() {
     }
   })();
   const stop = async () => {
-    stopped = true;
+    end.abort();
     await run;
   };
   return { written: () => written, stop, [Symbol.asyncDispose]: stop };
 }
 
 async function expectEqual(): Promise<void> {
-  const hash = async (server: MongoClient) => {
-    const reply = await server.db('shop').command({ dbHash: 1, collections: ['orders'] });
-    return reply['collections'] as unknown;
-  };
-  expect(await hash(to)).toEqual(await hash(from));
+  expect(await hashOf(to)).toEqual(await hashOf(from));
   const [wanted, made] = await Promise.all([
     readCatalogue(from.db('shop'), 'orders'),
     readCatalogue(to.db('shop'), 'orders'),
@@ -358,6 +401,11 @@ async function expectEqual(): Promise<void> {
   expect(compareCatalogues(wanted, made)).toEqual([]);
   const names = await to.db('shop').listCollections({}, { nameOnly: true }).toArray();
   expect(names.map(({ name }) => name)).toEqual(['orders']);
+}
+
+async function hashOf(server: MongoClient): Promise<unknown> {
+  const reply = await server.db('shop').command({ dbHash: 1, collections: ['orders'] });
+  return reply['collections'];
 }
 
 function expectNoPassword(text: string): void {
@@ -370,21 +418,31 @@ function expectNoPassword(text: string): void {
 /** Collects the command lines of all processes of this machine. */
 function watchProcesses() {
   const lines = new Set<string>();
-  let stopped = false;
+  const end = new AbortController();
   const run = (async () => {
-    while (!stopped) {
-      const { stdout } = await execa('ps', ['-A', '-o', 'args'], { reject: false });
-      stdout.split('\n').forEach((line) => lines.add(line));
+    while (!end.signal.aborted) {
+      (await commandLines()).forEach((line) => lines.add(line));
       await sleep(10);
     }
   })();
   return {
     async stop() {
-      stopped = true;
+      end.abort();
       await run;
       return [...lines].join('\n');
     },
   };
+}
+
+/** What `ps -A -o args` shows, which small systems do not have. */
+async function commandLines(): Promise<string[]> {
+  const processes = await readdir('/proc').catch(() => []);
+  if (processes.length === 0) return (await execa('ps', ['-A', '-o', 'args'])).stdout.split('\n');
+  return Promise.all(
+    processes
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '')),
+  );
 }
 
 /** The whole history as text, with every payload in it decoded. */

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cleanReport, FakeActivities, report, untilCancelled } from '../helpers/fake-activities.js';
 import { WorkflowEnvironment } from '../helpers/workflow-environment.js';
 import { countEvents, historyOf, lasting, positionOf } from '../helpers/history.js';
-import { ApplicationFailure } from '@temporalio/client';
 
 let environment: WorkflowEnvironment;
 
@@ -110,18 +109,6 @@ describe('a cutover', () => {
     });
     expect(fakes.of('capture')).toHaveLength(1);
     expect(fakes.of('replay')).toHaveLength(1);
-  });
-
-  it('that duplicates forbid is refused with what the activity says', async () => {
-    const fakes = new FakeActivities().once('cutover', async () => {
-      throw ApplicationFailure.nonRetryable('email_1 has duplicates', 'CutoverRefused');
-    });
-    await environment.run(fakes, {}, async (running) => {
-      await running.reaches('ready');
-      const failure = await running.refused('cutover');
-      expect(failure.details).toEqual([{ code: 'indexes', message: 'email_1 has duplicates' }]);
-      await running.complete();
-    });
   });
 
   it('is tried again when its activity fails', async () => {

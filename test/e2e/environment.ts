@@ -1,0 +1,198 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { MongoClient } from 'mongodb';
+import {
+  obtainMongoTools,
+  type ReplicaSet,
+  startReplicaSet,
+  startTemporalServer,
+  type TemporalServer,
+} from '../../embedded/index.js';
+import { TASK_QUEUE } from '../../src/names.js';
+import type { MigrationStatus } from '../../src/workflows/status.js';
+
+const POLL_MS = 100;
+/** Ends a test that would wait for ever. */
+const PATIENCE_MS = 120_000;
+
+/** A worker process as `npm start` runs it. */
+export interface WorkerProcess {
+  readonly process: ChildProcess;
+  /** Everything it has written so far. */
+  readonly log: () => string;
+  kill(signal: NodeJS.Signals): Promise<void>;
+}
+
+/** Source, target and Temporal, all real, with what tests do to them. */
+export class Environment {
+  readonly source: ReplicaSet;
+  readonly target: ReplicaSet;
+  readonly temporal: TemporalServer;
+  readonly client: Client;
+  readonly sourceClient: MongoClient;
+  readonly targetClient: MongoClient;
+  readonly folder: string;
+  readonly #tools: { mongodump: string; mongorestore: string };
+  readonly #workers = new Set<WorkerProcess>();
+
+  private constructor(parts: {
+    source: ReplicaSet;
+    target: ReplicaSet;
+    temporal: TemporalServer;
+    client: Client;
+    folder: string;
+    tools: { mongodump: string; mongorestore: string };
+  }) {
+    this.source = parts.source;
+    this.target = parts.target;
+    this.temporal = parts.temporal;
+    this.client = parts.client;
+    this.folder = parts.folder;
+    this.#tools = parts.tools;
+    this.sourceClient = new MongoClient(parts.source.uri);
+    this.targetClient = new MongoClient(parts.target.uri);
+  }
+
+  static async start(): Promise<Environment> {
+    const [source, target, temporal, tools] = await Promise.all([
+      startReplicaSet({ name: 'source' }),
+      startReplicaSet({ name: 'target' }),
+      startTemporalServer({}),
+      obtainMongoTools(),
+    ]);
+    const connection = await Connection.connect({ address: temporal.address });
+    const folder = await mkdtemp(join(tmpdir(), 'csm-e2e-'));
+    const client = new Client({ connection });
+    return new Environment({ source, target, temporal, client, folder, tools });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.kill('SIGKILL')));
+    await Promise.allSettled([this.sourceClient.close(), this.targetClient.close()]);
+    await this.client.connection.close();
+    await Promise.all([this.source.stop(), this.target.stop(), this.temporal.stop()]);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** Starts a worker; all of them are one host, as a worker that is started again is. */
+  startWorker(env: Readonly<Record<string, string>> = {}): WorkerProcess {
+    const child = spawn(process.execPath, ['dist/worker.js'], {
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        MONGODB_URI_SOURCE: this.source.uri,
+        MONGODB_URI_TARGET: this.target.uri,
+        TEMPORAL_ADDRESS: this.temporal.address,
+        MONGODUMP_BIN: this.#tools.mongodump,
+        MONGORESTORE_BIN: this.#tools.mongorestore,
+        WORKER_HOST: 'e2e',
+        CSM_DUMP_FOLDER: this.dumpFolder,
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const written: string[] = [];
+    child.stdout.on('data', (chunk: Buffer) => written.push(chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => written.push(chunk.toString()));
+    const worker: WorkerProcess = {
+      process: child,
+      log: () => written.join(''),
+      kill: async (signal) => {
+        this.#workers.delete(worker);
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        const exit = once(child, 'exit');
+        child.kill(signal);
+        await exit;
+      },
+    };
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  get dumpFolder(): string {
+    return join(this.folder, 'dumps');
+  }
+
+  /** Starts a migration of `shop.<collection>`. */
+  async migrate(
+    collection: string,
+    options: Readonly<Record<string, unknown>> = {},
+  ): Promise<WorkflowHandle> {
+    return this.client.workflow.start('migrateCollection', {
+      taskQueue: TASK_QUEUE,
+      workflowId: `migrate:source:shop.${collection}:${Date.now()}`,
+      args: [{ source: 'source', target: 'target', namespace: `shop.${collection}`, ...options }],
+    });
+  }
+
+  /** The status; asks again while no worker is there to answer. */
+  async status(handle: WorkflowHandle): Promise<MigrationStatus> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return await handle.query<MigrationStatus>('status');
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await sleep(POLL_MS);
+      }
+    }
+  }
+
+  /** Polls the status until it is as wanted. Fails when the migration ends otherwise. */
+  async until(
+    handle: WorkflowHandle,
+    what: string,
+    isReached: (status: MigrationStatus) => boolean,
+  ): Promise<MigrationStatus> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const status = await this.status(handle);
+      if (isReached(status)) return status;
+      if (status.phase === 'failed' || Date.now() > deadline) {
+        throw new Error(`waited for ${what}: ${JSON.stringify(status, null, 1)}`);
+      }
+      await sleep(POLL_MS);
+    }
+  }
+
+  /** Asks for the cutover until it is not refused, and waits for the end of the migration. */
+  async cutOver(handle: WorkflowHandle): Promise<MigrationStatus> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      await this.until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
+      try {
+        await handle.executeUpdate('cutover', { args: [{}] });
+        break;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+      }
+    }
+    return (await handle.result()) as MigrationStatus;
+  }
+
+  /** Hashes of a collection at both sides, by the servers' own dbHash. */
+  async hashes(collection: string, targetCollection = collection): Promise<[string, string]> {
+    return [
+      await hashOf(this.sourceClient, collection),
+      await hashOf(this.targetClient, targetCollection),
+    ];
+  }
+
+  /** What a migration must not leave: collections of its own, dump files. */
+  async leftovers(): Promise<string[]> {
+    const collections = await this.targetClient.db('shop').listCollections().toArray();
+    const own = collections.map(({ name }) => name).filter((name) => name.startsWith('cdc'));
+    const files = await readdir(this.dumpFolder, { recursive: true }).catch(() => []);
+    return [...own, ...files];
+  }
+}
+
+async function hashOf(client: MongoClient, collection: string): Promise<string> {
+  const reply = await client.db('shop').command({ dbHash: 1, collections: [collection] });
+  return String(reply['collections'][collection]);
+}

@@ -1,0 +1,257 @@
+import {
+  type Collection,
+  type Db,
+  type Document,
+  type Double,
+  type Int32,
+  MongoClient,
+  type Timestamp,
+} from 'mongodb';
+import { type ReplicaSet, startReplicaSet } from '../../embedded/index.js';
+import { Buffered, collectionUuid, createBuffer } from '../../src/mongo/buffer.js';
+import { captureChanges, type CaptureCommit, readStartToken } from '../../src/mongo/capture.js';
+import { Control, type ControlDocument } from '../../src/mongo/control.js';
+import { asBuffer, fields, idOf } from '../../src/mongo/raw.js';
+import { RawCursor } from '../../src/mongo/raw-cursor.js';
+import { replayRanges } from '../../src/mongo/replay-loop.js';
+import { bufferName } from '../../src/names.js';
+import type { ResumeToken } from '../../src/mongo/token.js';
+
+/** Documents with an `_id` of any type. */
+export interface Any extends Document {
+  _id: Id;
+}
+
+/** Types of `_id` that the driver's types can tell in a filter; others have to be cast. */
+export type Id = string | number | boolean | null | Int32 | Double;
+
+/** Option of inserts: without it the driver replaces `_id: null` with an ObjectId. */
+export const AS_IT_IS = { forceServerObjectId: true } as const;
+
+/** A replica set of one, and a client. */
+export class TestMongo implements AsyncDisposable {
+  readonly server: ReplicaSet;
+  readonly client: MongoClient;
+
+  private constructor(server: ReplicaSet, client: MongoClient) {
+    this.server = server;
+    this.client = client;
+  }
+
+  static async start(name: string): Promise<TestMongo> {
+    const server = await startReplicaSet({ name, cacheSizeGB: 0.5 });
+    return new TestMongo(server, await MongoClient.connect(server.uri));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.close();
+    await this.server.stop();
+  }
+}
+
+let serial = 0;
+
+/** How a migration is played through. */
+export interface PathOptions {
+  /** Options of the collection, on both sides. */
+  readonly collection?: Document;
+  readonly exactOnly?: boolean;
+  readonly capped?: boolean;
+}
+
+/** The data path of one collection, step by step and without Temporal, on one server. */
+export class DataPath {
+  readonly client: MongoClient;
+  readonly source: Db;
+  readonly target: Db;
+  readonly name: string;
+  readonly control: Control;
+  readonly start: ResumeToken;
+  readonly commits: CaptureCommit[] = [];
+  readonly #options: PathOptions;
+
+  private constructor(
+    client: MongoClient,
+    name: string,
+    control: Control,
+    start: ResumeToken,
+    options: PathOptions,
+  ) {
+    this.client = client;
+    this.source = client.db('source');
+    this.target = control.db;
+    this.name = name;
+    this.control = control;
+    this.start = start;
+    this.#options = options;
+  }
+
+  /** Creates both collections, claims the target and fixes the position. */
+  static async begin(client: MongoClient, options: PathOptions = {}): Promise<DataPath> {
+    serial += 1;
+    const name = `orders${serial}`;
+    const source = client.db('source');
+    const target = client.db('target');
+    await source.createCollection(name, options.collection);
+    await target.createCollection(name, options.collection);
+    const control = controlOf(target, name);
+    await control.claim();
+    await createBuffer(target, name);
+    const bufferUuid = await collectionUuid(target, bufferName(name));
+    const start = await readStartToken(source, name);
+    await control.set({ startToken: start, bufferUuid });
+    return new DataPath(client, name, control, start, options);
+  }
+
+  get orders(): Collection<Any> {
+    return this.source.collection<Any>(this.name);
+  }
+
+  get copy(): Collection<Any> {
+    return this.target.collection<Any>(this.name);
+  }
+
+  get buffer(): Collection<Any> {
+    return this.target.collection<Any>(bufferName(this.name));
+  }
+
+  /** Captures all that has happened until now, from where the last capture ended. */
+  async capture(from?: ResumeToken): Promise<CaptureCommit[]> {
+    const taken = must(await this.control.takeEpoch('capture'));
+    const commits: CaptureCommit[] = [];
+    await this.captureFrom(from ?? taken.capture.through ?? this.start, {
+      until: await this.now(),
+      onCommit: async (commit) => {
+        commits.push(commit);
+        const { token, time, asOf, readAsOf, events, buffered, bytes } = commit;
+        const set = { through: token, time, asOf, readAsOf };
+        await this.control.advance('capture', taken.capture.epoch, set, {
+          events,
+          buffered,
+          bytes,
+        });
+      },
+    });
+    this.commits.push(...commits);
+    return commits;
+  }
+
+  /** Captures from a token without recording it. */
+  async captureFrom(
+    start: ResumeToken,
+    options: {
+      readonly until?: Timestamp;
+      readonly signal?: AbortSignal;
+      readonly onCommit?: (commit: CaptureCommit) => Promise<void>;
+    },
+  ): Promise<void> {
+    const { bufferUuid } = await this.control.read();
+    const { until, signal, onCommit } = options;
+    await captureChanges({
+      source: this.source,
+      collection: this.name,
+      buffer: new Buffered(this.target, this.name, bufferUuid),
+      start,
+      ...(until && { until }),
+      maxAwaitMs: 50,
+      signal: signal ?? new AbortController().signal,
+      onCommit: onCommit ?? (async () => undefined),
+    });
+  }
+
+  /** Applies all that is captured. @returns the number of changes applied. */
+  async replay(): Promise<number> {
+    await using session = this.client.startSession({ causalConsistency: false });
+    const taken = must(await this.control.takeEpoch('replay'));
+    return await replayRanges({
+      ...this.replayTarget(taken),
+      session,
+      start: taken.replay,
+      onProgress: () => undefined,
+    });
+  }
+
+  /** What a replay of this epoch works on, but for the session. */
+  replayTarget({ replay }: ControlDocument) {
+    return {
+      db: this.target,
+      collection: this.name,
+      source: this.source,
+      sourceCollection: this.name,
+      control: this.control,
+      epoch: replay.epoch,
+      exactOnly: this.#options.exactOnly ?? false,
+      capped: this.#options.capped ?? false,
+      signal: new AbortController().signal,
+    };
+  }
+
+  /** Captures and applies everything. */
+  async follow(): Promise<void> {
+    await this.capture();
+    await this.replay();
+  }
+
+  /** The source's operation time. */
+  async now(): Promise<Timestamp> {
+    const { operationTime } = await this.source.command({ ping: 1 });
+    return operationTime as Timestamp;
+  }
+
+  /** The buffer's entries in stream order: kind and changed `_id`. */
+  async changes(): Promise<{ token: string; kind: string; id: string; bytes: Buffer }[]> {
+    const entries = await readRaw(this.target, bufferName(this.name));
+    return entries.map((entry) => {
+      const found = fields(entry);
+      const text = (name: string) =>
+        asBuffer(must(found.get(name)).bytes)
+          .toString('latin1')
+          .slice(4, -1);
+      return { token: text('_id'), kind: text('o'), id: must(found.get('k')).key, bytes: entry };
+    });
+  }
+
+  /** Both sides' documents by the bytes of their `_id`, in natural order. */
+  async sides(): Promise<{ source: Map<string, Buffer>; target: Map<string, Buffer> }> {
+    return {
+      source: byId(await readRaw(this.source, this.name)),
+      target: byId(await readRaw(this.target, this.name)),
+    };
+  }
+
+  /** The servers' own hash of each side. */
+  async hashes(): Promise<{ source: string; target: string }> {
+    const hash = async (db: Db): Promise<string> => {
+      const reply = await db.command({ dbHash: 1, collections: [this.name] });
+      return String(reply['collections'][this.name]);
+    };
+    return { source: await hash(this.source), target: await hash(this.target) };
+  }
+}
+
+/** The control document of a collection, as one run sees it. */
+export function controlOf(target: Db, name: string, runId = 'run-1'): Control {
+  const namespace = `source.${name}`;
+  const targetNamespace = `${target.databaseName}.${name}`;
+  const workflowId = `migrate:source:${namespace}`;
+  return new Control(target, { workflowId, runId, source: 'source', namespace, targetNamespace });
+}
+
+/** All documents of a collection as bytes, in natural order. */
+export async function readRaw(db: Db, name: string): Promise<Buffer[]> {
+  const documents: Buffer[] = [];
+  await using cursor = await RawCursor.open(db, { find: name });
+  for await (const batch of cursor)
+    documents.push(...batch.documents.map((one) => Buffer.from(one)));
+  return documents;
+}
+
+/** The value. @throws when there is none. */
+export function must<T>(value: T | undefined | null): T {
+  if (value === undefined || value === null) throw new Error('a value was expected');
+  return value;
+}
+
+function byId(documents: readonly Buffer[]): Map<string, Buffer> {
+  return new Map(documents.map((document) => [idOf(document).key, document]));
+}

@@ -1,0 +1,240 @@
+import { Double, Int32 } from 'mongodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DataPath, must, TestMongo } from '../../helpers/data-path.js';
+import { keyOf } from '../../helpers/bson.js';
+
+let mongo: TestMongo;
+
+beforeAll(async () => {
+  mongo = await TestMongo.start('capture');
+});
+
+afterAll(async () => {
+  await mongo?.[Symbol.asyncDispose]();
+});
+
+const MB = 1024 * 1024;
+
+describe('capture', () => {
+  it('keeps inserts, updates, replacements and deletes, in stream order', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertMany([{ _id: 1 }, { _id: 2, old: true }, { _id: 3 }]);
+    await path.capture();
+    await path.orders.updateOne({ _id: 1 }, { $set: { 'a.0': 1 } });
+    await path.orders.replaceOne({ _id: 2 }, { fresh: true });
+    await path.orders.deleteOne({ _id: 3 });
+    await path.orders.insertOne({ _id: 4 });
+    await path.capture();
+    const changes = await path.changes();
+    expect(changes.map(({ kind, id }) => [kind, id])).toEqual([
+      ...[1, 2, 3].map((id) => ['u', keyOf(id)]),
+      ['u', keyOf(1)],
+      ['u', keyOf(2)],
+      ['d', keyOf(3)],
+      ['u', keyOf(4)],
+    ]);
+    const tokens = changes.map(({ token }) => token);
+    expect(tokens).toEqual(tokens.toSorted());
+    expect(must(path.commits.at(-1)).token._data >= must(tokens.at(-1))).toBe(true);
+    expect(path.commits.reduce((sum, { events }) => sum + events, 0)).toBe(7);
+    await path.replay();
+    const { source, target } = await path.sides();
+    expect(target).toEqual(source);
+  });
+
+  it('keeps a transaction whole, although its events share their time', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await using session = mongo.client.startSession();
+    await session.withTransaction(async () => {
+      await path.orders.insertMany(
+        Array.from({ length: 200 }, (_, _id) => ({ _id })),
+        { session },
+      );
+      await path.orders.deleteMany({ _id: { $lt: 50 } }, { session });
+    });
+    await path.capture();
+    expect(path.commits.reduce((sum, { events }) => sum + events, 0)).toBe(250);
+    await path.replay();
+    expect(await path.copy.countDocuments()).toBe(150);
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
+  it('keeps only the last of several events of one document in a batch', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertMany([{ _id: 1, n: 0 }, { _id: 2 }]);
+    for (let n = 0; n < 20; n++) await path.orders.updateOne({ _id: 1 }, { $inc: { n: 1 } });
+    await path.orders.deleteOne({ _id: 2 });
+    const commits = await path.capture();
+    const events = commits.reduce((sum, commit) => sum + commit.events, 0);
+    const buffered = commits.reduce((sum, commit) => sum + commit.buffered, 0);
+    expect(events).toBe(23);
+    expect(await path.buffer.countDocuments()).toBe(buffered);
+    expect(buffered).toBeLessThan(events);
+    await path.replay();
+    expect(await path.copy.find().toArray()).toEqual([{ _id: 1, n: 20 }]);
+  });
+
+  it('brings documents of up to 16 MB, by reference where the envelope does not fit', async () => {
+    const path = await DataPath.begin(mongo.client);
+    // A document {_id: int, t: text, n: int} has 34 bytes around its text.
+    for (const [_id, size] of [16 * MB, 16 * MB - 100, 16 * MB - 400, 15 * MB].entries()) {
+      await path.orders.insertOne({ _id, t: 'x'.repeat(size - 34), n: new Int32(0) });
+    }
+    await path.capture();
+    expect((await path.changes()).map(({ kind }) => kind)).toEqual(['r', 'r', 'u', 'u']);
+    await path.replay();
+    expect(await path.hashes()).toSatisfy(isEqual);
+    await path.orders.updateMany({}, { $inc: { n: 1 } });
+    await path.follow();
+    expect(await path.hashes()).toSatisfy(isEqual);
+    await path.orders.deleteOne({ _id: 0 });
+    await path.follow();
+    expect(await path.copy.countDocuments()).toBe(3);
+  });
+
+  it('follows a reference whose document was deleted before the replay', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertOne({ _id: 1, t: 'x'.repeat(16 * MB - 60) });
+    await path.capture();
+    expect((await path.changes()).map(({ kind }) => kind)).toEqual(['r']);
+    await path.orders.deleteOne({ _id: 1 });
+    await path.replay();
+    expect(await path.copy.countDocuments()).toBe(0);
+    await path.follow();
+    expect(await path.copy.countDocuments()).toBe(0);
+  });
+
+  it('tells an _id that changed its bytes but not its value from what it was', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertOne({ _id: new Int32(5), v: 1 });
+    await path.follow();
+    await path.orders.deleteOne({ _id: 5 });
+    await path.orders.insertOne({ _id: new Double(5), v: 1 });
+    await path.follow();
+    const { source, target } = await path.sides();
+    expect([...source.keys()]).toEqual([keyOf(new Double(5))]);
+    expect(target).toEqual(source);
+    await path.orders.deleteOne({ _id: 5 });
+    await path.orders.insertOne({ _id: new Int32(5) });
+    await path.orders.updateOne({ _id: 5 }, { $set: { v: 2 } });
+    await path.follow();
+    expect((await path.sides()).target).toEqual((await path.sides()).source);
+  });
+
+  it('brings thousands of changes whose _ids are long', async () => {
+    const path = await DataPath.begin(mongo.client);
+    // Together they are larger than any command may be.
+    const ids = Array.from({ length: 2500 }, (_, index) => `${index}`.padEnd(8000, '-'));
+    await path.orders.insertMany(ids.map((_id) => ({ _id })));
+    await path.follow();
+    expect(await path.hashes()).toSatisfy(isEqual);
+    await path.orders.deleteMany({});
+    await path.follow();
+    expect(await path.copy.countDocuments()).toBe(0);
+  });
+
+  it('moves on when only other collections change', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await mongo.client.db('source').collection('other').insertOne({});
+    const commits = await path.capture();
+    const last = must(commits.at(-1));
+    expect(commits.every(({ events }) => events === 0)).toBe(true);
+    expect(last.token._data > path.start._data).toBe(true);
+    await path.orders.insertOne({ _id: 1 });
+    await path.capture(last.token);
+    expect(await path.changes()).toHaveLength(1);
+  });
+
+  it('stores nothing twice when it starts again from an older token', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertMany(Array.from({ length: 50 }, (_, _id) => ({ _id, n: 0 })));
+    await path.orders.updateMany({ _id: { $lt: 10 } }, { $inc: { n: 1 } });
+    await path.capture();
+    const before = await path.changes();
+    expect(before.length).toBeGreaterThan(0);
+    await path.orders.updateMany({}, { $inc: { n: 1 } });
+    await path.captureFrom(path.start, { until: must(path.commits.at(-1)).time });
+    const after = await path.changes();
+    expect(after.slice(0, before.length)).toEqual(before);
+    await path.follow();
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
+  it('until a fence has all that was acknowledged before it', async () => {
+    const path = await DataPath.begin(mongo.client);
+    const writing = Array.from({ length: 300 }, (_, _id) => path.orders.insertOne({ _id }));
+    await Promise.all(writing.slice(0, 100));
+    const acknowledged = await path.orders.countDocuments();
+    const until = await path.now();
+    await path.captureFrom(path.start, { until });
+    const kept = (await path.changes()).length;
+    await Promise.all(writing);
+    expect(kept).toBeGreaterThanOrEqual(acknowledged);
+    expect(acknowledged).toBeGreaterThanOrEqual(100);
+  });
+
+  it('commits in order, and only what is in the buffer', async () => {
+    const path = await DataPath.begin(mongo.client);
+    const documents = Array.from({ length: 35_000 }, (_, _id) => ({ _id, t: 'x'.repeat(300) }));
+    await path.orders.insertMany(documents, { ordered: false });
+    const tokens: string[] = [];
+    let kept = 0;
+    await path.captureFrom(path.start, {
+      until: await path.now(),
+      onCommit: async ({ token, buffered }) => {
+        tokens.push(token._data);
+        kept += buffered;
+        const filter = { _id: { $lte: token._data } };
+        expect(await path.buffer.countDocuments(filter)).toBeGreaterThanOrEqual(kept);
+      },
+    });
+    expect(tokens.length).toBeGreaterThan(1);
+    expect(tokens).toEqual(tokens.toSorted());
+    expect(kept).toBe(35_000);
+  });
+
+  it('ends with the reason of its signal, and with an error of the one who commits', async () => {
+    const path = await DataPath.begin(mongo.client);
+    const stop = new AbortController();
+    const endless = path.captureFrom(path.start, {
+      signal: stop.signal,
+      onCommit: async () => stop.abort(new Error('told to stop')),
+    });
+    await expect(endless).rejects.toThrow('told to stop');
+    const failing = path.captureFrom(path.start, {
+      onCommit: async () => {
+        throw new Error('fenced');
+      },
+    });
+    await expect(failing).rejects.toThrow('fenced');
+  });
+});
+
+describe('a stream that ends', () => {
+  it.each([
+    ['drop', 'was dropped', (path: DataPath) => path.orders.drop()],
+    ['rename', 'was renamed', (path: DataPath) => path.orders.rename(`${path.name}-renamed`)],
+  ])('by %s says so, and keeps what came before', async (_what, text, end) => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertMany([{ _id: 1 }, { _id: 2 }]);
+    await path.orders.deleteOne({ _id: 1 });
+    await end(path);
+    const capture = path.capture();
+    await expect(capture).rejects.toMatchObject({ type: 'ChangeStreamEnded' });
+    await expect(capture).rejects.toThrow(`source.${path.name} at the source ${text}`);
+    const changes = await path.changes();
+    expect(new Set(changes.map(({ id }) => id))).toEqual(new Set([keyOf(1), keyOf(2)]));
+  });
+
+  it('because the buffer was dropped says that changes are lost', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.buffer.drop();
+    await path.orders.insertOne({ _id: 1 });
+    await expect(path.capture()).rejects.toMatchObject({ type: 'ControlDocumentLost' });
+    expect(await path.buffer.countDocuments()).toBe(0);
+  });
+});
+
+function isEqual({ source, target }: { source: string; target: string }): boolean {
+  return source === target;
+}

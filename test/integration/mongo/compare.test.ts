@@ -1,0 +1,169 @@
+import { BSON, Double, Int32, Long, type MongoClient, Timestamp } from 'mongodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  compareDocuments,
+  compareIds,
+  type DocumentDifference,
+  showId,
+} from '../../../src/mongo/compare.js';
+import { everyId, keyOf, rawOf } from '../../helpers/bson.js';
+import { AS_IT_IS, DataPath, type Id, TestMongo } from '../../helpers/data-path.js';
+
+let mongo: TestMongo;
+let client: MongoClient;
+let path: DataPath;
+
+beforeAll(async () => {
+  mongo = await TestMongo.start('compare');
+  client = mongo.client;
+});
+
+beforeEach(async () => {
+  path = await DataPath.begin(client);
+});
+
+afterAll(async () => {
+  await mongo?.[Symbol.asyncDispose]();
+});
+
+const { signal } = new AbortController();
+
+async function compare(filter = {}) {
+  const source = { db: path.source, collection: path.name };
+  const target = { db: path.target, collection: path.name };
+  const seen: number[] = [];
+  const found = await compareDocuments(source, target, filter, signal, ({ documents }) =>
+    seen.push(documents),
+  );
+  return { ...found, seen };
+}
+
+async function again(differences: readonly DocumentDifference[]) {
+  const source = { db: path.source, collection: path.name };
+  const target = { db: path.target, collection: path.name };
+  return compareIds(
+    source,
+    target,
+    differences.map(({ id }) => id),
+    signal,
+  );
+}
+
+/** Two sides of a document with the same `_id`. */
+async function both(source: object, target: object): Promise<void> {
+  const _id = 'x';
+  await path.orders.insertOne({ _id, ...source });
+  await path.copy.insertOne({ _id, ...target });
+}
+
+describe('a comparison', () => {
+  it('finds nothing where all is the same, whatever the _ids', async () => {
+    const documents = Object.values(everyId).map((_id) => ({ _id: _id as Id, a: 1 }));
+    await path.orders.insertMany(documents, AS_IT_IS);
+    await path.copy.insertMany(documents.toReversed(), AS_IT_IS);
+    const { compared, differences } = await compare();
+    expect(differences).toEqual([]);
+    expect(compared.documents).toBe(documents.length);
+    expect(compared.bytes).toBeGreaterThan(documents.length * 10);
+  });
+
+  it.each([
+    ['a byte', { a: 1, t: 'text' }, { a: 1, t: 'tex ' }, 't'],
+    ['a type', { n: new Int32(5) }, { n: new Double(5) }, 'n'],
+    ['a type within', { a: { n: new Int32(5) } }, { a: { n: Long.fromInt(5) } }, 'a'],
+    ['the order of fields', { a: 1, b: 1 }, { b: 1, a: 1 }, 'a'],
+    ['the order of fields within', { x: { a: 1, b: 1 } }, { x: { b: 1, a: 1 } }, 'x'],
+    ['one more field', { a: 1 }, { a: 1, b: 1 }, 'b'],
+    ['one field less', { a: 1, b: null }, { a: 1 }, 'b'],
+    ['zero and its negative', { n: new Double(0) }, { n: new Double(-0) }, 'n'],
+    ['an empty timestamp', { t: new Timestamp(1n) }, { t: new Timestamp(2n) }, 't'],
+  ])('finds a difference in %s, and names the field', async (_what, source, target, field) => {
+    await path.orders.insertOne({ _id: 1 });
+    await path.copy.insertOne({ _id: 1 });
+    await both(source, target);
+    const { differences } = await compare();
+    expect(differences.map(({ id, kind }) => [id.key, kind])).toEqual([[keyOf('x'), 'differs']]);
+    const [difference, ...others] = await again(differences);
+    expect(difference).toMatchObject({ kind: 'differs', field });
+    expect(others).toEqual([]);
+    expect(difference?.sourceHash).toHaveLength(28);
+  });
+
+  it('finds what is missing and what is extra, of every type of _id', async () => {
+    const ids = Object.values(everyId) as Id[];
+    await path.orders.insertMany(
+      ids.map((_id) => ({ _id })),
+      AS_IT_IS,
+    );
+    const missing = (await compare()).differences;
+    expect(missing.map(({ kind }) => kind)).toEqual(ids.map(() => 'missing'));
+    expect(new Set(missing.map(({ id }) => id.key))).toEqual(new Set(ids.map(keyOf)));
+    expect((await again(missing)).map(({ kind }) => kind)).toEqual(ids.map(() => 'missing'));
+    await path.copy.insertMany(
+      ids.map((_id) => ({ _id })),
+      AS_IT_IS,
+    );
+    expect(await again(missing)).toEqual([]);
+    await path.orders.deleteMany({});
+    const extra = (await compare()).differences;
+    expect(extra.map(({ kind }) => kind)).toEqual(ids.map(() => 'extra'));
+    expect((await again(extra)).every(({ kind }) => kind === 'extra')).toBe(true);
+  });
+
+  it('tells _ids that are equal but not the same', async () => {
+    await path.orders.insertOne({ _id: new Int32(5) });
+    await path.copy.insertOne({ _id: new Double(5) });
+    const { differences } = await compare();
+    expect(differences.map(({ id, kind }) => [id.key, kind]).toSorted()).toEqual(
+      [
+        [keyOf(new Int32(5)), 'missing'],
+        [keyOf(new Double(5)), 'extra'],
+      ].toSorted(),
+    );
+    expect((await again(differences)).map(({ kind }) => kind).toSorted()).toEqual([
+      'extra',
+      'missing',
+    ]);
+  });
+
+  it('keeps pace when one side has documents that the other lacks, over many batches', async () => {
+    const t = 'x'.repeat(500);
+    const all = Array.from({ length: 15_000 }, (_, _id) => ({ _id, t }));
+    await path.orders.insertMany(all);
+    await path.copy.insertMany(all.filter(({ _id }) => _id >= 4000 && _id !== 14_000));
+    const { compared, differences, seen } = await compare();
+    expect(compared.documents).toBe(15_000);
+    expect(seen.length).toBeGreaterThan(2);
+    expect(differences).toHaveLength(4001);
+    expect(differences.every(({ kind }) => kind === 'missing')).toBe(true);
+    expect(differences.at(-1)?.id.key).toBe(keyOf(14_000));
+  });
+
+  it('gives up when nearly everything differs', async () => {
+    const all = Array.from({ length: 50_001 }, (_, _id) => ({ _id }));
+    await path.orders.insertMany(all);
+    await expect(compare()).rejects.toThrow('more than 50000 documents differ');
+    await path.orders.deleteOne({ _id: 0 });
+    expect((await compare()).differences).toHaveLength(50_000);
+  });
+
+  it('looks at its partition only', async () => {
+    await path.orders.insertMany([{ _id: 1 }, { _id: 2 }]);
+    const { differences } = await compare({ _id: { $gt: 1 } });
+    expect(differences.map(({ id }) => id.key)).toEqual([keyOf(2)]);
+  });
+});
+
+describe('an _id for people', () => {
+  it.each([
+    [1, '1'],
+    ['a"b', '"a\\"b"'],
+    [null, 'null'],
+    [Long.fromString('9007199254740993'), '9007199254740993'],
+    [{ a: 1 }, '{"a":1}'],
+    [new BSON.ObjectId('000000000000000000000001'), '{"$oid":"000000000000000000000001"}'],
+    [new BSON.MinKey(), '{"$minKey":1}'],
+  ])('is extended JSON: %s', (id, text) => {
+    expect(showId(rawOf(id))).toBe(text);
+  });
+});

@@ -1,0 +1,150 @@
+import { type Document, Int32, type MongoClient, Timestamp } from 'mongodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { collectionUuid } from '../../../src/mongo/buffer.js';
+import { copyDirectly, type DirectCopyOptions } from '../../../src/mongo/direct-copy.js';
+import { partitionFilter } from '../../../src/mongo/partitions.js';
+import { everyId } from '../../helpers/bson.js';
+import {
+  AS_IT_IS,
+  DataPath,
+  type Id,
+  type PathOptions,
+  TestMongo,
+} from '../../helpers/data-path.js';
+
+let mongo: TestMongo;
+let client: MongoClient;
+
+beforeAll(async () => {
+  mongo = await TestMongo.start('direct');
+  client = mongo.client;
+});
+
+afterAll(async () => {
+  await mongo?.[Symbol.asyncDispose]();
+});
+
+async function fill(documents: readonly Document[], options?: PathOptions): Promise<DataPath> {
+  const path = await DataPath.begin(client, options);
+  await path.source.collection(path.name).insertMany([...documents], AS_IT_IS);
+  return path;
+}
+
+async function copy(path: DataPath, changed: Partial<DirectCopyOptions> = {}) {
+  return copyDirectly({
+    source: path.source,
+    sourceCollection: path.name,
+    target: path.target,
+    targetCollection: path.name,
+    targetUuid: await collectionUuid(path.target, path.name),
+    filter: {},
+    ordered: false,
+    signal: new AbortController().signal,
+    onProgress: () => undefined,
+    ...changed,
+  });
+}
+
+async function expectEqual(path: DataPath): Promise<void> {
+  const { source, target } = await path.sides();
+  expect(target).toEqual(source);
+}
+
+describe('a direct copy', () => {
+  it('brings _ids of every type and all their bytes', async () => {
+    const { 'timestamp 0': own, ...rest } = everyId;
+    expect(own).toBeInstanceOf(Timestamp); // It has a test of its own below.
+    const path = await fill(Object.values(rest).map((_id) => ({ _id, '2': 1, '1': { _id } })));
+    const copied = await copy(path);
+    expect(copied.documents).toBe(Object.keys(rest).length);
+    await expectEqual(path);
+  });
+
+  it('brings a document whose _id is the empty timestamp', async () => {
+    const path = await fill([{ _id: new Timestamp(0n), v: 1 } as unknown as Document]);
+    await copy(path);
+    await expectEqual(path);
+  });
+
+  it('copies many batches, tells its progress, and a second run changes nothing', async () => {
+    const path = await fill(
+      Array.from({ length: 35_000 }, (_, _id) => ({ _id, t: 'x'.repeat(200) })) as never[],
+    );
+    const seen: number[] = [];
+    const copied = await copy(path, { onProgress: ({ documents }) => seen.push(documents) });
+    expect(copied.documents).toBe(35_000);
+    expect(seen.length).toBeGreaterThan(2);
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+    expect(seen.at(-1)).toBe(35_000);
+    const once = await path.hashes();
+    expect(once.target).toBe(once.source);
+    expect((await copy(path)).documents).toBe(35_000);
+    expect(await path.hashes()).toEqual(once);
+  });
+
+  it('leaves alone what is there, and copies the rest', async () => {
+    const path = await fill([{ _id: 1, v: 'old' }, { _id: 2 }] as never[]);
+    await path.copy.insertOne({ _id: 1, v: 'newer' });
+    await copy(path);
+    expect(await path.copy.find().sort({ _id: 1 }).toArray()).toEqual([
+      { _id: 1, v: 'newer' },
+      { _id: 2 },
+    ]);
+  });
+
+  it('copies its own partition only', async () => {
+    const path = await fill(Array.from({ length: 30 }, (_, _id) => ({ _id })) as never[]);
+    const filter = partitionFilter({
+      index: 1,
+      min: '{"$numberInt":"10"}',
+      max: '{"$numberInt":"20"}',
+    });
+    expect((await copy(path, { filter })).documents).toBe(10);
+    expect(await path.copy.countDocuments({ _id: { $gte: 10, $lt: 20 } })).toBe(10);
+  });
+
+  it('keeps Timestamp(0, 0), which an insert would turn into the current time', async () => {
+    const path = await DataPath.begin(client);
+    await path.orders.insertMany([{ _id: 1 }, { _id: 2 }, { _id: 3 }]);
+    // An insert does the same at the source: only a pipeline leaves it as it is.
+    const empty = { $set: { t: { $literal: new Timestamp(0n) }, v: new Int32(1) } };
+    await path.orders.updateMany({ _id: { $gt: 1 } }, [empty]);
+    await copy(path);
+    await copy(path);
+    const { source } = await path.sides();
+    expect(
+      [...source.values()].filter((document) => document.includes('\x11t\0\0\0')),
+    ).toHaveLength(2);
+    await expectEqual(path);
+  });
+
+  it('keeps the natural order of a capped collection, with empty timestamps too', async () => {
+    const options = { collection: { capped: true, size: 1_000_000 }, capped: true };
+    const path = await DataPath.begin(client, options);
+    const ids = [5, 2, 9, 1, 7, 3];
+    for (const _id of ids) await path.orders.insertOne({ _id, t: new Timestamp(1n) });
+    const empty = { $set: { t: { $literal: new Timestamp(0n) } } };
+    await path.orders.updateMany({ _id: { $in: [2, 1] } }, [empty]);
+    await copy(path, { ordered: true });
+    const { source, target } = await path.sides();
+    expect([...target.keys()]).toEqual([...source.keys()]);
+    expect(target).toEqual(source);
+  });
+
+  it('refuses another collection in the place of the one it fills', async () => {
+    const path = await fill([{ _id: 1 as Id }]);
+    const targetUuid = await collectionUuid(path.target, path.name);
+    await path.copy.drop();
+    await path.target.createCollection(path.name);
+    await expect(copy(path, { targetUuid })).rejects.toMatchObject({ type: 'ControlDocumentLost' });
+    expect(await path.copy.countDocuments()).toBe(0);
+  });
+
+  it('ends with the reason of its signal, and with an error of the target', async () => {
+    const path = await fill([{ _id: 1 as Id }]);
+    const signal = AbortSignal.abort(new Error('told to stop'));
+    await expect(copy(path, { signal })).rejects.toThrow('told to stop');
+    await path.target.command({ collMod: path.name, validator: { v: { $exists: true } } });
+    await expect(copy(path)).rejects.toThrow('Document failed validation');
+  });
+});

@@ -1,0 +1,288 @@
+import { BSON, Int32, Long, type MongoClient, Timestamp } from 'mongodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { applyRange } from '../../../src/mongo/replay.js';
+import { type Range, readRange } from '../../../src/mongo/range.js';
+import { RawValue, runWithDocuments } from '../../../src/mongo/raw.js';
+import { documentOf, everyId, keyOf, stringBytes } from '../../helpers/bson.js';
+import {
+  AS_IT_IS,
+  DataPath,
+  type Id,
+  must,
+  type PathOptions,
+  TestMongo,
+} from '../../helpers/data-path.js';
+import { oneOf, randomFrom } from '../../helpers/random.js';
+
+let mongo: TestMongo;
+let client: MongoClient;
+
+beforeAll(async () => {
+  mongo = await TestMongo.start('replay');
+  client = mongo.client;
+});
+
+afterAll(async () => {
+  await mongo?.[Symbol.asyncDispose]();
+});
+
+const NO_LIMITS = { events: 100_000, bytes: Infinity };
+
+/** The range of everything that is captured. */
+async function wholeRange(path: DataPath): Promise<Range> {
+  const { signal } = new AbortController();
+  const { capture } = await path.control.read();
+  const upTo = must(capture.through)._data;
+  return readRange(path.target, path.name, undefined, upTo, NO_LIMITS, signal);
+}
+
+/** Applies a range as the newest attempt. */
+async function apply(path: DataPath, range: Range): Promise<void> {
+  await using session = client.startSession({ causalConsistency: false });
+  const taken = must(await path.control.takeEpoch('replay'));
+  await applyRange({ ...path.replayTarget(taken), session }, range);
+}
+
+/** Random changes of `ids`: inserts, updates, replacements, deletes, some in transactions. */
+async function change(
+  path: DataPath,
+  random: () => number,
+  ids: readonly [unknown, ...unknown[]],
+  count: number,
+): Promise<void> {
+  const values = [1, 2.5, 'text', null, new Date(0), Long.fromString('9007199254740993')] as const;
+  for (let step = 0; step < count; step++) {
+    const _id = oneOf(random, ids) as Id;
+    const value: unknown = oneOf<unknown>(random, values);
+    const pick = random();
+    if (pick < 0.35) {
+      await path.orders.updateOne({ _id }, { $set: { value }, $inc: { n: 1 } }, { upsert: true });
+    } else if (pick < 0.6) {
+      const fresh = { n: 0, '2': value, '1': value, empty: new Timestamp(0n) };
+      await path.orders.replaceOne({ _id }, fresh, { upsert: true });
+    } else if (pick < 0.85) await path.orders.deleteOne({ _id });
+    else {
+      await using session = client.startSession();
+      await session.withTransaction(async () => {
+        await path.orders.deleteOne({ _id }, { session });
+        await path.orders.insertOne({ _id, value }, { session, ...AS_IT_IS });
+      });
+    }
+  }
+}
+
+describe('replay', () => {
+  it('ends equal after random changes of documents with every type of _id', async () => {
+    const { 'timestamp 0': own, ...rest } = everyId;
+    expect(own).toBeInstanceOf(Timestamp); // It has a test of its own below.
+    const [first, ...others] = Object.values(rest);
+    for (const seed of [1, 2, 3]) {
+      const path = await DataPath.begin(client);
+      const random = randomFrom(seed);
+      for (let round = 0; round < 4; round++) {
+        await change(path, random, [first, ...others], 100);
+        await path.capture();
+        if (random() < 0.7) await path.replay();
+      }
+      await path.follow();
+      const { source, target } = await path.sides();
+      expect(source.size, `seed ${seed}`).toBeGreaterThan(5);
+      expect(target, `seed ${seed}`).toEqual(source);
+      expect(await path.hashes(), `seed ${seed}`).toSatisfy(isEqual);
+    }
+  });
+
+  it('brings a document whose _id is the empty timestamp', async () => {
+    const path = await DataPath.begin(client);
+    const _id = new Timestamp(0n) as unknown as Id;
+    await path.orders.insertOne({ _id, v: 1 });
+    expect([...(await path.sides()).source.keys()]).toEqual([keyOf(_id)]);
+    await path.follow();
+    expect((await path.sides()).target).toEqual((await path.sides()).source);
+    await path.orders.updateOne({ _id }, { $set: { v: 2, other: new Timestamp(1n) } });
+    await path.follow();
+    expect((await path.sides()).target).toEqual((await path.sides()).source);
+  });
+
+  it('brings bytes that no driver would write', async () => {
+    const path = await DataPath.begin(client);
+    const odd = documentOf(
+      [0x10, '_id', Buffer.from([1, 0, 0, 0])],
+      [0x02, 'not UTF-8', stringBytes(Buffer.from([0xff, 0xc0, 0x61]))],
+      [0x09, 'far date', Buffer.from('ffffffffffffff7f', 'hex')],
+      [0x06, 'undefined', Buffer.alloc(0)],
+      [0x0e, 'symbol', stringBytes('s')],
+      [0x0c, 'pointer', Buffer.concat([stringBytes('a.b'), Buffer.alloc(12, 7)])],
+      [0x13, 'decimal', Buffer.alloc(16, 0x30)],
+      [0x02, 'twice', stringBytes('a')],
+      [0x02, 'twice', stringBytes('b')],
+    );
+    await runWithDocuments(path.source, { insert: path.name }, 'documents', [odd]);
+    await path.follow();
+    expect([...(await path.sides()).target.values()]).toEqual([odd]);
+    // And again, over a document that is there.
+    await path.orders.updateMany({}, { $set: { more: 1 } });
+    await path.follow();
+    expect((await path.sides()).target).toEqual((await path.sides()).source);
+  });
+
+  it.each([
+    ['nested', { a: { $set: { $inc: 1 } }, 'a.b': 1, '': '$_id' }],
+    ['at the top', { $set: { $inc: 1 }, $hide: 1 }],
+    ['at the top, beside an empty timestamp', { $ref: 'x', t: new Timestamp(0n) }],
+  ])('brings names that begin with $, %s', async (_where, body) => {
+    const path = await DataPath.begin(client);
+    const document = { _id: 1, ...body };
+    await path.orders.insertOne({ _id: 1 });
+    // Since 5.0 a server takes such names.
+    await path.orders.updateOne({ _id: 1 }, [
+      { $replaceWith: { $literal: RawValue.document(BSON.serialize(document)) } },
+    ]);
+    await path.follow();
+    const { source, target } = await path.sides();
+    expect([...source.values()]).toEqual([Buffer.from(BSON.serialize(document))]);
+    expect(target).toEqual(source);
+    // And again, over the document that is there now.
+    await path.orders.updateOne({ _id: 1 }, { $set: { more: 1 } });
+    await path.follow();
+    expect((await path.sides()).target).toEqual((await path.sides()).source);
+  });
+
+  it('changes nothing when a range is applied again', async () => {
+    const path = await DataPath.begin(client);
+    await change(path, randomFrom(4), [1, 2, 3, 'a', null, { b: 1 }], 120);
+    await path.capture();
+    const range = await wholeRange(path);
+    expect(range.last).toBe(true);
+    await apply(path, range);
+    const once = await path.hashes();
+    expect(once).toSatisfy(isEqual);
+    await apply(path, range);
+    expect(await path.hashes()).toEqual(once);
+  });
+
+  it('removes first what a range deletes, and then writes what it leaves', async () => {
+    const path = await DataPath.begin(client);
+    // The buffer holds both because they came in different batches.
+    await path.orders.insertOne({ _id: 1, v: 1 });
+    await path.capture();
+    await path.orders.deleteOne({ _id: 1 });
+    await path.capture();
+    await path.orders.insertOne({ _id: 1, v: 2 });
+    await path.orders.insertOne({ _id: 2 });
+    await path.capture();
+    await path.orders.deleteOne({ _id: 2 });
+    await path.capture();
+    const range = await wholeRange(path);
+    expect(range.changes.map(({ code }) => code)).toEqual(['u', 'd', 'u', 'u', 'd']);
+    await apply(path, range);
+    expect(await path.copy.find().toArray()).toEqual([{ _id: 1, v: 2 }]);
+  });
+
+  it('reads ranges by number and by bytes, without gap or overlap', async () => {
+    const path = await DataPath.begin(client);
+    await path.orders.insertMany(
+      Array.from({ length: 50 }, (_, _id) => ({ _id, t: 'x'.repeat(1000) })),
+    );
+    await path.capture();
+    const upTo = must((await path.control.read()).capture.through)._data;
+    const { signal } = new AbortController();
+    for (const limits of [
+      { events: 7, bytes: Infinity },
+      { events: 50, bytes: Infinity },
+      { events: 1000, bytes: 3000 },
+      { events: 1, bytes: 1 },
+    ]) {
+      const seen: string[] = [];
+      let after: string | undefined;
+      for (;;) {
+        const range = await readRange(path.target, path.name, after, upTo, limits, signal);
+        expect(range.changes.length).toBeLessThanOrEqual(limits.events);
+        seen.push(...range.changes.map(({ id }) => id.key));
+        expect(range.after).toBe(after);
+        after = range.end;
+        if (range.last) break;
+      }
+      expect(after).toBe(upTo);
+      expect(seen).toEqual(Array.from({ length: 50 }, (_, id) => keyOf(id)));
+    }
+  });
+
+  it('reads nothing beyond what is captured, though more is in the buffer', async () => {
+    const path = await DataPath.begin(client);
+    await path.orders.insertOne({ _id: 1 });
+    await path.capture();
+    await path.orders.insertOne({ _id: 2 });
+    // Another batch, in the buffer and not yet recorded: one before it may still be missing.
+    await path.captureFrom(must(path.commits.at(-1)).token, { until: await path.now() });
+    expect(await path.buffer.countDocuments()).toBe(2);
+    await path.replay();
+    expect(await path.copy.find().toArray()).toEqual([{ _id: 1 }]);
+  });
+
+  it('records how far it is, and leaves nothing applied in the buffer for long', async () => {
+    const path = await DataPath.begin(client);
+    await path.orders.insertMany(Array.from({ length: 100 }, (_, _id) => ({ _id })));
+    await path.capture();
+    expect(await path.replay()).toBe(100);
+    const { capture, replay } = await path.control.read();
+    expect(replay.through).toBe(must(capture.through)._data);
+    expect(replay.events).toBe(100);
+    expect(await path.replay()).toBe(0);
+  });
+});
+
+describe('the worker writes every document itself', () => {
+  const collation = { locale: 'en', strength: 2 };
+
+  async function follow(options: PathOptions, work: (path: DataPath) => Promise<void>) {
+    const path = await DataPath.begin(client, { exactOnly: true, ...options });
+    await work(path);
+    await path.follow();
+    return path;
+  }
+
+  it('for _ids that are equal but for letter case', async () => {
+    const path = await follow({ collection: { collation } }, async (each) => {
+      await each.orders.insertMany([{ _id: 'a', v: 1 }, { _id: 'b' }, { _id: 'C' }]);
+      await each.follow();
+      await each.orders.deleteOne({ _id: 'A' });
+      await each.orders.insertOne({ _id: 'A', v: 2 });
+      await each.orders.updateOne({ _id: 'B' }, { $set: { v: 3 } });
+      await each.orders.deleteOne({ _id: 'c' });
+    });
+    const { source, target } = await path.sides();
+    expect(new Set(source.keys())).toEqual(new Set([keyOf('A'), keyOf('b')]));
+    expect(target).toEqual(source);
+  });
+
+  it('after random changes under a collation', async () => {
+    const random = randomFrom(5);
+    const path = await follow({ collection: { collation } }, async (each) => {
+      for (let round = 0; round < 5; round++) {
+        await change(each, random, ['a', 'A', 'b', 'B', 'é', 'É', 1], 60);
+        await each.capture();
+        if (round % 2 === 0) await each.replay();
+      }
+    });
+    expect((await path.sides()).target).toEqual((await path.sides()).source);
+  });
+
+  it('in natural order for a capped collection, and never deletes there', async () => {
+    const collection = { capped: true, size: 100_000, max: 5 };
+    const path = await follow({ collection, capped: true }, async (each) => {
+      for (const _id of [5, 3, 4, 1]) await each.orders.insertOne({ _id, n: new Int32(0) });
+      await each.capture();
+      await each.orders.updateOne({ _id: 3 }, { $inc: { n: 1 } });
+      for (const _id of [9, 2, 8]) await each.orders.insertOne({ _id, n: new Int32(0) });
+    });
+    const { source, target } = await path.sides();
+    expect([...source.keys()]).toEqual([4, 1, 9, 2, 8].map(keyOf));
+    expect([...target.keys()]).toEqual([...source.keys()]);
+    expect(target).toEqual(source);
+  });
+});
+
+function isEqual({ source, target }: { source: string; target: string }): boolean {
+  return source === target;
+}

@@ -1,0 +1,28 @@
+/**
+ * Records the histories that test/replay/replay.test.ts replays:
+ * `node --import tsx test/replay/record.ts [name …]`.
+ *
+ * They stand for migrations that run at the moment when somebody deploys a new worker. Record one
+ * again only when no migration of its kind can be running any more, or when it is new: with the code
+ * that is deployed, never with a change that fails the replay. Such a change needs `patched()`.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { WorkflowEnvironment } from '../helpers/workflow-environment.js';
+import { historiesFolder, stories } from './stories.js';
+
+const wanted = process.argv.slice(2);
+await mkdir(historiesFolder, { recursive: true });
+await using environment = await WorkflowEnvironment.start();
+for (const [name, { fakes, input, follow }] of Object.entries(stories)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const activities = fakes();
+  const history = await environment.run(activities, input, async (running) => {
+    await follow(running, activities);
+    return running.handle.fetchHistory();
+  });
+  await writeFile(
+    new URL(`${name}.json`, historiesFolder),
+    `${JSON.stringify(history, null, 2)}\n`,
+  );
+  process.stdout.write(`${name}: ${history.events?.length ?? 0} events\n`);
+}

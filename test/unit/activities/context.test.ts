@@ -1,0 +1,76 @@
+import { CancelledFailure, Context } from '@temporalio/activity';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Pulse, withPulse } from '../../../src/activities/context.js';
+import { deferred } from '../../helpers/deferred.js';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Runs work with a pulse in a fake activity; heartbeats are collected. */
+function run<T>(work: (pulse: Pulse) => Promise<T>) {
+  const environment = new MockActivityEnvironment();
+  const beats: unknown[] = [];
+  environment.on('heartbeat', (details: unknown) => beats.push(details));
+  let count = 0;
+  const result = environment.run(() => withPulse(() => ({ count: ++count }), work));
+  return { environment, beats, result };
+}
+
+describe('withPulse', () => {
+  it('beats at once, every second, and once more at the end', async () => {
+    const end = deferred();
+    const { beats, result } = run(() => end.promise.then(() => 'done'));
+    expect(beats).toEqual([{ count: 1 }]);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(beats).toHaveLength(4);
+    end.resolve();
+    expect(await result).toBe('done');
+    expect(beats.at(-1)).toEqual({ count: 5 });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(beats).toHaveLength(5);
+  });
+
+  it('stops beating when the work has not moved for three minutes, and goes on when it does', async () => {
+    const end = deferred();
+    let pulse: Pulse | undefined;
+    const { beats, result } = run((given) => {
+      pulse = given;
+      return end.promise;
+    });
+    await vi.advanceTimersByTimeAsync(179_000);
+    expect(beats).toHaveLength(180);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(beats).toHaveLength(180);
+    pulse?.touch();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(beats).toHaveLength(181);
+    end.resolve();
+    await result;
+  });
+
+  it('tells the last position with a failure, and passes the failure on', async () => {
+    const { beats, result } = run(async () => {
+      throw new Error('no primary');
+    });
+    await expect(result).rejects.toThrow('no primary');
+    expect(beats).toEqual([{ count: 1 }, { count: 2 }]);
+  });
+
+  it('hands over the activity’s cancellation', async () => {
+    const { environment, result } = run(async ({ signal }) => {
+      expect(signal).toBe(Context.current().cancellationSignal);
+      await new Promise((resolve) => {
+        signal.addEventListener('abort', resolve);
+      });
+      throw signal.reason;
+    });
+    environment.cancel('CANCELLED');
+    await expect(result).rejects.toBeInstanceOf(CancelledFailure);
+  });
+});

@@ -1,0 +1,55 @@
+import { Readable } from 'node:stream';
+import { BSON } from 'mongodb';
+import { describe, expect, it } from 'vitest';
+import { splitDocuments } from '../../../src/activities/dumped-timestamps.js';
+
+const documents = [{}, { _id: 1 }, { _id: 2, t: 'x'.repeat(1000) }, { _id: 3 }].map((one) =>
+  Buffer.from(BSON.serialize(one)),
+);
+const file = Buffer.concat(documents);
+
+/** The bytes in chunks of the given size. */
+function* chunks(bytes: Buffer, size: number): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function split(bytes: Buffer, size: number): Promise<Buffer[]> {
+  const found: Buffer[] = [];
+  for await (const one of splitDocuments(Readable.from(chunks(bytes, size)))) {
+    found.push(Buffer.from(one));
+  }
+  return found;
+}
+
+describe('splitDocuments', () => {
+  it.each([1, 2, 3, 4, 5, 7, 64, 1000, 4096])(
+    'cuts a dump that comes in chunks of %i',
+    async (size) => {
+      expect(await split(file, size)).toEqual(documents);
+    },
+  );
+
+  it('finds nothing in an empty dump', async () => {
+    expect(await split(Buffer.alloc(0), 5)).toEqual([]);
+  });
+
+  it.each([1, 3, 4, 10])('refuses a dump that lacks its last %i bytes', async (missing) => {
+    await expect(split(file.subarray(0, file.length - missing), 50)).rejects.toThrow(
+      'in the middle of a document',
+    );
+  });
+
+  it.each([0, 4, -1])('refuses a length that no document has: %i', async (length) => {
+    const broken = Buffer.alloc(20);
+    broken.writeInt32LE(length);
+    const cut = async () => {
+      let seen = 0;
+      for await (const one of splitDocuments(Readable.from([broken]))) {
+        seen += one.length + 1;
+        if (seen > 100) throw new Error('it does not end');
+      }
+    };
+    await expect(cut()).rejects.not.toThrow('it does not end');
+    await expect(cut()).rejects.toThrow();
+  });
+});

@@ -1,0 +1,257 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { readConfiguration } from '../../src/configuration.js';
+import { errorTypes } from '../../src/errors.js';
+import {
+  abortInput,
+  cutoverInput,
+  emptyInput,
+  migrateCollectionInput,
+  parseInput,
+} from '../../src/options.js';
+import { forcible } from '../../src/workflows/inbox.js';
+import { descriptions, signals } from '../../src/workflows/messages.js';
+import { initialState, buildStatus, type MigrationStatus } from '../../src/workflows/status.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+/** Made by hand, after the rest. */
+const LATER = ['docs/ui.png'];
+
+describe.each(pages)('%s', (page) => {
+  it('links to files and headings that exist', () => {
+    const broken = linksOf(read(page)).filter((link) => !exists(page, link));
+    expect(broken).toEqual([]);
+  });
+
+  it('gives JSON that the code takes', () => {
+    for (const { message, text } of payloadsOf(read(page))) {
+      const schema = schemaOf(message);
+      expect(
+        parseInput(schema, JSON.parse(text), message),
+        `${message} ${text}`,
+      ).not.toHaveProperty('error');
+    }
+  });
+
+  it('never starts a workflow without --fail-existing', () => {
+    const starts = commandsOf(read(page)).filter((line) => line.includes('workflow start'));
+    expect(starts.filter((line) => !line.includes('--fail-existing'))).toEqual([]);
+  });
+});
+
+describe('README.md', () => {
+  const readme = read('README.md');
+
+  it('stays readable', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(350);
+  });
+
+  it('lists every option with its default', () => {
+    const rows = tableBelow(readme, 'Options');
+    expect(rows.map(([name]) => name)).toEqual(
+      Object.keys(migrateCollectionInput.shape).map((name) => `\`${name}\``),
+    );
+    const defaults: Record<string, unknown> = migrateCollectionInput.parse({
+      source: 'a',
+      target: 'b',
+      namespace: 'c.d',
+    });
+    for (const [name = '', documented = ''] of rows) {
+      const value = defaults[name.replaceAll('`', '')];
+      const isGiven = ['`source`', '`target`', '`namespace`'].includes(name);
+      if (isGiven) expect(documented).toBe('required');
+      else if (name === '`targetNamespace`') expect(documented).toBe('`namespace`');
+      else expect(documented.replaceAll('`', '')).toBe(JSON.stringify(value));
+    }
+  });
+
+  it('lists every signal', () => {
+    const rows = tableBelow(readme, 'Signals, updates and status');
+    expect(new Set(rows.map(([name]) => name))).toEqual(
+      new Set(Object.keys(signals).map((name) => `\`${name}\``)),
+    );
+  });
+
+  it("lists every setting of the worker, with the code's defaults", () => {
+    const section = sectionOf(readme, "The worker's settings");
+    const env = { MONGODB_URI_A: 'mongodb://host/', CSM_NOTHING: 'x' };
+    const configuration = readConfiguration(env, { terminal: false });
+    const [, known = ''] = /known: ([^)]*)/.exec(configuration.warnings[0] ?? '') ?? [];
+    expect(known.split(', ').length).toBeGreaterThan(5);
+    for (const name of known.split(', ')) expect(section).toContain(`\`${name}\``);
+    const defaults = new Map(
+      tableBelow(readme, "The worker's settings").map(([name = '', value = '']) => [name, value]),
+    );
+    const { maxActivities, shutdownGraceSeconds, tools, logLevel, logFormat } = configuration;
+    expect(defaults.get('`CSM_MAX_ACTIVITIES`')).toBe(String(maxActivities));
+    expect(defaults.get('`CSM_SHUTDOWN_GRACE_SECONDS`')).toBe(String(shutdownGraceSeconds));
+    expect(defaults.get('`CSM_TOOLS`')).toBe(`\`${tools}\``);
+    expect(defaults.get('`CSM_LOG_LEVEL`, `CSM_LOG_FORMAT`')).toContain(
+      `\`${logLevel}\`, \`${logFormat}\``,
+    );
+  });
+
+  it('says what may be forced', () => {
+    for (const code of forcible) {
+      expect(sectionOf(readme, 'Signals, updates and status')).toContain(`\`${code}\``);
+    }
+  });
+});
+
+describe('docs/errors.md', () => {
+  const errors = read('docs/errors.md');
+
+  it.each(Object.values(errorTypes))('explains %s', (type) => {
+    expect(sectionOf(errors, type).length).toBeGreaterThan(100);
+    expect(errors).toContain(`| [\`${type}\`](#${type.toLowerCase()})`);
+  });
+});
+
+describe('docs/status.md', () => {
+  const page = read('docs/status.md');
+  const options = migrateCollectionInput.parse({ source: 'a', target: 'b', namespace: 'c.d' });
+  const status = buildStatus(initialState('2026-01-01T00:00:00.000Z'), {
+    options: { ...options, targetNamespace: options.namespace },
+  });
+
+  it('explains every field', () => {
+    const documented = tableBelow(page, 'Fields').flatMap(([names = '']) => names.split(', '));
+    expect(documented.toSorted()).toEqual(
+      Object.keys(status)
+        .map((name) => `\`${name}\``)
+        .toSorted(),
+    );
+  });
+
+  it('explains every phase', () => {
+    const documented = tableBelow(page, 'Phases').map(([name = '']) => name.replaceAll('`', ''));
+    const phases: Record<MigrationStatus['phase'], true> = {
+      preflight: true,
+      copying: true,
+      waiting: true,
+      replaying: true,
+      ready: true,
+      cuttingOver: true,
+      completed: true,
+      aborted: true,
+      failed: true,
+    };
+    expect(documented).toEqual(Object.keys(phases));
+  });
+
+  it('explains every blocker that the code knows, and which can be forced', () => {
+    const rows = tableBelow(page, 'Blockers').map((row) =>
+      row.map((cell) => cell.replaceAll('`', '')),
+    );
+    const code = ['workflows/status.ts', 'workflows/inbox.ts', 'activities/cutover.ts']
+      .map((file) => read(`src/${file}`))
+      .join('\n');
+    const codes = [...code.matchAll(/(?:code: |\badd\()'(\w+)'/g)].map(([, name]) => name);
+    expect(new Set(rows.map(([name]) => name))).toEqual(new Set(codes));
+    const forced = rows.filter(([, , yes]) => yes === 'yes').map(([name]) => name);
+    expect(new Set(forced)).toEqual(new Set(forcible));
+  });
+});
+
+describe('LICENSE', () => {
+  it('is the Apache License 2.0, word for word', () => {
+    expect(createHash('sha256').update(read('LICENSE')).digest('hex')).toBe(
+      'cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30',
+    );
+  });
+});
+
+/** Targets of Markdown links and images that lead to this repository. */
+function linksOf(markdown: string): string[] {
+  return [...markdown.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, link = '']) => link)
+    .filter((link) => !/^https?:/.test(link));
+}
+
+function exists(page: string, link: string): boolean {
+  const [path = '', heading] = link.split('#');
+  const file = path === '' ? page : join(dirname(page), path);
+  if (LATER.includes(file)) return true;
+  if (!existsSync(join(ROOT, file))) return false;
+  return heading === undefined || headingsOf(read(file)).includes(heading);
+}
+
+/** Names of headings in links, as GitHub makes them. */
+function headingsOf(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+/** Lines of shell code, with continued lines joined. */
+function commandsOf(markdown: string): string[] {
+  return [...markdown.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].flatMap(([, code = '']) =>
+    code
+      .replaceAll(/\\\n\s*/g, '')
+      .split('\n')
+      .map((line) => line.trim()),
+  );
+}
+
+interface Payload {
+  /** `migrateCollection`, or the name of a signal. */
+  readonly message: string;
+  readonly text: string;
+}
+
+/** What commands and JSON blocks send. */
+function payloadsOf(markdown: string): Payload[] {
+  const sent = commandsOf(markdown).flatMap((line): Payload[] => {
+    const [, text] = /--input '([^']*)'/.exec(line) ?? [];
+    const [, message] = /--(?:type|name) (\w+)/.exec(line) ?? [];
+    return text !== undefined && message !== undefined ? [{ message, text }] : [];
+  });
+  const blocks = [...markdown.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(
+    ([, text = '']): Payload => ({ message: 'migrateCollection', text }),
+  );
+  return [...sent, ...blocks];
+}
+
+function schemaOf(message: string) {
+  if (message === 'migrateCollection') return migrateCollectionInput;
+  if (message === 'abort') return abortInput;
+  if (message === 'cutover') return cutoverInput;
+  expect(Object.keys(descriptions)).toContain(message);
+  return emptyInput;
+}
+
+function sectionOf(markdown: string, title: string): string {
+  const start = markdown.indexOf(`## ${title}\n`);
+  if (start < 0) throw new Error(`there is no heading "${title}"`);
+  const end = markdown.indexOf('\n## ', start + 1);
+  return markdown.slice(start, end < 0 ? undefined : end);
+}
+
+/** Cells of the first table below a heading, without its head. */
+function tableBelow(markdown: string, title: string): string[][] {
+  const lines = sectionOf(markdown, title).split('\n');
+  const first = lines.findIndex((line) => line.startsWith('|'));
+  const rest = lines.slice(first);
+  const end = rest.findIndex((line) => !line.startsWith('|'));
+  return rest.slice(2, end < 0 ? undefined : end).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}

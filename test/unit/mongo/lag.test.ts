@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { isStalled, lagSeconds } from '../../../src/mongo/lag.js';
+
+const now = new Date('2026-01-01T00:01:00.000Z');
+const ago = (seconds: number) => new Date(now.getTime() - seconds * 1000);
+
+function control(capture: object, replay: object) {
+  return {
+    capture: { epoch: 1, events: 0, buffered: 0, bytes: 0, rate: 0, ...capture },
+    replay: { epoch: 1, events: 0, rate: 0, ...replay },
+  };
+}
+
+describe('lagSeconds', () => {
+  it('is not known before capture has read for the first time', () => {
+    expect(lagSeconds(control({}, {}), now)).toBeUndefined();
+    expect(
+      lagSeconds(control({ through: { _data: '82B' } }, { through: '82B' }), now),
+    ).toBeUndefined();
+  });
+
+  it.each([
+    ['nothing is left and capture has just read', { asOf: ago(1), at: ago(0.97) }, '82B', {}, 0.03],
+    ['nothing is left, capture read a while ago', { asOf: ago(4.5), at: ago(4.4) }, '82B', {}, 0.1],
+    ['nothing is left, capture has been silent', { asOf: ago(20), at: ago(19) }, '82B', {}, 20],
+    ['replay is ahead by its token', { asOf: ago(1), at: ago(1) }, '82C', {}, 0],
+    ['replay is behind', { asOf: ago(1), at: ago(1) }, '82A', { asOf: ago(7) }, 7],
+    [
+      'replay is behind, capture is silent',
+      { asOf: ago(9), at: ago(9) },
+      '82A',
+      { asOf: ago(8) },
+      8,
+    ],
+    ['clocks disagree', { asOf: ago(-2), at: ago(-1.5) }, '82A', { asOf: ago(-1) }, 0],
+  ])('when %s', (_when, capture, through, replay, expected) => {
+    const state = control({ through: { _data: '82B' }, ...capture }, { through, ...replay });
+    expect(lagSeconds(state, now)).toBeCloseTo(expected, 2);
+  });
+
+  it('is not known while replay has not applied anything', () => {
+    const capture = { through: { _data: '82B' }, asOf: ago(1), at: ago(1) };
+    expect(lagSeconds(control(capture, {}), now)).toBeUndefined();
+    expect(lagSeconds(control(capture, { through: '82A' }), now)).toBeUndefined();
+  });
+});
+
+describe('isStalled', () => {
+  it.each([
+    ['has just written', { at: ago(1) }, 500, false],
+    ['wrote 30 s ago', { at: ago(30) }, 500, false],
+    ['wrote 31 s ago', { at: ago(31) }, 500, true],
+    ['has not written, 29 s after the start', {}, 29, false],
+    ['has not written, 31 s after the start', {}, 31, true],
+  ])('when capture %s', (_when, capture, started, expected) => {
+    const state = { ...control(capture, {}), startedAt: ago(started) };
+    expect(isStalled(state, now)).toBe(expected);
+  });
+});

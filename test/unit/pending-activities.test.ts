@@ -1,0 +1,50 @@
+import type { Client } from '@temporalio/client';
+import { describe, expect, it } from 'vitest';
+import { findProblem } from '../../src/pending-activities.js';
+
+/** A client whose workflow has these activities. */
+function clientWith(pendingActivities: readonly object[] | undefined): Client {
+  const handle = { describe: async () => ({ raw: { pendingActivities } }) };
+  return { workflow: { getHandle: () => handle } } as unknown as Client;
+}
+
+const running = { activityId: 'capture', attempt: 1, state: 2 };
+const failing = {
+  activityId: 'replay',
+  attempt: 4,
+  state: 1,
+  lastFailure: { message: 'cannot reach mongodb://u:s3cret@host/ (no primary)' },
+  lastStartedTime: { seconds: '1767225600' },
+};
+
+async function find(...activities: readonly object[]) {
+  return findProblem(clientWith(activities), 'migrate:source:shop.orders');
+}
+
+describe('findProblem', () => {
+  it('finds nothing wrong with what runs, or has failed a few times', async () => {
+    expect(await find(running, { ...failing, attempt: 3 })).toBeUndefined();
+    expect(await find({ ...running, attempt: 9 })).toBeUndefined();
+    expect(await find()).toBeUndefined();
+    expect(await findProblem(clientWith(undefined), 'x')).toBeUndefined();
+  });
+
+  it('tells what fails again and again, without secrets', async () => {
+    const problem = await find(running, failing);
+    expect(problem?.what).toContain('the activity replay fails, attempt 4');
+    expect(problem?.what).toContain('no primary');
+    expect(problem?.what).not.toContain('s3cret');
+    expect(problem?.since).toBe('2026-01-01T00:00:00.000Z');
+  });
+
+  it.each([4, 5, 'PAUSED', 'PAUSE_REQUESTED'])(
+    'tells what is paused, and how to go on: %s',
+    async (state) => {
+      const problem = await find({ ...running, state }, failing);
+      expect(problem).toMatchObject({
+        what: expect.stringContaining('capture is paused'),
+        todo: 'temporal activity unpause -w migrate:source:shop.orders -a capture',
+      });
+    },
+  );
+});

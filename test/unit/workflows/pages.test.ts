@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { renderDetails } from '../../../src/workflows/details.js';
+import {
+  LIVE_DETAILS,
+  LIVE_STATUS_PREFIX,
+  liveDetails,
+  liveStatus,
+} from '../../../src/workflows/live.js';
+import { isFinal, type Phase, storyPhases } from '../../../src/workflows/phases.js';
+import { buildStatus, initialState, type MigrationState } from '../../../src/workflows/status.js';
+import { report } from '../../helpers/fake-activities.js';
+import { identity } from '../../helpers/migration.js';
+
+function page(changed: Partial<MigrationState>, live?: Parameters<typeof buildStatus>[2]): string {
+  const state = { ...initialState('2026-01-01T00:00:00.000Z'), ...changed };
+  return renderDetails(buildStatus(state, identity, live));
+}
+
+describe('phases', () => {
+  it('three of them are final', () => {
+    const phases: Phase[] = [...storyPhases.map(([phase]) => phase), 'aborted', 'failed'];
+    expect(phases.filter(isFinal).toSorted()).toEqual(['aborted', 'completed', 'failed']);
+    expect(phases).toHaveLength(9);
+  });
+});
+
+describe('the page of a migration', () => {
+  it('marks what is done, what goes on, and leaves out a wait that is none', () => {
+    const text = page({ phase: 'replaying' });
+    expect(text).toContain('## source:shop.orders → target:shop.orders');
+    expect(text).toContain('**replaying**');
+    const rows = text.split('\n').filter((line) => /^\| [✓▶ ]/.test(line));
+    const marks = rows.map((row) => row.slice(2, 3));
+    expect(marks.slice(0, 5)).toEqual(['✓', '✓', '▶', ' ', ' ']);
+    expect(text).not.toContain('Waiting for the signal');
+    expect(page({ phase: 'waiting' })).toContain('| ▶ | **Waiting for the signal');
+    expect(page({ phase: 'completed' })).not.toContain('▶');
+  });
+
+  it('answers whether it may cut over, with reasons', () => {
+    const text = page({ phase: 'copying' });
+    expect(text).toContain('**May it cut over? No, because:**');
+    expect(text).toContain('- the copy is not finished (`copy`)');
+    const blockers = [{ code: 'lag', message: 'the target is 99 seconds behind' }];
+    const refused = page({ refused: { at: '2026-01-01T00:00:00.000Z', blockers } });
+    expect(refused).toContain('was refused: the target is 99 seconds behind');
+    expect(page({ phase: 'completed' })).not.toContain('May it cut over');
+  });
+
+  it('shows what people have to know', () => {
+    const text = page({
+      paused: true,
+      warnings: ['the oplog is short'],
+      rejected: [{ at: '2026-01-01T00:00:00.000Z', message: 'unknown signal "x"' }],
+    });
+    for (const part of [
+      '(paused)',
+      '> Warning: the oplog is short',
+      '> Not understood (2026-01-01T00:00:00.000Z): unknown signal "x"',
+      'it waits for the signal resume',
+      '| Lag | not known yet |',
+    ]) {
+      expect(text).toContain(part);
+    }
+    expect(page({ phase: 'failed', failure: 'no oplog' })).toContain('**Problem:** no oplog.');
+    expect(page({ phase: 'aborted', left: ['shop.orders'] })).toContain(
+      'Left at the target: shop.orders',
+    );
+  });
+
+  it('shows the counters', () => {
+    const text = page(
+      {
+        phase: 'replaying',
+        copy: 'done',
+        verification: 'running',
+        total: { documents: 1_234_567, bytes: 1 },
+      },
+      {
+        asOf: '2026-01-01T00:10:00.000Z',
+        lagSeconds: 0.5,
+        stalled: true,
+        captured: { events: 4_321, buffered: 1, bytes: 1, eventsPerSecond: 77 },
+        applied: { changes: 4_000, changesPerSecond: 76 },
+        positions: { buffered: '2026-01-01T00:09:59.000Z', applied: '2026-01-01T00:09:58.000Z' },
+        oplogHours: 24,
+        copied: { documents: 1_000_000, bytes: 1, read: 1, partitions: 1, copiedPartitions: 1 },
+        verified: { documents: 55, bytes: 5 },
+      },
+    );
+    for (const part of [
+      '(stalled)',
+      '| Copied | 1,000,000 of 1,234,567 documents (100 %) |',
+      '| Lag | 0.5 s |',
+      '| Captured | 4,321 events, 77/s, up to 2026-01-01T00:09:59.000Z |',
+      '| Applied | 4,000 changes, 76/s, up to 2026-01-01T00:09:58.000Z |',
+      '| Compared | 55 documents (running) |',
+      '| History left at the source | 24 hours |',
+    ]) {
+      expect(text).toContain(part);
+    }
+  });
+
+  it('shows the cutover and the writes that came too late', () => {
+    const text = page({
+      phase: 'completed',
+      cutover: report,
+      lateWrites: { count: 2, first: ['5', '"a"'] },
+    });
+    expect(text).toContain(`| Open for applications since | ${report.openedAt} |`);
+    expect(text).toContain('| Downtime | 250 ms |');
+    expect(text).toContain('> 2 writes reached the source after the fence');
+    expect(text).toContain('5, "a"');
+  });
+});
+
+describe('the mark for what the servers say', () => {
+  const state = initialState('2026-01-01T00:00:00.000Z');
+  const status = buildStatus(state, identity);
+
+  it('is the very first of an answer, until nothing changes any more', () => {
+    const marked = liveStatus(identity, state, status);
+    expect(JSON.stringify(marked).startsWith(LIVE_STATUS_PREFIX)).toBe(true);
+    expect(marked).toMatchObject({ $live: identity, state, phase: 'preflight' });
+    for (const phase of ['completed', 'aborted', 'failed'] as const) {
+      expect(liveStatus(identity, { ...state, phase }, status)).toBe(status);
+    }
+  });
+
+  it('is a comment before the page, whatever is in it', () => {
+    const tricky = { ...state, warnings: ['a --> b', '--', '---', '<!-- x -->'] };
+    const marked = liveDetails(identity, tricky, '# page');
+    const { start, end } = LIVE_DETAILS;
+    expect(marked.startsWith(start)).toBe(true);
+    expect(marked.endsWith(`${end}# page`)).toBe(true);
+    const mark: unknown = JSON.parse(marked.slice(start.length, marked.indexOf(end)));
+    expect(mark).toEqual({ $live: identity, state: tricky });
+    expect(liveDetails(identity, { ...state, phase: 'completed' }, '# page')).toBe('# page');
+  });
+
+  it('names no more than is needed to find the servers', () => {
+    const more = { ...identity, traits: { secret: 1 } };
+    expect(JSON.stringify(liveStatus(more, state, status))).not.toContain('secret');
+  });
+});

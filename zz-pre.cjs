@@ -1,1 +1,0 @@
-setInterval(()=>{const m=process.memoryUsage(); process.stderr.write(`MEM rss ${m.rss>>20} heapT ${m.heapTotal>>20} heapU ${m.heapUsed>>20} ext ${m.external>>20} ab ${m.arrayBuffers>>20}\n`)},3000).unref();
