@@ -1,0 +1,154 @@
+import { Double, Int32, Long, MinKey, Timestamp } from 'mongodb';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readCatalogue } from '../../src/mongo/catalogue.js';
+import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
+import { Environment, type WorkerProcess } from './environment.js';
+import { loadItems, Writers } from './writers.js';
+
+const DOCUMENTS = 20_000;
+
+let environment: Environment;
+let worker: WorkerProcess;
+
+beforeAll(async () => {
+  environment = await Environment.start();
+  worker = environment.startWorker();
+});
+
+afterAll(async () => {
+  await environment.stop();
+});
+
+async function expectEqual(name: string): Promise<void> {
+  const [source, target] = await environment.hashes(name);
+  expect(target).toBe(source);
+  const [from, to] = await Promise.all(
+    [environment.sourceClient, environment.targetClient].map((client) =>
+      readCatalogue(client.db('shop'), name),
+    ),
+  );
+  expect(from && to && compareCatalogues(from, to)).toEqual([]);
+  expect(await environment.leftovers()).toEqual([]);
+}
+
+it.each([
+  ['dump', 'stream', false],
+  ['dump', 'marker', true],
+  ['direct', 'stream', false],
+  ['direct', 'marker', false],
+] as const)('migrates under writes: copy %s, token %s, gzip %s', async (copy, token, gzip) => {
+  const name = `${copy}.${token}`;
+  await loadItems(environment.sourceClient, name, DOCUMENTS);
+  const writers = new Writers(environment.sourceClient, name, DOCUMENTS, 400);
+  const handle = await environment.migrate(name, {
+    copy,
+    token,
+    gzip,
+    partitionBytes: 2 * 1024 ** 2,
+  });
+  await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+  await writers.stop();
+  const status = await environment.cutOver(handle);
+
+  expect(status.phase).toBe('completed');
+  expect(status.verification.report).toMatchObject({ differing: 0, missing: 0, extra: 0 });
+  expect(status.cutover?.copied.documents).toBeGreaterThanOrEqual(DOCUMENTS);
+  expect(writers.done).toBeGreaterThan(0);
+  await expectEqual(name);
+  const markers = [environment.sourceClient, environment.targetClient].map((client) =>
+    client.db('shop').collection<{ _id: number }>(name).countDocuments({ _id: -1 }),
+  );
+  expect(await Promise.all(markers)).toEqual([0, 0]);
+});
+
+it.each(['dump', 'direct'] as const)(
+  'moves odd documents and an _id that changes its type, copy %s',
+  async (copy) => {
+    const name = `odd ${copy} %/é`;
+    const collection = environment.sourceClient.db('shop').collection<{ _id: unknown }>(name);
+    const odd = [
+      { _id: null, a: 1 },
+      { _id: new Int32(5), kept: 'int' },
+      { _id: 'text', '10': 1, '9': 2, '': 3 },
+      { _id: new MinKey(), long: Long.fromString('9007199254740993'), minus: new Double(-0) },
+      {
+        _id: new Map([
+          ['2', 'b'],
+          ['1', 'a'],
+        ]),
+        nested: { $x: 1, 'a.b': 2 },
+      },
+      { _id: { nan: Number.NaN }, at: new Date(-1) },
+    ];
+    await collection.insertMany(odd as never[]);
+    // An insert would turn it into the current time.
+    await collection.updateOne({ _id: 'text' } as never, [
+      { $set: { empty: { $literal: new Timestamp({ t: 0, i: 0 }) } } },
+    ]);
+    const handle = await environment.migrate(name, { copy });
+    await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+    await collection.deleteOne({ _id: 5 } as never);
+    await collection.insertOne({ _id: new Double(5), kept: 'double' } as never);
+    await collection.updateOne({ _id: null } as never, [
+      { $set: { empty: { $literal: new Timestamp({ t: 0, i: 0 }) } } },
+    ]);
+    const status = await environment.cutOver(handle);
+
+    expect(status.phase).toBe('completed');
+    await expectEqual(name);
+  },
+);
+
+it('keeps options and order of a capped collection', async () => {
+  const db = environment.sourceClient.db('shop');
+  await db.createCollection('capped', { capped: true, size: 100_000, max: 100 });
+  const collection = db.collection<{ _id: number }>('capped');
+  await collection.insertMany(Array.from({ length: 150 }, (_, index) => ({ _id: 1000 - index })));
+  const handle = await environment.migrate('capped', { copy: 'direct' });
+  await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+  await collection.insertMany([{ _id: 5000 }, { _id: 4000 }, { _id: 6000 }]);
+  await environment.cutOver(handle);
+
+  const order = (client: typeof environment.sourceClient) =>
+    client.db('shop').collection('capped').find().sort({ $natural: 1 }).toArray();
+  expect(await order(environment.targetClient)).toEqual(await order(environment.sourceClient));
+  await expectEqual('capped');
+});
+
+it('keeps clustering, collation, validator and violating documents', async () => {
+  const db = environment.sourceClient.db('shop');
+  await db.createCollection('clustered', { clusteredIndex: { key: { _id: 1 }, unique: true } });
+  await db.createCollection('collated', { collation: { locale: 'en', strength: 2 } });
+  await db.createCollection('validated', { changeStreamPreAndPostImages: { enabled: true } });
+  await db.collection<{ _id: number; old?: boolean }>('validated').insertOne({ _id: 1, old: true });
+  await db.command({
+    collMod: 'validated',
+    validator: { price: { $gt: 0 } },
+    validationLevel: 'moderate',
+    validationAction: 'error',
+  });
+  await db.collection<{ _id: number }>('clustered').insertMany([{ _id: 2 }, { _id: 1 }]);
+  await db.collection<{ _id: string }>('collated').insertMany([{ _id: 'a' }, { _id: 'B' }]);
+  for (const name of ['clustered', 'collated', 'validated']) {
+    const handle = await environment.migrate(name);
+    await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+    if (name === 'collated') {
+      await db.collection<{ _id: string }>(name).deleteOne({ _id: 'a' });
+      await db.collection<{ _id: string }>(name).insertOne({ _id: 'A' });
+    } else if (name === 'clustered') {
+      await db.collection<{ _id: number }>(name).insertOne({ _id: 3 });
+    } else {
+      await db
+        .collection<{ _id: number; x?: number }>(name)
+        .updateOne({ _id: 1 }, { $set: { x: 1 } });
+    }
+    await environment.cutOver(handle);
+    await expectEqual(name);
+  }
+});
+
+it('ends cleanly at SIGTERM and leaves no child', async () => {
+  await worker.kill('SIGTERM');
+
+  expect(worker.process.exitCode).toBe(0);
+});
