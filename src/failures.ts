@@ -106,19 +106,13 @@ function toolFailure({ failure }: ToolError): { type: ErrorType; permanent?: boo
   return { type: errorTypes.toolFailed, permanent: failure === 'noCollection' };
 }
 
-/** Names of errors that appear when a cancelled activity's resources are closed under its hands. */
-const ENDED_BY_CANCELLATION = new Set([
-  'AbortError',
-  'MongoClientClosedError',
-  'MongoTopologyClosedError',
-]);
-
 function cancellationOf(error: unknown, signal: AbortSignal | undefined): Error | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error.cause instanceof CancelledFailure) return error.cause;
   if (signal?.aborted !== true) return undefined;
-  const stoppedChild = 'isCanceled' in error && error.isCanceled === true;
-  if (!stoppedChild && !ENDED_BY_CANCELLATION.has(error.name)) return undefined;
+  // What fails after a cancellation fails because of it: a cursor that is killed, a session that is
+  // ended, a child that is stopped. Only what is final by itself is not.
+  if (error instanceof PermanentError) return undefined;
   const reason: unknown = signal.reason;
   return reason instanceof CancelledFailure ? reason : new CancelledFailure('CANCELLED');
 }

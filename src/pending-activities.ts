@@ -5,6 +5,12 @@ import type { Problem } from './workflows/status.js';
 /** Failed attempts after which a retry is told as a problem. */
 const ATTEMPTS = 3;
 
+/** Longer than a driver looks for a server before it gives up, in ms. */
+const RUNNING_MS = 15_000;
+
+/** Codes of Temporal's PendingActivityState: running. */
+const STARTED_STATES: readonly unknown[] = [2, 'STARTED'];
+
 /** Codes of Temporal's PendingActivityState, as far as they mean that somebody has stopped it. */
 const PAUSED_STATES: readonly unknown[] = [4, 5, 'PAUSED', 'PAUSE_REQUESTED'];
 
@@ -26,7 +32,7 @@ export async function findProblem(
         todo: `temporal activity unpause -w ${workflowId} -a ${activityId}`,
       };
     }
-    if ((attempt ?? 0) > ATTEMPTS && lastFailure) {
+    if ((attempt ?? 0) > ATTEMPTS && lastFailure && !isRunningAgain(state, lastStartedTime)) {
       return {
         what: `the activity ${activityId} fails, attempt ${attempt}: ${redact(lastFailure.message ?? '')}`,
         ...(since && { since: since.toISOString() }),
@@ -35,4 +41,13 @@ export async function findProblem(
     }
   }
   return undefined;
+}
+
+/** An attempt that has run for a while has got over what the one before it failed with. */
+function isRunningAgain(
+  state: unknown,
+  started: { seconds?: { toString(): string } | null } | null | undefined,
+): boolean {
+  if (!STARTED_STATES.includes(state) || !started?.seconds) return false;
+  return Date.now() - Number(started.seconds.toString()) * 1000 > RUNNING_MS;
 }

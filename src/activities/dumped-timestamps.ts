@@ -48,6 +48,7 @@ export async function* splitDocuments(stream: Readable): AsyncGenerator<Buffer> 
     let at = 0;
     while (bytes.length - at >= 4) {
       const length = bytes.readInt32LE(at);
+      if (length < 5) throw new Error(`the dump has a document of ${length} bytes`);
       if (bytes.length - at < length) break;
       yield bytes.subarray(at, at + length);
       at += length;

@@ -1,7 +1,13 @@
 import { type Db, Long, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { bufferName } from '../names.js';
-import { hasEmptyTimestamp, type RawValue, runCommand, runWithDocuments } from './raw.js';
+import {
+  hasDollarName,
+  hasEmptyTimestamp,
+  type RawValue,
+  runCommand,
+  runWithDocuments,
+} from './raw.js';
 
 /**
  * What replay does with a buffered change:
@@ -47,10 +53,13 @@ export function encodeChange(token: string, id: RawValue, document?: Buffer): Bu
   at += bytes.write(`${token}\0`, at, 'latin1');
   at += bytes.write('\x02o\0\x02\0\0\0', at, 'latin1');
   at += bytes.write(`${changeCodes[kind]}\0`, at, 'latin1');
+  at += bytes.write('\x03k\0', at, 'latin1');
+  at = bytes.writeInt32LE(8 + id.bytes.length, at);
   bytes[at++] = id.type;
-  at += bytes.write('k\0', at, 'latin1');
+  at += bytes.write('i\0', at, 'latin1');
   bytes.set(id.bytes, at);
   at += id.bytes.length;
+  bytes[at++] = 0;
   at += bytes.write('\x10n\0', at, 'latin1');
   at = bytes.writeInt32LE(document?.length ?? 0, at);
   if (body) {
@@ -64,7 +73,7 @@ export function encodeChange(token: string, id: RawValue, document?: Buffer): Bu
 
 /** Whether `$merge` would refuse or alter the document, so that the worker has to write it. */
 export function needsExactWrite(id: RawValue, document: Buffer): boolean {
-  return id.type === NULL || hasEmptyTimestamp(document);
+  return id.type === NULL || hasEmptyTimestamp(document) || hasDollarName(document);
 }
 
 function kindOf(token: string, id: RawValue, document?: Buffer): ChangeKind {
@@ -74,8 +83,8 @@ function kindOf(token: string, id: RawValue, document?: Buffer): ChangeKind {
 }
 
 function envelopeLength(token: string, id: RawValue): number {
-  // length 4, _id 5+4+token+1, o 3+4+2, k 1+2+id, n 3+4, end 1
-  return 34 + token.length + id.bytes.length;
+  // length 4, _id 5+4+token+1, o 3+4+2, k 3+(4+1+2+id+1), n 3+4, end 1
+  return 42 + token.length + id.bytes.length;
 }
 
 /** The collection that keeps changes at the target until they are replayed. */

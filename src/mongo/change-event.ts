@@ -72,5 +72,5 @@ function firstString(bytes: Buffer, document: number): string {
 }
 
 function readTimestamp(bytes: Buffer, at: number): Timestamp {
-  return Timestamp.fromBits(bytes.readInt32LE(at), bytes.readInt32LE(at + 4));
+  return new Timestamp({ t: bytes.readUInt32LE(at + 4), i: bytes.readUInt32LE(at) });
 }

@@ -1,6 +1,6 @@
 import type { Db } from 'mongodb';
 import { bufferName } from '../names.js';
-import { asBuffer, fields, RawValue } from './raw.js';
+import { asBuffer, fields, type RawValue } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
 /** One buffered change without its document. */
@@ -60,7 +60,7 @@ export async function readRange(
       changes.push({
         token: text(entry.get('_id')),
         code: text(entry.get('o')),
-        id: entry.get('k') ?? new RawValue(0x0a, Buffer.alloc(0)),
+        id: idIn(entry.get('k')),
       });
       if (bytes >= limits.bytes) {
         const end = changes.at(-1)?.token ?? upTo;
@@ -70,6 +70,12 @@ export async function readRange(
   }
   const last = changes.length < limits.events;
   return { after, end: last ? upTo : (changes.at(-1)?.token ?? upTo), changes, last };
+}
+
+function idIn(key: RawValue | undefined): RawValue {
+  const id = key && fields(key.bytes).get('i');
+  if (!id) throw new Error('the buffer holds a document that is not a change');
+  return id;
 }
 
 function text(value: RawValue | undefined): string {

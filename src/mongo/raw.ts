@@ -16,6 +16,7 @@ const BSON_VERSION = Symbol.for('@@mdb.bson.version');
 const BSON_TYPE = Symbol.for('@@mdb.bson.type');
 const BSON_MAJOR_VERSION = 7;
 const OBJECT_ID = 0x07;
+const DOLLAR = 0x24;
 
 /** Options of every command here. */
 export interface CommandOptions {
@@ -191,6 +192,17 @@ export function hasEmptyTimestamp(document: Uint8Array): boolean {
     if (type !== 0x11 || bytes.readBigUInt64LE(valueStart) !== 0n) return true;
     found = true;
     return false;
+  });
+  return found;
+}
+
+/** Whether a top-level name begins with `$`, which `$merge` refuses. */
+export function hasDollarName(document: Uint8Array): boolean {
+  const bytes = asBuffer(document);
+  let found = false;
+  walk(bytes, 0, (_type, nameStart) => {
+    found = bytes[nameStart] === DOLLAR;
+    return !found;
   });
   return found;
 }

@@ -93,7 +93,7 @@ export function mergePipeline(
           { $match: { _id: { ...(after !== undefined && { $gt: after }), $lte: end } } },
           { $sort: { _id: 1 } },
           // A grouping would lose the natural order.
-          ...(capped ? [] : [{ $group: { _id: '$k', o: { $last: '$o' }, d: { $last: '$d' } } }]),
+          ...(capped ? [] : [{ $group: { _id: '$k.i', o: { $last: '$o' }, d: { $last: '$d' } } }]),
           { $match: { o: 'u' } },
           { $project: { _id: 0, d: 1 } },
         ],
@@ -138,7 +138,8 @@ async function fetchBuffered(
   );
   for await (const batch of found) {
     for (const entry of batch.documents) {
-      const { k: id, d: document } = Object.fromEntries(fields(entry));
+      const { k: key, d: document } = Object.fromEntries(fields(entry));
+      const id = key && fields(key.bytes).get('i');
       if (id && document) documents.push({ id, document: Buffer.from(asBuffer(document.bytes)) });
     }
   }

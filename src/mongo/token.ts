@@ -23,10 +23,10 @@ export function decodeToken(bytes: Uint8Array): ResumeToken {
  */
 export function tokenTime(data: string): Timestamp {
   if (!/^82[0-9A-F]{16}/i.test(data)) throw new Error('a resume token of an unknown form');
-  return Timestamp.fromBits(
-    Number.parseInt(data.slice(10, 18), 16) | 0,
-    Number.parseInt(data.slice(2, 10), 16) | 0,
-  );
+  return new Timestamp({
+    t: Number.parseInt(data.slice(2, 10), 16),
+    i: Number.parseInt(data.slice(10, 18), 16),
+  });
 }
 
 /** Milliseconds since 1970 of a cluster time (whole seconds; the increment orders within them). */

@@ -12,7 +12,7 @@ import {
   Timestamp,
   UUID,
 } from 'mongodb';
-import { fields, RawValue } from '../../src/mongo/raw.js';
+import { fields, type RawValue } from '../../src/mongo/raw.js';
 
 /** A value as BSON bytes. */
 export function rawOf(value: unknown): RawValue {
@@ -45,8 +45,27 @@ export function stringBytes(text: string | Uint8Array): Buffer {
   return bytes;
 }
 
+/** Types of `_id`. Documents are Maps, which also keep the order of integer-like keys. */
+export type Id =
+  | string
+  | number
+  | boolean
+  | null
+  | Int32
+  | Double
+  | Long
+  | Decimal128
+  | Date
+  | Timestamp
+  | ObjectId
+  | Binary
+  | Code
+  | MinKey
+  | MaxKey
+  | ReadonlyMap<string, unknown>;
+
 /** An `_id` of each type that a server takes, by what it is. All are different values. */
-export const everyId: Readonly<Record<string, unknown>> = {
+export const everyId: Readonly<Record<string, Id>> = {
   'int 0': new Int32(0),
   'int -1': new Int32(-1),
   'double 1.5': new Double(1.5),
@@ -72,12 +91,12 @@ export const everyId: Readonly<Record<string, unknown>> = {
   code: new Code('return 1'),
   minKey: new MinKey(),
   maxKey: new MaxKey(),
-  'empty document': {},
+  'empty document': new Map(),
   'document of integer-like keys': new Map<string, unknown>([
     ['2', new Int32(1)],
     ['b', 'x'],
     ['1', new Int32(2)],
   ]),
   'document with dots': new Map([['a.b', 1]]),
-  'nested document': { a: { b: [1, { c: null }] } },
+  'nested document': new Map([['a', { b: [1, { c: null }] }]]),
 };

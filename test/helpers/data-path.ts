@@ -1,12 +1,4 @@
-import {
-  type Collection,
-  type Db,
-  type Document,
-  type Double,
-  type Int32,
-  MongoClient,
-  type Timestamp,
-} from 'mongodb';
+import { type Collection, type Db, type Document, MongoClient, type Timestamp } from 'mongodb';
 import { type ReplicaSet, startReplicaSet } from '../../embedded/index.js';
 import { Buffered, collectionUuid, createBuffer } from '../../src/mongo/buffer.js';
 import { captureChanges, type CaptureCommit, readStartToken } from '../../src/mongo/capture.js';
@@ -15,15 +7,13 @@ import { asBuffer, fields, idOf } from '../../src/mongo/raw.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
 import { replayRanges } from '../../src/mongo/replay-loop.js';
 import { bufferName } from '../../src/names.js';
+import type { Id } from './bson.js';
 import type { ResumeToken } from '../../src/mongo/token.js';
 
 /** Documents with an `_id` of any type. */
 export interface Any extends Document {
   _id: Id;
 }
-
-/** Types of `_id` that the driver's types can tell in a filter; others have to be cast. */
-export type Id = string | number | boolean | null | Int32 | Double;
 
 /** Option of inserts: without it the driver replaces `_id: null` with an ObjectId. */
 export const AS_IT_IS = { forceServerObjectId: true } as const;
@@ -154,6 +144,7 @@ export class DataPath {
       start,
       ...(until && { until }),
       maxAwaitMs: 50,
+      natural: this.#options.capped ?? false,
       signal: signal ?? new AbortController().signal,
       onCommit: onCommit ?? (async () => undefined),
     });
@@ -194,8 +185,8 @@ export class DataPath {
 
   /** The source's operation time. */
   async now(): Promise<Timestamp> {
-    const { operationTime } = await this.source.command({ ping: 1 });
-    return operationTime as Timestamp;
+    const { operationTime }: { operationTime?: Timestamp } = await this.source.command({ ping: 1 });
+    return must(operationTime);
   }
 
   /** The buffer's entries in stream order: kind and changed `_id`. */
@@ -244,6 +235,12 @@ export async function readRaw(db: Db, name: string): Promise<Buffer[]> {
   for await (const batch of cursor)
     documents.push(...batch.documents.map((one) => Buffer.from(one)));
   return documents;
+}
+
+/** The text of a token. */
+export function tokenOf(token: ResumeToken | undefined): string {
+  const { _data: data } = must(token);
+  return data;
 }
 
 /** The value. @throws when there is none. */

@@ -6,9 +6,9 @@ export interface Deferred {
 
 /** Makes a promise that its owner resolves. */
 export function deferred(): Deferred {
-  let resolve: () => void = () => undefined;
+  const settlers: (() => void)[] = [];
   const promise = new Promise<void>((settle) => {
-    resolve = settle;
+    settlers.push(settle);
   });
-  return { promise, resolve: () => resolve() };
+  return { promise, resolve: () => settlers.forEach((settle) => settle()) };
 }

@@ -219,8 +219,8 @@ export class FakeActivities {
   }
 
   #wake(): void {
-    const { resolve } = this.#next;
+    const before = this.#next;
     this.#next = deferred();
-    resolve();
+    before.resolve();
   }
 }

@@ -6,7 +6,9 @@ type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 export type HistoryEvent = NonNullable<History['events']>[number];
 
 /** The events of a workflow so far. */
-export async function historyOf(handle: WorkflowHandle): Promise<HistoryEvent[]> {
+export async function historyOf(
+  handle: Pick<WorkflowHandle, 'fetchHistory'>,
+): Promise<HistoryEvent[]> {
   return (await handle.fetchHistory()).events ?? [];
 }
 

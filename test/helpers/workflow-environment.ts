@@ -10,9 +10,10 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { startTemporalServer, type TemporalServer } from '../../embedded/index.js';
+import type { migrateCollection } from '../../src/workflows/index.js';
 import { isFinal } from '../../src/workflows/phases.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
-import { FakeActivities } from './fake-activities.js';
+import type { FakeActivities } from './fake-activities.js';
 
 /** What a migration is started with unless a test says otherwise. */
 export const input = { source: 'source', target: 'target', namespace: 'shop.orders' } as const;
@@ -35,9 +36,9 @@ export function installQuietRuntime(): void {
 /** A running migration, from outside. */
 export class Running {
   readonly fakes: FakeActivities;
-  readonly handle: WorkflowHandle;
+  readonly handle: WorkflowHandle<typeof migrateCollection>;
 
-  constructor(fakes: FakeActivities, handle: WorkflowHandle) {
+  constructor(fakes: FakeActivities, handle: WorkflowHandle<typeof migrateCollection>) {
     this.fakes = fakes;
     this.handle = handle;
   }
@@ -75,8 +76,7 @@ export class Running {
   }
 
   async result(): Promise<MigrationStatus> {
-    const status: unknown = await this.handle.result();
-    return status as MigrationStatus;
+    return this.handle.result();
   }
 
   /** Sends an update that is refused. @returns the failure. */
@@ -145,13 +145,18 @@ export class WorkflowEnvironment implements AsyncDisposable {
       defaultHeartbeatThrottleInterval: '20ms',
     });
     return worker.runUntil(async () => {
-      const handle = await this.client.workflow.start('migrateCollection', {
-        taskQueue,
-        workflowId: `migrate:source:${taskQueue}`,
-        args: [isFields(payload) ? { ...input, ...payload } : payload],
-      });
-      const ended = () => fakes.ended();
-      handle.result().then(ended, ended);
+      const handle = await this.client.workflow.start<typeof migrateCollection>(
+        'migrateCollection',
+        {
+          taskQueue,
+          workflowId: `migrate:source:${taskQueue}`,
+          args: [isFields(payload) ? { ...input, ...payload } : payload],
+        },
+      );
+      void handle
+        .result()
+        .catch(() => undefined)
+        .then(() => fakes.ended());
       try {
         return await story(new Running(fakes, handle));
       } finally {

@@ -4,6 +4,7 @@ import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundleWorkflows, installQuietRuntime } from '../helpers/workflow-environment.js';
 import { historiesFolder, stories } from './stories.js';
+import { takenAs } from '../helpers/taken-as.js';
 
 // The SDK's own historyFromJSON fails where npm installs protobufjs more than once, as it does here.
 const { History } = proto.temporal.api.history.v1;
@@ -21,7 +22,9 @@ async function readHistory(name: string): Promise<string> {
 
 /** Replays a history with the present code. @returns what it finds wrong. */
 async function replay(name: string, json: string): Promise<Error | undefined> {
-  const histories = [{ workflowId: name, history: History.fromObject(JSON.parse(json) as object) }];
+  const histories = [
+    { workflowId: name, history: History.fromObject(takenAs<object>(JSON.parse(json))) },
+  ];
   for await (const { error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
     return error;
   }

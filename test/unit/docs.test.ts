@@ -12,7 +12,7 @@ import {
   migrateCollectionInput,
   parseInput,
 } from '../../src/options.js';
-import { forcible } from '../../src/workflows/inbox.js';
+import { forcible } from '../../src/blockers.js';
 import { descriptions, signals } from '../../src/workflows/messages.js';
 import { initialState, buildStatus, type MigrationStatus } from '../../src/workflows/status.js';
 

@@ -15,7 +15,6 @@ it('the types of failures never change', () => {
     cutoverRefused: 'CutoverRefused',
     diskFull: 'DiskFull',
     toolFailed: 'ToolFailed',
-    hostGone: 'HostGone',
     controlLost: 'ControlDocumentLost',
     mongo: 'MongoDBError',
     unreachable: 'MongoDBUnreachable',

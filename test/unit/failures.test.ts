@@ -158,7 +158,7 @@ describe('toFailure', () => {
 });
 
 async function failing(_migration: { options: { namespace: string } }): Promise<void> {
-  throw new TransientError(errorTypes.hostGone, 'gone');
+  throw new TransientError(errorTypes.diskFull, 'gone');
 }
 
 describe('failureInterceptor', () => {
@@ -169,7 +169,7 @@ describe('failureInterceptor', () => {
     );
     const run = environment.run(failing, { options: { namespace: 'shop.orders' } });
     await expect(run).rejects.toMatchObject({
-      type: 'HostGone',
+      type: 'DiskFull',
       details: [{ name: 'TransientError', namespace: 'shop.orders' }],
     });
   });

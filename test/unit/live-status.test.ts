@@ -7,13 +7,14 @@ import { Secret } from '../../src/secret.js';
 import { liveDetails, liveStatus } from '../../src/workflows/live.js';
 import { buildStatus, initialState, type MigrationStatus } from '../../src/workflows/status.js';
 import { identity } from '../helpers/migration.js';
+import { takenAs } from '../helpers/taken-as.js';
 
 const state = initialState('2026-01-01T00:00:00.000Z');
 const status = buildStatus(state, identity);
 
 /** A client that answers with this. */
-function clientThat(describe: () => Promise<unknown>): Client {
-  return { workflow: { getHandle: () => ({ describe }) } } as unknown as Client;
+function clientThat(answer: () => Promise<unknown>): Client {
+  return takenAs({ workflow: { getHandle: () => ({ describe: answer }) } });
 }
 
 /** No server listens on this port: whatever is read fails. */
@@ -75,7 +76,7 @@ describe('the codec', () => {
     const answer = await encode(liveStatus(identity, state, status));
     expect(answer).not.toHaveProperty('$live');
     expect(answer).not.toHaveProperty('state');
-    const { phase, live, problem, mayCutOver } = answer as MigrationStatus;
+    const { phase, live, problem, mayCutOver } = takenAs<MigrationStatus>(answer);
     expect({ phase, mayCutOver }).toEqual({ phase: 'preflight', mayCutOver: false });
     expect(live.error).toBeTruthy();
     expect(problem?.what).toContain('could not be read');
@@ -86,7 +87,7 @@ describe('the codec', () => {
     const currentDetails = liveDetails(identity, state, '# old page');
     const answer = await encode({ definition: { type: 'migrateCollection' }, currentDetails });
     expect(answer).toMatchObject({ definition: { type: 'migrateCollection' } });
-    const { currentDetails: page } = answer as { currentDetails: string };
+    const { currentDetails: page } = takenAs<{ currentDetails: string }>(answer);
     expect(page.startsWith('## source:shop.orders')).toBe(true);
     expect(page).not.toContain('<!--');
     expect(page).not.toContain('old page');
@@ -100,10 +101,16 @@ describe('the codec', () => {
 
   it('hides secrets in what failed', async () => {
     const broken = new LiveStatusCodec(
-      { get: () => { throw new Error('bad mongodb://user:s3cret@host/'); } } as unknown as Connections, // prettier-ignore
+      takenAs<Connections>({
+        get: () => {
+          throw new Error('bad mongodb://user:s3cret@host/');
+        },
+      }),
       clientThat(async () => ({ raw: {} })),
     );
-    const answer = (await encode(liveStatus(identity, state, status), broken)) as MigrationStatus;
+    const answer = takenAs<MigrationStatus>(
+      await encode(liveStatus(identity, state, status), broken),
+    );
     expect(answer.live.error).toContain('***@host');
     expect(JSON.stringify(answer)).not.toContain('s3cret');
   });
@@ -113,14 +120,14 @@ describe('the codec', () => {
     const never = new Promise<never>(() => undefined);
     const collection = { findOne: () => never, find: () => ({ toArray: () => never }), aggregate: () => ({ toArray: () => never }) }; // prettier-ignore
     const db = { collection: () => collection, command: () => never };
-    const silent = { get: () => ({ db: () => db }) } as unknown as Connections;
+    const silent = takenAs<Connections>({ get: () => ({ db: () => db }) });
     const slow = new LiveStatusCodec(
       silent,
       clientThat(() => never),
     );
     const answering = encode(liveStatus(identity, state, status), slow);
     await vi.advanceTimersByTimeAsync(3_000);
-    const { live } = (await answering) as MigrationStatus;
+    const { live } = takenAs<MigrationStatus>(await answering);
     expect(live).toEqual({ error: 'no answer within 3 s' });
   });
 });

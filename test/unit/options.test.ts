@@ -174,6 +174,7 @@ describe('the payload of a message', () => {
     ['abort', abortInput, { reason: 'r'.repeat(1001) }, '"reason"'],
     ['cutover', cutoverInput, { force: 'lag' }, '"force"'],
     ['cutover', cutoverInput, { force: [5] }, '"force.0"'],
+    ['cutover', cutoverInput, { force: ['copy'] }, '"force.0"'],
     ['cutover', cutoverInput, { force: Array.from({ length: 21 }, String) }, '"force"'],
     ['pause', emptyInput, { minutes: 5 }, '"minutes"'],
     ['pause', emptyInput, 'now', 'Invalid payload of pause'],

@@ -1,11 +1,12 @@
 import type { Client } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
 import { findProblem } from '../../src/pending-activities.js';
+import { takenAs } from '../helpers/taken-as.js';
 
 /** A client whose workflow has these activities. */
 function clientWith(pendingActivities: readonly object[] | undefined): Client {
   const handle = { describe: async () => ({ raw: { pendingActivities } }) };
-  return { workflow: { getHandle: () => handle } } as unknown as Client;
+  return takenAs({ workflow: { getHandle: () => handle } });
 }
 
 const running = { activityId: 'capture', attempt: 1, state: 2 };

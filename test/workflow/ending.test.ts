@@ -122,13 +122,13 @@ describe('abort', () => {
   });
 });
 
-describe('a failure', () => {
-  const lost = () => {
-    throw ApplicationFailure.nonRetryable('the oplog is too short', 'ChangeStreamHistoryLost', {
-      hours: 1,
-    });
-  };
+function lost(): never {
+  throw ApplicationFailure.nonRetryable('the oplog is too short', 'ChangeStreamHistoryLost', {
+    hours: 1,
+  });
+}
 
+describe('a failure', () => {
   it('of capture that nothing can mend fails the migration, cleaned up, with its type', async () => {
     const fakes = new FakeActivities();
     const gate = fakes.gate();

@@ -116,7 +116,7 @@ describe('a pause', () => {
     await environment.run(fakes, {}, async (running) => {
       await running.reaches('ready');
       await running.update('pause');
-      expect((await running.refused('cutover', { force: ['paused'] })).message).toContain('resume');
+      expect((await running.refused('cutover', { force: ['lag'] })).message).toContain('resume');
       await running.update('resume');
       await running.complete();
     });

@@ -1,6 +1,6 @@
 import { Double, Int32 } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DataPath, must, TestMongo } from '../../helpers/data-path.js';
+import { DataPath, must, TestMongo, tokenOf } from '../../helpers/data-path.js';
 import { keyOf } from '../../helpers/bson.js';
 
 let mongo: TestMongo;
@@ -35,7 +35,7 @@ describe('capture', () => {
     ]);
     const tokens = changes.map(({ token }) => token);
     expect(tokens).toEqual(tokens.toSorted());
-    expect(must(path.commits.at(-1)).token._data >= must(tokens.at(-1))).toBe(true);
+    expect(tokenOf(must(path.commits.at(-1)).token) >= must(tokens.at(-1))).toBe(true);
     expect(path.commits.reduce((sum, { events }) => sum + events, 0)).toBe(7);
     await path.replay();
     const { source, target } = await path.sides();
@@ -139,7 +139,7 @@ describe('capture', () => {
     const commits = await path.capture();
     const last = must(commits.at(-1));
     expect(commits.every(({ events }) => events === 0)).toBe(true);
-    expect(last.token._data > path.start._data).toBe(true);
+    expect(tokenOf(last.token) > tokenOf(path.start)).toBe(true);
     await path.orders.insertOne({ _id: 1 });
     await path.capture(last.token);
     expect(await path.changes()).toHaveLength(1);
@@ -182,9 +182,9 @@ describe('capture', () => {
     await path.captureFrom(path.start, {
       until: await path.now(),
       onCommit: async ({ token, buffered }) => {
-        tokens.push(token._data);
+        tokens.push(tokenOf(token));
         kept += buffered;
-        const filter = { _id: { $lte: token._data } };
+        const filter = { _id: { $lte: tokenOf(token) } };
         expect(await path.buffer.countDocuments(filter)).toBeGreaterThanOrEqual(kept);
       },
     });

@@ -7,7 +7,7 @@ import {
   showId,
 } from '../../../src/mongo/compare.js';
 import { everyId, keyOf, rawOf } from '../../helpers/bson.js';
-import { AS_IT_IS, DataPath, type Id, TestMongo } from '../../helpers/data-path.js';
+import { AS_IT_IS, DataPath, TestMongo } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -51,14 +51,13 @@ async function again(differences: readonly DocumentDifference[]) {
 
 /** Two sides of a document with the same `_id`. */
 async function both(source: object, target: object): Promise<void> {
-  const _id = 'x';
-  await path.orders.insertOne({ _id, ...source });
-  await path.copy.insertOne({ _id, ...target });
+  await path.orders.insertOne({ _id: 'x', ...source });
+  await path.copy.insertOne({ _id: 'x', ...target });
 }
 
 describe('a comparison', () => {
   it('finds nothing where all is the same, whatever the _ids', async () => {
-    const documents = Object.values(everyId).map((_id) => ({ _id: _id as Id, a: 1 }));
+    const documents = Object.values(everyId).map((_id) => ({ _id, a: 1 }));
     await path.orders.insertMany(documents, AS_IT_IS);
     await path.copy.insertMany(documents.toReversed(), AS_IT_IS);
     const { compared, differences } = await compare();
@@ -90,7 +89,7 @@ describe('a comparison', () => {
   });
 
   it('finds what is missing and what is extra, of every type of _id', async () => {
-    const ids = Object.values(everyId) as Id[];
+    const ids = Object.values(everyId);
     await path.orders.insertMany(
       ids.map((_id) => ({ _id })),
       AS_IT_IS,
@@ -114,11 +113,12 @@ describe('a comparison', () => {
     await path.orders.insertOne({ _id: new Int32(5) });
     await path.copy.insertOne({ _id: new Double(5) });
     const { differences } = await compare();
-    expect(differences.map(({ id, kind }) => [id.key, kind]).toSorted()).toEqual(
-      [
+    const kinds = new Map(differences.map(({ id, kind }) => [id.key, kind]));
+    expect(kinds).toEqual(
+      new Map([
         [keyOf(new Int32(5)), 'missing'],
         [keyOf(new Double(5)), 'extra'],
-      ].toSorted(),
+      ]),
     );
     expect((await again(differences)).map(({ kind }) => kind).toSorted()).toEqual([
       'extra',
@@ -130,7 +130,7 @@ describe('a comparison', () => {
     const t = 'x'.repeat(500);
     const all = Array.from({ length: 15_000 }, (_, _id) => ({ _id, t }));
     await path.orders.insertMany(all);
-    await path.copy.insertMany(all.filter(({ _id }) => _id >= 4000 && _id !== 14_000));
+    await path.copy.insertMany(all.filter(({ _id: id }) => id >= 4000 && id !== 14_000));
     const { compared, differences, seen } = await compare();
     expect(compared.documents).toBe(15_000);
     expect(seen.length).toBeGreaterThan(2);

@@ -6,6 +6,7 @@ import { Verification } from '../../../src/mongo/verification.js';
 import { CONTROL_COLLECTION } from '../../../src/names.js';
 import { everyId, rawOf } from '../../helpers/bson.js';
 import { controlOf, must, TestMongo } from '../../helpers/data-path.js';
+import { takenAs } from '../../helpers/taken-as.js';
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -84,7 +85,7 @@ describe('a claim', () => {
   });
 
   it('waits no longer than it must for a clean-up that has died half-way', async () => {
-    const dead = { _id: { closing: true } as unknown as string, at: new Date(0) };
+    const dead = { _id: takenAs<string>({ closing: true }), at: new Date(0) };
     await db.collection<Document & { _id: string }>(CONTROL_COLLECTION).insertOne(dead);
     await controlOf(db, 'orders').claim();
     expect(await documents()).toMatchObject([{ _id: 'orders' }]);
@@ -119,7 +120,7 @@ describe('the control document', () => {
     const epochs = await Promise.all(
       Array.from({ length: 5 }, async () => must(await control.takeEpoch('capture')).capture.epoch),
     );
-    expect(epochs.toSorted()).toEqual([1, 2, 3, 4, 5]);
+    expect(new Set(epochs)).toEqual(new Set([1, 2, 3, 4, 5]));
     expect((await control.read()).replay.epoch).toBe(0);
   });
 

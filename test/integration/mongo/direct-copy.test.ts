@@ -4,13 +4,7 @@ import { collectionUuid } from '../../../src/mongo/buffer.js';
 import { copyDirectly, type DirectCopyOptions } from '../../../src/mongo/direct-copy.js';
 import { partitionFilter } from '../../../src/mongo/partitions.js';
 import { everyId } from '../../helpers/bson.js';
-import {
-  AS_IT_IS,
-  DataPath,
-  type Id,
-  type PathOptions,
-  TestMongo,
-} from '../../helpers/data-path.js';
+import { AS_IT_IS, DataPath, type PathOptions, TestMongo } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -61,14 +55,14 @@ describe('a direct copy', () => {
   });
 
   it('brings a document whose _id is the empty timestamp', async () => {
-    const path = await fill([{ _id: new Timestamp(0n), v: 1 } as unknown as Document]);
+    const path = await fill([{ _id: new Timestamp(0n), v: 1 }]);
     await copy(path);
     await expectEqual(path);
   });
 
   it('copies many batches, tells its progress, and a second run changes nothing', async () => {
     const path = await fill(
-      Array.from({ length: 35_000 }, (_, _id) => ({ _id, t: 'x'.repeat(200) })) as never[],
+      Array.from({ length: 35_000 }, (_, _id) => ({ _id, t: 'x'.repeat(200) })),
     );
     const seen: number[] = [];
     const copied = await copy(path, { onProgress: ({ documents }) => seen.push(documents) });
@@ -83,7 +77,7 @@ describe('a direct copy', () => {
   });
 
   it('leaves alone what is there, and copies the rest', async () => {
-    const path = await fill([{ _id: 1, v: 'old' }, { _id: 2 }] as never[]);
+    const path = await fill([{ _id: 1, v: 'old' }, { _id: 2 }]);
     await path.copy.insertOne({ _id: 1, v: 'newer' });
     await copy(path);
     expect(await path.copy.find().sort({ _id: 1 }).toArray()).toEqual([
@@ -93,7 +87,7 @@ describe('a direct copy', () => {
   });
 
   it('copies its own partition only', async () => {
-    const path = await fill(Array.from({ length: 30 }, (_, _id) => ({ _id })) as never[]);
+    const path = await fill(Array.from({ length: 30 }, (_, _id) => ({ _id })));
     const filter = partitionFilter({
       index: 1,
       min: '{"$numberInt":"10"}',
@@ -122,7 +116,7 @@ describe('a direct copy', () => {
     const options = { collection: { capped: true, size: 1_000_000 }, capped: true };
     const path = await DataPath.begin(client, options);
     const ids = [5, 2, 9, 1, 7, 3];
-    for (const _id of ids) await path.orders.insertOne({ _id, t: new Timestamp(1n) });
+    for (const id of ids) await path.orders.insertOne({ _id: id, t: new Timestamp(1n) });
     const empty = { $set: { t: { $literal: new Timestamp(0n) } } };
     await path.orders.updateMany({ _id: { $in: [2, 1] } }, [empty]);
     await copy(path, { ordered: true });
@@ -132,7 +126,7 @@ describe('a direct copy', () => {
   });
 
   it('refuses another collection in the place of the one it fills', async () => {
-    const path = await fill([{ _id: 1 as Id }]);
+    const path = await fill([{ _id: 1 }]);
     const targetUuid = await collectionUuid(path.target, path.name);
     await path.copy.drop();
     await path.target.createCollection(path.name);
@@ -141,7 +135,7 @@ describe('a direct copy', () => {
   });
 
   it('ends with the reason of its signal, and with an error of the target', async () => {
-    const path = await fill([{ _id: 1 as Id }]);
+    const path = await fill([{ _id: 1 }]);
     const signal = AbortSignal.abort(new Error('told to stop'));
     await expect(copy(path, { signal })).rejects.toThrow('told to stop');
     await path.target.command({ collMod: path.name, validator: { v: { $exists: true } } });

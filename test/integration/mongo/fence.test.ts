@@ -6,7 +6,7 @@ import { readRange } from '../../../src/mongo/range.js';
 import { replayRanges } from '../../../src/mongo/replay-loop.js';
 import { replayComment, takeOverReplay } from '../../../src/mongo/takeover.js';
 import { rawOf } from '../../helpers/bson.js';
-import { AS_IT_IS, DataPath, must, readRaw, TestMongo } from '../../helpers/data-path.js';
+import { AS_IT_IS, DataPath, must, readRaw, TestMongo, tokenOf } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -26,7 +26,7 @@ const { signal } = new AbortController();
 async function attempt(path: DataPath, session: ClientSession) {
   const taken = must(await path.control.takeEpoch('replay'));
   const { capture } = await path.control.read();
-  const upTo = must(capture.through)._data;
+  const upTo = tokenOf(capture.through);
   const limits = { events: 1000, bytes: Infinity };
   const range = await readRange(path.target, path.name, undefined, upTo, limits, signal);
   return { target: { ...path.replayTarget(taken), session }, range, start: taken.replay };

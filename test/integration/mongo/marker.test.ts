@@ -35,13 +35,13 @@ describe('the marker', () => {
   });
 
   it('works while applications write', async () => {
-    let writing = true;
+    const stop = new AbortController();
     const writer = (async () => {
-      for (let _id = 0; writing; _id++) await path.orders.insertOne({ _id });
+      for (let id = 0; !stop.signal.aborted; id++) await path.orders.insertOne({ _id: id });
     })();
     const before = await path.orders.countDocuments();
     const token = await readToken();
-    writing = false;
+    stop.abort();
     await writer;
     await path.capture(token);
     const captured = (await path.changes()).length;
@@ -51,8 +51,8 @@ describe('the marker', () => {
 
   it.each([new Int32(-1), new Double(-1), Long.fromInt(-1)])(
     'is refused when the application has a document of its _id: %s',
-    async (_id) => {
-      await path.source.collection(path.name).insertOne({ _id: _id as never, own: true });
+    async (id) => {
+      await path.orders.insertOne({ _id: id, own: true });
       const token = readToken();
       await expect(token).rejects.toMatchObject({ type: 'MarkerRefused' });
       await expect(token).rejects.toThrow('"token": "stream"');

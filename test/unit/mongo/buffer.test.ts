@@ -94,8 +94,11 @@ describe('encodeChange', () => {
   });
 });
 
+function lengths(parts: Iterable<readonly Buffer[]>): number[] {
+  return [...parts].map((part) => part.length);
+}
+
 describe('splitByMessage', () => {
-  const lengths = (parts: Iterable<readonly Buffer[]>) => [...parts].map((part) => part.length);
   const large = Buffer.alloc(MAX);
 
   it('leaves a list that fits as it is', () => {

@@ -25,9 +25,10 @@ import {
   walk,
 } from '../../../src/mongo/raw.js';
 import { documentOf, everyId, rawOf, stringBytes } from '../../helpers/bson.js';
+import { takenAs } from '../../helpers/taken-as.js';
 
 const require = createRequire(import.meta.url);
-const { DocumentSequence, OpMsgRequest } = require('mongodb/lib/cmap/commands.js') as {
+const { DocumentSequence, OpMsgRequest } = takenAs<{
   DocumentSequence: new (field: string) => {
     push(document: object, bytes: Uint8Array): number;
     toBin(): Uint8Array;
@@ -35,7 +36,7 @@ const { DocumentSequence, OpMsgRequest } = require('mongodb/lib/cmap/commands.js
     serializedDocumentsLength: number;
   };
   OpMsgRequest: new (db: string, command: object, options: object) => { toBin(): Uint8Array[] };
-};
+}>(require('mongodb/lib/cmap/commands.js'));
 
 /** One value of each type by its byte, deprecated ones too, as exact bytes. */
 const values: readonly [string, number, Uint8Array][] = [

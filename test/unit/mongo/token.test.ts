@@ -2,8 +2,11 @@ import { BSON, Timestamp } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { decodeToken, timestampMs, tokenTime } from '../../../src/mongo/token.js';
 
+function hex(value: number): string {
+  return value.toString(16).padStart(8, '0').toUpperCase();
+}
+
 function token(seconds: number, increment: number, rest = '2B0429296E1404'): string {
-  const hex = (value: number) => value.toString(16).padStart(8, '0').toUpperCase();
   return `82${hex(seconds)}${hex(increment)}${rest}`;
 }
 
@@ -52,7 +55,7 @@ describe('a token', () => {
 
   it('is decoded from its bytes, with what else it holds', () => {
     const own = { _data: token(1, 2), _typeBits: new BSON.Binary(Buffer.from([1])) };
-    expect(decodeToken(BSON.serialize(own))._data).toBe(own._data);
+    expect(decodeToken(BSON.serialize(own))).toMatchObject({ _data: token(1, 2) });
     expect(BSON.serialize(decodeToken(BSON.serialize(own)))).toEqual(BSON.serialize(own));
     for (const other of [{}, { _data: new BSON.Binary(Buffer.from([1])) }, { data: 'x' }]) {
       expect(() => decodeToken(BSON.serialize(other))).toThrow('unknown form');
