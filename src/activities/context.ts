@@ -57,7 +57,7 @@ export function open(
 /** Sends heartbeats while work goes on. */
 export interface Pulse {
   /** Says that the work has moved. */
-  touch(): void;
+  readonly touch: () => void;
   readonly signal: AbortSignal;
 }
 

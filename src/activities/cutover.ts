@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Timestamp } from 'mongodb';
+import type { ClientSession, Timestamp } from 'mongodb';
 import { isForced } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
@@ -43,37 +43,62 @@ export async function cutover(
     async (pulse) => {
       const blockers = await findSettledBlockers(opened, migration, force, pulse);
       if (blockers.length > 0) return { refused: blockers };
-      const outcome = await cutOver(opened, deps, migration, force, status, pulse).catch(
-        async (error: unknown) => {
-          // A successor holds again; until then the migration must not stand still.
-          await opened.control.release().catch(() => undefined);
-          throw error;
-        },
-      );
-      if ('refused' in outcome) await opened.control.release();
-      return outcome;
+      const catalogue = await readCatalogue(opened.source, opened.sourceCollection, pulse.signal);
+      if (!catalogue) throw new Error(`${opened.sourceCollection} is no longer at the source`);
+      status.doing = 'taking over from capture and replay';
+      await using session = opened.target.client.startSession({ causalConsistency: false });
+      const held = await takeOverReplay(opened.control, session, () => opened.control.hold());
+      if (!held) throw new Error('the migration could not be held');
+      let outcome: CutoverOutcome | undefined;
+      try {
+        const context = finalContext(opened, catalogue, pulse);
+        outcome = await cutOver({
+          opened,
+          deps,
+          migration,
+          force,
+          held,
+          session,
+          context,
+          status,
+          pulse,
+        });
+        return outcome;
+      } finally {
+        // Until a successor holds again, the migration must not stand still.
+        const isDone = outcome !== undefined && 'done' in outcome;
+        if (!isDone) await opened.control.release(held.replay.epoch).catch(() => undefined);
+      }
     },
   );
 }
 
-async function cutOver(
-  opened: Opened,
-  deps: ActivityDependencies,
-  migration: Migration,
-  force: readonly string[],
-  status: { doing: string },
-  pulse: Pulse,
-): Promise<CutoverOutcome> {
-  const { control } = opened;
-  const catalogue = await readCatalogue(opened.source, opened.sourceCollection, pulse.signal);
-  if (!catalogue) throw new Error(`${opened.sourceCollection} is no longer at the source`);
-  status.doing = 'taking over from capture and replay';
-  await using session = opened.target.client.startSession({ causalConsistency: false });
-  const held = await takeOverReplay(control, session, () => control.hold());
-  if (!held) throw new Error('the migration could not be held');
+/** A cutover that holds the migration. */
+interface Held {
+  readonly opened: Opened;
+  readonly deps: ActivityDependencies;
+  readonly migration: Migration;
+  readonly force: readonly string[];
+  readonly held: ControlDocument;
+  readonly session: ClientSession;
+  readonly context: FinalContext;
+  readonly status: { doing: string };
+  readonly pulse: Pulse;
+}
 
-  const context = finalContext(opened, catalogue, pulse);
-  const plan = planFinal(catalogue, migration.traits.features);
+async function cutOver({
+  opened,
+  deps,
+  migration,
+  force,
+  held,
+  session,
+  context,
+  status,
+  pulse,
+}: Held): Promise<CutoverOutcome> {
+  const { control } = opened;
+  const plan = planFinal(context.source, migration.traits.features);
   // An attempt before this one may have got as far as that.
   await relaxFinal(context, plan);
 

@@ -1,6 +1,7 @@
-import { type Db, Long, UUID } from 'mongodb';
+import { type Db, type Long, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { bufferName } from '../names.js';
+import { chunks } from './chunks.js';
 import {
   hasDollarName,
   hasEmptyTimestamp,
@@ -138,21 +139,8 @@ export class Buffered {
  * Cuts a list of documents into lists that each fit into one message.
  * Shapes: at most 100,000 documents and 47 MB each.
  */
-export function* splitByMessage(documents: readonly Buffer[]): Generator<readonly Buffer[]> {
-  let start = 0;
-  let bytes = 0;
-  for (const [index, document] of documents.entries()) {
-    if (
-      index > start &&
-      (bytes + document.length > MAX_MESSAGE || index - start >= MAX_DOCUMENTS)
-    ) {
-      yield documents.slice(start, index);
-      start = index;
-      bytes = 0;
-    }
-    bytes += document.length;
-  }
-  if (start < documents.length) yield start === 0 ? documents : documents.slice(start);
+export function splitByMessage(documents: readonly Buffer[]): Generator<readonly Buffer[]> {
+  return chunks(documents, ({ length }) => length, { items: MAX_DOCUMENTS, bytes: MAX_MESSAGE });
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Db, Timestamp } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { type Buffered, encodeChange } from './buffer.js';
 import { type ChangeEvent, changeStreamPipeline, parseEvent } from './change-event.js';
+import { chunks, idLimits } from './chunks.js';
 import { idOf } from './raw.js';
 import { type RawBatch, RawCursor } from './raw-cursor.js';
 import { decodeToken, type ResumeToken, timestampMs, tokenTime } from './token.js';
@@ -10,8 +11,6 @@ import { decodeToken, type ResumeToken, timestampMs, tokenTime } from './token.j
 const BATCH_EVENTS = 10_000;
 /** Above this size a reply ended because it was full, not because the stream was at its end. */
 const FULL_REPLY_BYTES = 8 * 1024 * 1024;
-/** `_id`s per read-back query. */
-const READ_BACK_IDS = 5_000;
 /** Changes are inserted when this many bytes of them are at hand: bounds memory with large documents. */
 const INSERT_BYTES = 8 * 1024 * 1024;
 /** Batches read from the stream and not yet in the buffer: back-pressure towards the source. */
@@ -174,16 +173,14 @@ async function storeChanges(
     if (event.operation === 'delete') await writer.add(event);
     else living.push(event);
   }
-  for (let at = 0; at < living.length; at += READ_BACK_IDS) {
-    const wanted = new Map(
-      living.slice(at, at + READ_BACK_IDS).map((event) => [event.id?.key, event]),
-    );
+  for (const part of chunks(living, ({ id }) => id?.bytes.length ?? 0, idLimits)) {
+    const wanted = new Map(part.map((event) => [event.id?.key, event]));
     await using found = await RawCursor.open(
       source,
       {
         find: collection,
         filter: { _id: { $in: [...wanted.values()].map(({ id }) => id) } },
-        batchSize: READ_BACK_IDS,
+        batchSize: part.length,
         readConcern: { level: 'majority', ...(time && { afterClusterTime: time }) },
       },
       { signal },

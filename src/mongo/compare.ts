@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { BSON, type Db, type Document } from 'mongodb';
+import { chunks, idLimits } from './chunks.js';
 import { asBuffer, idOf, RawValue, walk } from './raw.js';
 import { type RawBatch, RawCursor } from './raw-cursor.js';
 
@@ -74,8 +75,8 @@ export async function compareIds(
   signal: AbortSignal,
 ): Promise<readonly DocumentDifference[]> {
   const differences: DocumentDifference[] = [];
-  for (let at = 0; at < ids.length; at += IDS_PER_QUERY) {
-    const part = ids.slice(at, at + IDS_PER_QUERY);
+  const limits = { ...idLimits, items: IDS_PER_QUERY };
+  for (const part of chunks(ids, ({ bytes }) => bytes.length, limits)) {
     const [left, right] = await Promise.all([
       readByIds(source, part, signal),
       readByIds(target, part, signal),
@@ -120,12 +121,14 @@ export function differ(
     : { id, kind: 'differs', field: firstDifferingField(source, target), sourceHash };
 }
 
-/** An `_id` as extended JSON, for people. */
+/** An `_id` as extended JSON, for people: the short form where it says all. */
 export function showId(id: RawValue): string {
-  const document = BSON.serialize({ id });
-  return BSON.EJSON.stringify(BSON.deserialize(document, { promoteValues: false }).id, {
-    relaxed: true,
-  });
+  const { EJSON } = BSON;
+  const { id: value } = BSON.deserialize(BSON.serialize({ id }), { promoteValues: false });
+  const [short, exact] = [true, false].map((relaxed) => EJSON.stringify(value, { relaxed }));
+  const reread: unknown = EJSON.parse(short ?? '', { relaxed: false });
+  const saysAll = EJSON.stringify(reread, { relaxed: false }) === exact;
+  return (saysAll ? short : exact) ?? '';
 }
 
 function firstDifferingField(source: Buffer, target: Buffer): string | undefined {

@@ -185,9 +185,10 @@ export class Control {
     return taken;
   }
 
-  /** Ends `hold`, so that capture and replay go on. */
-  async release(): Promise<void> {
-    await this.#collection.updateOne(this.#own(), { $unset: { holder: '' } });
+  /** Ends the `hold` that took this epoch, so that capture and replay go on. */
+  async release(epoch: number): Promise<void> {
+    const held = { ...this.#own(), 'replay.epoch': epoch };
+    await this.#collection.updateOne(held, { $unset: { holder: '' } });
   }
 
   /**

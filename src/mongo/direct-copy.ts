@@ -83,6 +83,7 @@ async function insertDocuments(
   options: DirectCopyOptions,
   documents: readonly Buffer[],
 ): Promise<void> {
+  if (options.ordered) return insertInOrder(options, documents);
   const plain: Buffer[] = [];
   const altered: Buffer[] = [];
   for (const document of documents) (hasEmptyTimestamp(document) ? altered : plain).push(document);
@@ -95,6 +96,23 @@ async function insertDocuments(
     );
   }
   await writeEmptyTimestamps(options, altered);
+}
+
+/** The same, document after document where there are some that cannot be inserted. */
+async function insertInOrder(
+  options: DirectCopyOptions,
+  documents: readonly Buffer[],
+): Promise<void> {
+  let rest = documents;
+  while (rest.length > 0) {
+    const found = rest.findIndex(hasEmptyTimestamp);
+    const plain = found < 0 ? rest : rest.slice(0, found);
+    for (const part of splitByMessage(plain)) {
+      await write(options, { insert: options.targetCollection, ordered: true }, 'documents', part);
+    }
+    if (found >= 0) await writeEmptyTimestamps(options, rest.slice(found, found + 1));
+    rest = rest.slice(plain.length + 1);
+  }
 }
 
 /** Writes documents whose `Timestamp(0, 0)` an insert would turn into the current time. */

@@ -1,10 +1,10 @@
 import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
+import { chunks, idLimits } from './chunks.js';
 import { type Control, FencedError } from './control.js';
 import { type CommandOptions, RawValue, runWithDocuments } from './raw.js';
 
 const DOCUMENTS_PER_TRANSACTION = 1_000;
 const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
-const DELETES_PER_TRANSACTION = 5_000;
 
 /** Where and by which right a replay writes. */
 export interface FencedTarget {
@@ -42,28 +42,16 @@ export async function writeExactly(
   target: FencedTarget,
   documents: readonly ExactDocument[],
 ): Promise<void> {
-  let part: ExactDocument[] = [];
-  let bytes = 0;
-  const flush = async (): Promise<void> => {
-    if (part.length === 0) return;
+  const limits = { items: DOCUMENTS_PER_TRANSACTION, bytes: BYTES_PER_TRANSACTION };
+  for (const part of chunks(documents, ({ document }) => document.length, limits)) {
     const updates = part.map(exactUpdate);
-    part = [];
-    bytes = 0;
     await inFencedTransaction(target, { update: target.collection }, 'updates', updates);
-  };
-  for (const entry of documents) {
-    if (bytes + entry.document.length > BYTES_PER_TRANSACTION) await flush();
-    part.push(entry);
-    bytes += entry.document.length;
-    if (part.length >= DOCUMENTS_PER_TRANSACTION) await flush();
   }
-  await flush();
 }
 
 /** Deletes documents by `_id`, in transactions that hold only while the epoch is ours. */
 export async function deleteExactly(target: FencedTarget, ids: readonly RawValue[]): Promise<void> {
-  for (let at = 0; at < ids.length; at += DELETES_PER_TRANSACTION) {
-    const part = ids.slice(at, at + DELETES_PER_TRANSACTION);
+  for (const part of chunks(ids, ({ bytes }) => bytes.length, idLimits)) {
     const statement = BSON.serialize({ q: { _id: { $in: part } }, limit: 0 });
     await inFencedTransaction(target, { delete: target.collection }, 'deletes', [statement]);
   }

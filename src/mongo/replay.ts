@@ -7,7 +7,7 @@ import {
   writeExactly,
 } from './exact-write.js';
 import type { BufferedChange, Range } from './range.js';
-import { asBuffer, fields, idOf, RawValue, runCommand } from './raw.js';
+import { asBuffer, fields, idOf, type RawValue, runCommand } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 import { MERGE_TIME_LIMIT_MS, replayComment } from './takeover.js';
 

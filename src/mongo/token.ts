@@ -10,7 +10,7 @@ export interface ResumeToken extends Document {
 
 /** Decodes a token that came as BSON bytes. */
 export function decodeToken(bytes: Uint8Array): ResumeToken {
-  const token = BSON.deserialize(bytes, { promoteBuffers: false }) as Document;
+  const token = BSON.deserialize(bytes, { promoteBuffers: false });
   if (typeof token._data !== 'string') {
     throw new Error('the change stream gave a resume token of an unknown form');
   }

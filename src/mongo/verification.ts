@@ -1,6 +1,7 @@
 import { BSON, type Collection, type Db, type Document } from 'mongodb';
 import { CONTROL_COLLECTION } from '../names.js';
 import { type DocumentDifference, type DifferenceKind, showId } from './compare.js';
+import { chunks, idLimits } from './chunks.js';
 import { fields } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
@@ -64,14 +65,16 @@ export class Verification {
       '_id.open': partition,
       runId: this.#runId,
     });
-    for (let at = 0; at < differences.length; at += IDS_PER_DOCUMENT) {
-      const part = differences.slice(at, at + IDS_PER_DOCUMENT);
+    const limits = { ...idLimits, items: IDS_PER_DOCUMENT };
+    let at = 0;
+    for (const part of chunks(differences, ({ id }) => id.bytes.length, limits)) {
       await this.#collection.insertOne({
         _id: { collection: this.#name, open: partition, part: at },
         runId: this.#runId,
         ids: part.map(({ id }) => id),
         kinds: part.map(({ kind }) => kind),
       });
+      at += part.length;
     }
   }
 

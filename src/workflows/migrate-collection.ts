@@ -7,7 +7,6 @@ import {
   isCancellation,
   setCurrentDetails,
   setHandler,
-  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import { errorTypes } from '../errors.js';
@@ -56,8 +55,8 @@ class CollectionMigration {
   readonly #identity: Omit<Migration, 'traits'>;
   readonly #state: MigrationState = initialState(now());
   readonly #inbox: Inbox;
-  /** What a pause cancels. */
-  readonly #pausing = new Set<CancellationScope>();
+  /** Work that a pause cancels, and whether it has. */
+  readonly #pausable = new Map<CancellationScope, { paused: boolean }>();
   readonly #story = new CancellationScope();
   /** Work under way; nothing is cleaned up before it has ended. */
   readonly #running = new Set<Promise<unknown>>();
@@ -83,7 +82,7 @@ class CollectionMigration {
     } catch (error) {
       await CancellationScope.nonCancellable(() => this.#end(migration, error));
     }
-    await condition(allHandlersFinished);
+    await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     return this.#status();
   }
 
@@ -102,18 +101,18 @@ class CollectionMigration {
   /** From the copy to the cutover, while capture runs beside it. */
   async #copyAndFollow(migration: Migration): Promise<void> {
     this.#enter('copying');
-    const partitions = await this.#pausable(() => step('planCopy')(migration));
+    const partitions = await this.#untilNotPaused(() => step('planCopy')(migration));
     this.#state.copy = 'running';
     await copyCollection(migration, partitions, {
-      pausable: (run) => this.#pausable(run),
+      pausable: (run) => this.#untilNotPaused(run),
       restoreAllowed: () => this.#restoreAllowed(migration),
     });
     this.#state.copy = 'indexes';
-    await this.#pausable(() => step('buildIndexes')(migration));
-    await this.#pausable(() => step('renameStaging')(migration));
+    await this.#untilNotPaused(() => step('buildIndexes')(migration));
+    await this.#untilNotPaused(() => step('renameStaging')(migration));
     this.#state.copy = 'done';
     this.#enter('replaying');
-    const replay = this.#start(() => this.#pausable(() => step('replay')(migration)));
+    const replay = this.#start(() => this.#untilNotPaused(() => step('replay')(migration)));
     const verification = this.#start(() => this.#verify(migration));
     await Promise.race([replay.done, onlyFailure(verification.done), this.#cutOver(migration)]);
     await CancellationScope.nonCancellable(async () => {
@@ -123,12 +122,13 @@ class CollectionMigration {
   }
 
   async #verify(migration: Migration): Promise<void> {
-    await this.#pausable(() => step('catchUp')(migration));
+    await this.#untilNotPaused(() => step('catchUp')(migration));
     if (migration.options.verify === 'full') {
       this.#state.verification = 'running';
       this.#changed();
-      this.#state.report = await this.#pausable(() => step('verify')(migration));
+      this.#state.report = await this.#untilNotPaused(() => step('verify')(migration));
       this.#state.verification = 'done';
+      this.#state.verifiedAt = now();
     }
     this.#caughtUp = true;
     if (this.#state.phase === 'replaying') this.#enter('ready');
@@ -154,7 +154,7 @@ class CollectionMigration {
       this.#inbox.refuse(outcome.refused);
       this.#enter(this.#caughtUp ? 'ready' : 'replaying');
       if (request) continue;
-      await sleep(`${pauseSeconds}s`);
+      await condition(() => this.#inbox.request !== undefined, `${pauseSeconds}s`);
       pauseSeconds = Math.min(AUTO_CUTOVER_SECONDS.longest, pauseSeconds * 2);
     }
   }
@@ -209,19 +209,20 @@ class CollectionMigration {
   }
 
   /** Runs work that a pause cancels and a resume runs again. */
-  async #pausable<T>(run: () => Promise<T>): Promise<T> {
+  async #untilNotPaused<T>(run: () => Promise<T>): Promise<T> {
     const outer = CancellationScope.current();
     for (;;) {
       await condition(() => !this.#state.paused);
       const scope = new CancellationScope();
-      this.#pausing.add(scope);
+      const mark = { paused: false };
+      this.#pausable.set(scope, mark);
       try {
         return await this.#track(scope.run(run));
       } catch (error) {
-        const isPause = isCancellation(error) && this.#state.paused && !outer.consideredCancelled;
-        if (!isPause) throw error;
+        // However it ended: what a pause cancelled is run again. A resume may have come by now.
+        if (!mark.paused || outer.consideredCancelled) throw error;
       } finally {
-        this.#pausing.delete(scope);
+        this.#pausable.delete(scope);
       }
     }
   }
@@ -260,9 +261,16 @@ class CollectionMigration {
 
   /** After every change of the state. */
   #changed(): void {
-    if (this.#state.paused) for (const scope of this.#pausing) scope.cancel();
+    if (this.#state.paused) this.#pause();
     if (this.#state.aborting) this.#story.cancel();
     setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
+  }
+
+  #pause(): void {
+    for (const [scope, mark] of this.#pausable) {
+      mark.paused = true;
+      scope.cancel();
+    }
   }
 
   #status(): MigrationStatus {

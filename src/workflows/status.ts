@@ -28,6 +28,8 @@ export interface MigrationState {
   copy: 'planned' | 'running' | 'indexes' | 'done';
   verification: 'none' | 'planned' | 'running' | 'done';
   report?: VerificationReport;
+  /** When the comparison ended. */
+  verifiedAt?: string;
   /** Why the last cutover was refused. */
   refused?: { readonly at: string; readonly blockers: readonly Blocker[] };
   /** Messages that were not understood: their name and why. */
@@ -213,7 +215,7 @@ export function buildStatus(
     applied: now?.applied ?? null,
     positions: {
       ...now?.positions,
-      ...(state.verification === 'done' && { verified: now?.positions.applied }),
+      ...(state.verifiedAt !== undefined && { verified: state.verifiedAt }),
     },
     copied: { documents: copied.documents, bytes: copied.bytes },
     total,

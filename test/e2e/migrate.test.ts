@@ -80,7 +80,7 @@ it.each(['dump', 'direct'] as const)(
       },
       { _id: { nan: Number.NaN }, at: new Date(-1) },
     ];
-    await collection.insertMany(odd as never[]);
+    await collection.insertMany(odd);
     // An insert would turn it into the current time.
     await collection.updateOne({ _id: 'text' } as never, [
       { $set: { empty: { $literal: new Timestamp({ t: 0, i: 0 }) } } },

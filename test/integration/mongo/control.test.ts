@@ -135,7 +135,7 @@ describe('the control document', () => {
     const late = control.advance('capture', capture.epoch, { events: 1 });
     await expect(late).rejects.toMatchObject({ type: 'Fenced' });
     await control.advance('capture', held.capture.epoch, {}, { events: 2 });
-    await control.release();
+    await control.release(held.replay.epoch);
     const next = must(await control.takeEpoch('capture'));
     expect([next.capture.epoch, next.capture.events, next.holder]).toEqual([3, 2, undefined]);
   });

@@ -160,11 +160,11 @@ describe('taking over', () => {
 
   it('takes nothing while the cutover holds the migration', async () => {
     const path = await captured();
-    await path.control.hold();
+    const { replay } = await path.control.hold();
     await using session = client.startSession({ causalConsistency: false });
     const take = () => path.control.takeEpoch('replay');
     expect(await takeOverReplay(path.control, session, take)).toBeUndefined();
-    await path.control.release();
+    await path.control.release(replay.epoch);
     expect(await takeOverReplay(path.control, session, take)).toBeDefined();
   });
 });
