@@ -5,6 +5,8 @@ const MINUTES = 60_000;
 
 export default defineConfig({
   test: {
+    // Most of the time goes into waiting for servers; more at a time would share two cores.
+    maxWorkers: 2,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
@@ -14,7 +16,6 @@ export default defineConfig({
           globalSetup: 'test/obtain.ts',
           testTimeout: 3 * MINUTES,
           hookTimeout: 3 * MINUTES,
-          fileParallelism: false,
         },
       },
       {
@@ -24,7 +25,6 @@ export default defineConfig({
           globalSetup: 'test/obtain.ts',
           testTimeout: 2 * MINUTES,
           hookTimeout: 2 * MINUTES,
-          fileParallelism: false,
         },
       },
       {
@@ -34,7 +34,6 @@ export default defineConfig({
           globalSetup: ['test/obtain.ts', 'test/e2e/build.ts'],
           testTimeout: 5 * MINUTES,
           hookTimeout: 3 * MINUTES,
-          fileParallelism: false,
         },
       },
     ],

@@ -80,7 +80,13 @@ class CollectionMigration {
         await this.#migrate(migration);
       });
     } catch (error) {
-      await CancellationScope.nonCancellable(() => this.#end(migration, error));
+      await CancellationScope.nonCancellable(async () => {
+        this.#story.cancel();
+        await Promise.allSettled(this.#running);
+        // A cutover that was done when something else ended the story: there is only forward.
+        if (migration && this.#state.cutover) await this.#finish(migration);
+        else await this.#end(migration, error);
+      });
     }
     await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     return this.#status();
@@ -90,7 +96,7 @@ class CollectionMigration {
   async #migrate(migration: Migration): Promise<void> {
     await step('captureToken')(migration);
     const capture = this.#start(() => step('capture')(migration));
-    await Promise.race([capture.done, this.#copyAndFollow(migration)]);
+    await Promise.race([capture.done, this.#track(this.#copyAndFollow(migration))]);
     // The target is open for applications: from here on there is only forward.
     await CancellationScope.nonCancellable(async () => {
       await capture.stop();
@@ -160,7 +166,10 @@ class CollectionMigration {
   }
 
   async #finish(migration: Migration): Promise<void> {
-    await step('convertIndexes')(migration);
+    await step('convertIndexes')(migration).catch((error: unknown) => {
+      // Applications use the target by now: that is no reason to call the migration failed.
+      this.#state.warnings = [...this.#state.warnings, messageOf(error)];
+    });
     this.#state.lateWrites = await step('countLateWrites')(migration);
     const { keepBuffer } = migration.options;
     const { left } = await step('cleanUp')(migration, { keepBuffer, dropTarget: false });
@@ -170,8 +179,6 @@ class CollectionMigration {
 
   /** After a failure, an abort or a cancellation: removes what was written, says what is left. */
   async #end(migration: Migration | undefined, error: unknown): Promise<void> {
-    this.#story.cancel();
-    await Promise.allSettled(this.#running);
     const aborting = this.#state.aborting;
     const isCancelled = aborting !== undefined || isCancellation(error);
     if (migration) {

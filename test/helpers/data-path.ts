@@ -198,7 +198,12 @@ export class DataPath {
         asBuffer(must(found.get(name)).bytes)
           .toString('latin1')
           .slice(4, -1);
-      return { token: text('_id'), kind: text('o'), id: must(found.get('k')).key, bytes: entry };
+      return {
+        token: text('_id'),
+        kind: text('o'),
+        id: must(fields(must(found.get('k')).bytes).get('i')).key,
+        bytes: entry,
+      };
     });
   }
 

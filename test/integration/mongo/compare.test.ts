@@ -159,7 +159,7 @@ describe('an _id for people', () => {
     [1, '1'],
     ['a"b', '"a\\"b"'],
     [null, 'null'],
-    [Long.fromString('9007199254740993'), '9007199254740993'],
+    [Long.fromString('9007199254740993'), '{"$numberLong":"9007199254740993"}'],
     [{ a: 1 }, '{"a":1}'],
     [new BSON.ObjectId('000000000000000000000001'), '{"$oid":"000000000000000000000001"}'],
     [new BSON.MinKey(), '{"$minKey":1}'],
