@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 
 /**
  * Wakes the replay of a migration when capture has something new, so that a change arrives without
@@ -19,10 +19,18 @@ export class Wakeups {
    */
   async wait(runId: string, limitMs: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const timeout = AbortSignal.timeout(limitMs);
-    await once(this.#emitter, runId, { signal: AbortSignal.any([signal, timeout]) }).catch(
-      () => undefined,
-    );
+    // By hand, because each AbortSignal.any would leave something behind on a signal that lives for days.
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#emitter.off(runId, end);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, limitMs);
+      this.#emitter.once(runId, end);
+      signal.addEventListener('abort', end, { once: true });
+    });
     signal.throwIfAborted();
   }
 }

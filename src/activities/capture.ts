@@ -62,7 +62,7 @@ export async function capture(deps: ActivityDependencies, migration: Migration):
 async function captureEpoch(
   deps: ActivityDependencies,
   migration: Migration,
-  { control, target, targetCollection, source }: Opened,
+  { control, target, targetCollection }: Opened,
   taken: ControlDocument,
   pulse: Pulse,
   show: (fields: Partial<CaptureHeartbeat>) => void,
@@ -100,15 +100,13 @@ async function captureEpoch(
     deps.wakeups.wake(migration.runId);
   };
   const pinned = await deps.connections.pinned(migration.options.source);
-  const probing = setInterval(() => void probe(), OPLOG_PROBE_MS);
-  const probe = async (): Promise<void> => {
-    const now = await readOperationTime(source);
-    const { hours } = await probeWindow(source, collection, now, pulse.signal);
-    await control.advance('capture', epoch, { oplogHours: hours });
+  const probe = (): void => {
+    measureOplog(deps, migration, collection, epoch, pulse).catch((error: unknown) =>
+      Context.current().log.debug('the oplog window could not be measured', { error }),
+    );
   };
-  const reportProbe = (error: unknown) =>
-    Context.current().log.debug('the oplog window could not be measured', { error });
-  void probe().catch(reportProbe);
+  const probing = setInterval(probe, OPLOG_PROBE_MS);
+  probe();
   try {
     await captureChanges({
       source: pinned.db(db),
@@ -123,4 +121,18 @@ async function captureEpoch(
   } finally {
     clearInterval(probing);
   }
+}
+
+/** Records how many hours of change stream history the source holds. */
+async function measureOplog(
+  deps: ActivityDependencies,
+  migration: Migration,
+  collection: string,
+  epoch: number,
+  { signal }: Pulse,
+): Promise<void> {
+  const { control, source } = open(deps, migration);
+  const now = await readOperationTime(source);
+  const { hours } = await probeWindow(source, collection, now, signal);
+  await control.advance('capture', epoch, { oplogHours: hours });
 }
