@@ -22,7 +22,12 @@ for (const [name, { fakes, input, follow }] of Object.entries(stories)) {
   });
   await writeFile(
     new URL(`${name}.json`, historiesFolder),
-    `${JSON.stringify(history, null, 2)}\n`,
+    `${JSON.stringify(history, withoutStacks, 2)}\n`,
   );
   process.stdout.write(`${name}: ${history.events?.length ?? 0} events\n`);
+}
+
+/** A stack holds the paths of the machine on which it was recorded, and replay does not need it. */
+function withoutStacks(key: string, value: unknown): unknown {
+  return key === 'stackTrace' ? '' : value;
 }
