@@ -35,7 +35,7 @@ async function demo(options: DemoOptions, stage: Stage): Promise<boolean> {
   stage.say('Watch it:');
   stage.say(pageUrl(temporal.uiUrl));
   const migratingAt = performance.now();
-  const migration = await stage.cleanup.own(() => Migration.start(temporal.address, input));
+  const migration = await Migration.start(temporal.address, input);
   await follow(stage, migration, onSource, ({ phase }) => phase === 'ready');
   const cutoverAt = performance.now() + WATCH_MS;
   const isTime = () => performance.now() > cutoverAt;

@@ -1,7 +1,6 @@
 import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { CutoverReport } from '../src/migration.js';
 import type { MigrationStatus } from '../src/workflows/status.js';
-import type { Stoppable } from './cleanup.js';
 
 /** Names by which anyone starts a migration; they are the product's contract. */
 export const WORKFLOW_TYPE = 'migrateCollection';
@@ -25,16 +24,18 @@ export function inputOf(copy: 'dump' | 'direct'): MigrationInput {
 type MigrateCollection = (input: MigrationInput) => Promise<MigrationStatus>;
 
 /** A migration, reached as anyone reaches it: through Temporal. */
-export class Migration implements Stoppable {
-  readonly #connection: Connection;
+export class Migration {
   readonly #handle: WorkflowHandle<MigrateCollection>;
 
-  private constructor(connection: Connection, handle: WorkflowHandle<MigrateCollection>) {
-    this.#connection = connection;
+  private constructor(handle: WorkflowHandle<MigrateCollection>) {
     this.#handle = handle;
   }
 
-  /** Starts one. @throws Error when Temporal cannot be reached or refuses */
+  /**
+   * Starts one. Its connection ends with the process: closed while a call waits to be tried again, it
+   * would throw from a timer, where nobody can catch it.
+   * @throws Error when Temporal cannot be reached or refuses
+   */
   static async start(address: string, input: MigrationInput): Promise<Migration> {
     const connection = await Connection.connect({ address });
     const client = new Client({ connection });
@@ -43,7 +44,7 @@ export class Migration implements Stoppable {
       workflowId: WORKFLOW_ID,
       args: [input],
     });
-    return new Migration(connection, handle);
+    return new Migration(handle);
   }
 
   /** The answer to the query `status`. */
@@ -65,11 +66,6 @@ export class Migration implements Stoppable {
       const reason = error.cause?.message ?? error.message;
       throw new Error(`the migration failed: ${reason}`, { cause: error });
     }
-  }
-
-  /** Closes the connection; the migration goes on. */
-  async stop(): Promise<void> {
-    await this.#connection.close();
   }
 }
 

@@ -131,7 +131,7 @@ describe('docker-compose.yml', () => {
       'TEMPORAL_ADDRESS',
       'WORKER_HOST',
     ]);
-    const folder = /DUMP_DIR=(\S+)/.exec(dockerfile)?.[1];
+    const folder = /CSM_DUMP_FOLDER=(\S+)/.exec(dockerfile)?.[1];
     expect(mounts).toEqual([`dumps:${folder}`]);
   });
 });
