@@ -52,7 +52,7 @@ function counters(status: MigrationStatus): string {
   if (captured) {
     rows.push([
       'Captured',
-      `${number(captured.events)} events, ${number(captured.eventsPerSecond)}/s${upTo(positions.buffered)}`,
+      `${number(captured.events)} events, ${number(captured.buffered)} changes kept, ${number(captured.eventsPerSecond)}/s${upTo(positions.buffered)}`,
     ]);
   }
   if (applied) {
@@ -78,7 +78,7 @@ function counters(status: MigrationStatus): string {
 }
 
 function blockers(status: MigrationStatus): string[] {
-  if (['completed', 'aborted', 'failed'].includes(status.phase)) return [];
+  if (status.cutover || ['completed', 'aborted', 'failed'].includes(status.phase)) return [];
   if (status.mayCutOver) return ['**May it cut over? Yes.**'];
   const reasons = status.blockers.map(({ code, message }) => `- ${message} (\`${code}\`)`);
   const refused = status.lastRefusal;
@@ -87,7 +87,7 @@ function blockers(status: MigrationStatus): string[] {
         `The cutover asked for at ${refused.at} was refused: ${refused.blockers.map(({ message }) => message).join('; ')}`,
       ]
     : [];
-  return [`**May it cut over? No, because:**\n${reasons.join('\n')}`, ...last];
+  return [`**May it cut over? No, because:**\n\n${reasons.join('\n')}`, ...last];
 }
 
 function next(status: MigrationStatus): string {

@@ -31,7 +31,7 @@ export const descriptions: Readonly<Record<MessageName | 'status', string>> = {
   restore:
     'Goes on with the restore after dump and capture, when started with "restore": "signal".',
   cutover:
-    'Cuts over now. Refused with reasons while something speaks against it; {"force": ["code"]} overrules blockers by their code.',
+    'Cuts over now. Refused with reasons while something speaks against it; {"force": ["lag"]} overrules blockers by their code: verification, differences, lag.',
   pause: 'Stops copy, replay and verification; capture goes on, so that nothing is lost.',
   resume: 'Ends a pause.',
   abort:

@@ -92,7 +92,7 @@ describe('the page of a migration', () => {
       '(stalled)',
       '| Copied | 1,000,000 of 1,234,567 documents (100 %) |',
       '| Lag | 0.5 s |',
-      '| Captured | 4,321 events, 77/s, up to 2026-01-01T00:09:59.000Z |',
+      '| Captured | 4,321 events, 1 changes kept, 77/s, up to 2026-01-01T00:09:59.000Z |',
       '| Applied | 4,000 changes, 76/s, up to 2026-01-01T00:09:58.000Z |',
       '| Compared | 55 documents (running) |',
       '| History left at the source | 24 hours |',
