@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Db } from 'mongodb';
 import type { Connections } from '../connections.js';
 import type { Migration } from '../migration.js';
+import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
 import { Control } from '../mongo/control.js';
 import { CopyPlan } from '../mongo/copy-plan.js';
 import { parseNamespace, stagingName } from '../names.js';
@@ -52,6 +53,19 @@ export function open(
     control: new Control(targetDb, { workflowId, runId, source, namespace, targetNamespace }),
     plan: new CopyPlan(targetDb, to.collection, runId),
   };
+}
+
+/**
+ * Options and indexes of the source collection.
+ * @throws when it is no longer there.
+ */
+export async function readSourceCatalogue(
+  { source, sourceCollection }: Opened,
+  signal: AbortSignal,
+): Promise<Catalogue> {
+  const catalogue = await readCatalogue(source, sourceCollection, signal);
+  if (!catalogue) throw new Error(`${sourceCollection} is no longer at the source`);
+  return catalogue;
 }
 
 /** Sends heartbeats while work goes on. */

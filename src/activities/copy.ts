@@ -4,13 +4,18 @@ import { join } from 'node:path';
 import { errorTypes, TransientError } from '../errors.js';
 import type { Migration } from '../migration.js';
 import { collectionUuid } from '../mongo/buffer.js';
-import { readCatalogue } from '../mongo/catalogue.js';
 import type { PartitionRecord } from '../mongo/copy-plan.js';
 import { createLike } from '../mongo/create-like.js';
 import { copyDirectly } from '../mongo/direct-copy.js';
 import { partitionFilter, partitionQuery, planPartitions } from '../mongo/partitions.js';
 import { dumpPartition, restorePartition, type Tools } from '../tools/index.js';
-import { type ActivityDependencies, open, type Opened, withPulse } from './context.js';
+import {
+  type ActivityDependencies,
+  open,
+  type Opened,
+  readSourceCatalogue,
+  withPulse,
+} from './context.js';
 import { writeDumpedTimestamps } from './dumped-timestamps.js';
 import { dumpFolder } from './leftovers.js';
 
@@ -188,12 +193,12 @@ export async function copyPartition(
 }
 
 async function ensureStaging(
-  { source, sourceCollection, target, staging, control }: Opened,
+  opened: Opened,
   { traits }: Migration,
   signal: AbortSignal,
 ): Promise<void> {
-  const catalogue = await readCatalogue(source, sourceCollection, signal);
-  if (!catalogue) throw new Error(`${sourceCollection} is no longer at the source`);
+  const { target, staging, control } = opened;
+  const catalogue = await readSourceCatalogue(opened, signal);
   const { stagingUuid, renamed } = await control.read();
   if (renamed) return;
   const uuid = await createLike(target, staging, catalogue, {

@@ -14,7 +14,14 @@ import { readOperationTime } from '../mongo/operation-time.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { takeOverReplay } from '../mongo/takeover.js';
 import { summariseDifferences, Verification } from '../mongo/verification.js';
-import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import {
+  type ActivityDependencies,
+  open,
+  type Opened,
+  type Pulse,
+  readSourceCatalogue,
+  withPulse,
+} from './context.js';
 import { replayTarget } from './replay.js';
 import { compareOpen } from './verify.js';
 
@@ -43,8 +50,7 @@ export async function cutover(
     async (pulse) => {
       const blockers = await findSettledBlockers(opened, migration, force, pulse);
       if (blockers.length > 0) return { refused: blockers };
-      const catalogue = await readCatalogue(opened.source, opened.sourceCollection, pulse.signal);
-      if (!catalogue) throw new Error(`${opened.sourceCollection} is no longer at the source`);
+      const catalogue = await readSourceCatalogue(opened, pulse.signal);
       status.doing = 'taking over from capture and replay';
       await using session = opened.target.client.startSession({ causalConsistency: false });
       const held = await takeOverReplay(opened.control, session, () => opened.control.hold());

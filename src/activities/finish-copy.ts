@@ -4,7 +4,7 @@ import { readCatalogue } from '../mongo/catalogue.js';
 import { loadForms } from '../mongo/index-twins.js';
 import { createIndexes } from '../mongo/indexes.js';
 import { runCommand } from '../mongo/raw.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
+import { type ActivityDependencies, open, readSourceCatalogue, withPulse } from './context.js';
 
 const NAMESPACE_NOT_FOUND = 26;
 const NAMESPACE_EXISTS = 48;
@@ -18,13 +18,13 @@ export async function buildIndexes(
   deps: ActivityDependencies,
   migration: Migration,
 ): Promise<number> {
-  const { source, sourceCollection, target, staging, control } = open(deps, migration);
+  const opened = open(deps, migration);
+  const { target, staging, control } = opened;
   const status: { doing: string; progress?: unknown } = { doing: 'building indexes' };
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {
-      const catalogue = await readCatalogue(source, sourceCollection, signal);
-      if (!catalogue) throw new Error(`${sourceCollection} is no longer at the source`);
+      const catalogue = await readSourceCatalogue(opened, signal);
       const specs = loadForms(catalogue);
       if ((await control.read()).renamed) return specs.length;
       await createIndexes(target, staging, specs, {
