@@ -27,7 +27,7 @@ export function summaryOf(outcome: Outcome): string[] {
   const { proof, move, status, writes, seconds } = outcome;
   const { source, target, different, first } = proof.documents;
   const { catalogue, leftovers } = proof;
-  const captured = number(status.cutover?.captured ?? 0);
+  const captured = number(status.captured?.events ?? 0);
   const late = lateWrites(status);
   const compared = different === 0 ? 'each compared, byte for byte' : `${number(different)} DIFFER`;
   return [

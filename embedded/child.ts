@@ -70,7 +70,13 @@ export class Child {
 
   /** Sends a signal to the server; does nothing when it has ended. */
   signal(signal: NodeJS.Signals): void {
-    if (this.#running) process.kill(this.pid, signal);
+    if (!this.#running) return;
+    try {
+      process.kill(this.pid, signal);
+    } catch (error) {
+      // Ended, and the supervising shell has not said so yet.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 
   /** Sends SIGTERM, after the grace SIGKILL, and waits for the end. */

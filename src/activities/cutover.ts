@@ -153,8 +153,8 @@ async function cutOver({
     drainedEvents,
     drainedChanges,
     rechecked,
-    captured: capture.events,
-    applied: replay.events,
+    captured: { events: capture.events, buffered: capture.buffered, bytes: capture.bytes },
+    applied: { changes: replay.events },
     copied: { documents: copied.written, bytes: copied.readBytes },
   };
   await control.set({ fence });

@@ -1,4 +1,4 @@
-import { storyPhases } from './phases.js';
+import { isFinal, storyPhases } from './phases.js';
 import type { MigrationStatus } from './status.js';
 
 /** Status as a Markdown page for the Temporal UI: phases, counters, blockers, what to do next. */
@@ -33,32 +33,36 @@ function phaseTable(status: MigrationStatus): string {
     .filter(([phase]) => phase !== 'waiting' || status.phase === 'waiting')
     .map(([phase, text]) => {
       const index = storyPhases.findIndex(([name]) => name === phase);
-      if (phase === status.phase) return `| ${phase === 'completed' ? '✓' : '▶'} | **${text}** |`;
-      return `| ${at >= 0 && index < at ? '✓' : ' '} | ${text} |`;
+      if (phase === status.phase) return `| ${phase === 'completed' ? '✓' : '▶'} **${text}** |`;
+      return `| ${at >= 0 && index < at ? '✓' : '·'} ${text} |`;
     });
-  return ['| | Phase |', '|---|---|', ...rows].join('\n');
+  return ['| Phase |', '|---|', ...rows].join('\n');
 }
 
 function counters(status: MigrationStatus): string {
-  const { captured, applied, copied, total, verification, positions } = status;
+  const { captured, applied, copied, total, verification, positions, cutover } = status;
   const rows: [string, string][] = [
     [
       'Copied',
       `${number(copied.documents)} of ${number(total.documents)} documents` +
         (status.copiedPercent === null ? '' : ` (${status.copiedPercent} %)`),
     ],
-    ['Lag', status.lagSeconds === null ? 'not known yet' : `${status.lagSeconds} s`],
   ];
+  if (!isFinal(status.phase)) {
+    rows.push(['Lag', status.lagSeconds === null ? 'not known yet' : `${status.lagSeconds} s`]);
+  }
   if (captured) {
+    const { events, buffered, eventsPerSecond } = captured;
     rows.push([
       'Captured',
-      `${number(captured.events)} events, ${number(captured.buffered)} changes kept, ${number(captured.eventsPerSecond)}/s${upTo(positions.buffered)}`,
+      `${number(events)} events, ${number(buffered)} changes kept${progress(eventsPerSecond, positions.buffered, status)}`,
     ]);
   }
   if (applied) {
+    const { changes, changesPerSecond } = applied;
     rows.push([
       'Applied',
-      `${number(applied.changes)} changes, ${number(applied.changesPerSecond)}/s${upTo(positions.applied)}`,
+      `${number(changes)} changes${progress(changesPerSecond, positions.applied, status)}`,
     ]);
   }
   if (verification.state !== 'none') {
@@ -68,9 +72,9 @@ function counters(status: MigrationStatus): string {
     rows.push(['History left at the source', `${status.oplogHoursLeft} hours`]);
   }
   if (status.etaSeconds !== null) rows.push(['Done in about', `${status.etaSeconds} s`]);
-  if (status.cutover) {
-    rows.push(['Open for applications since', status.cutover.openedAt]);
-    rows.push(['Downtime', `${status.cutover.downtimeMs} ms`]);
+  if (cutover) {
+    rows.push(['Open for applications since', cutover.openedAt]);
+    rows.push(['Downtime', `${cutover.downtimeMs} ms`]);
   }
   return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join(
     '\n',
@@ -78,7 +82,7 @@ function counters(status: MigrationStatus): string {
 }
 
 function blockers(status: MigrationStatus): string[] {
-  if (status.cutover || ['completed', 'aborted', 'failed'].includes(status.phase)) return [];
+  if (status.cutover || isFinal(status.phase)) return [];
   if (status.mayCutOver) return ['**May it cut over? Yes.**'];
   const reasons = status.blockers.map(({ code, message }) => `- ${message} (\`${code}\`)`);
   const refused = status.lastRefusal;
@@ -100,11 +104,21 @@ function next(status: MigrationStatus): string {
   if (status.left && status.left.length > 0 && status.phase !== 'completed') {
     return `Left at the target: ${status.left.join(', ')}`;
   }
-  return status.waitingFor ? `**Next:** it waits for ${status.waitingFor}.` : '';
+  return status.waitingFor === null ? '' : `**Next:** it waits for ${status.waitingFor}.`;
 }
 
-function upTo(time: string | undefined): string {
-  return time ? `, up to ${time}` : '';
+/** Rate and position while it moves; the column is narrow, so today's date is left out. */
+function progress(
+  perSecond: number,
+  through: string | undefined,
+  { phase, live }: MigrationStatus,
+): string {
+  if (isFinal(phase)) return '';
+  const rate = `, ${number(perSecond)}/s`;
+  if (through === undefined) return rate;
+  const [day, time] = through.split('T') as [string, string];
+  const date = live.asOf?.startsWith(day) ? '' : `${day} `;
+  return `${rate}, up to ${date}${time.slice(0, 8)} UTC`;
 }
 
 function number(value: number): string {

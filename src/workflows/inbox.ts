@@ -9,8 +9,9 @@ import { isForced } from '../blockers.js';
 import { errorTypes } from '../errors.js';
 import type { Blocker, CutoverOutcome } from '../migration.js';
 import { abortInput, cutoverInput, emptyInput, parseInput } from '../options.js';
+import { stateBlockers } from './blockers.js';
 import { descriptions, type MessageName, signals, updates } from './messages.js';
-import { type MigrationState, stateBlockers } from './status.js';
+import type { MigrationState } from './status.js';
 
 /** A cutover that somebody asked for. */
 export interface CutoverRequest {

@@ -21,7 +21,7 @@ export function isFinal(phase: Phase): boolean {
 export const storyPhases = [
   ['preflight', 'Preflight: both sides are looked at, nothing is written'],
   ['copying', 'Copy: documents are copied, changes are kept in the buffer'],
-  ['waiting', 'Waiting for the signal `restore`'],
+  ['waiting', 'Waiting for `restore`'],
   ['replaying', 'Replay: changes are applied, documents are compared'],
   ['ready', 'Ready: the target follows the source, waiting for `cutover`'],
   ['cuttingOver', 'Cutover: fence, last changes, indexes'],

@@ -5,6 +5,7 @@ import type {
   Migration,
   VerificationReport,
 } from '../migration.js';
+import { allBlockers } from './blockers.js';
 import { isFinal, type Phase } from './phases.js';
 
 /** Documents and bytes. */
@@ -135,56 +136,6 @@ export function initialState(startedAt: string): MigrationState {
   };
 }
 
-/**
- * What speaks against a cutover by the workflow's own knowledge. The lag, and differences that are
- * still there, are looked at by the cutover itself.
- */
-export function stateBlockers(state: MigrationState): Blocker[] {
-  const blockers: Blocker[] = [];
-  const add = (code: string, message: string) => blockers.push({ code, message });
-  if (isFinal(state.phase)) add('ended', `the migration is ${state.phase}`);
-  if (state.aborting) add('aborting', 'the migration is being aborted');
-  if (state.phase === 'cuttingOver') add('cuttingOver', 'a cutover is under way');
-  if (state.paused) add('paused', 'the migration is paused: send resume');
-  if (state.phase === 'waiting') add('waiting', 'the copy waits for the signal restore');
-  else if (state.copy !== 'done') add('copy', 'the copy is not finished');
-  if (state.verification === 'planned' || state.verification === 'running') {
-    add('verification', 'the comparison of all documents is not finished');
-  }
-  return blockers;
-}
-
-/** All that speaks against a cutover now. */
-export function allBlockers(
-  state: MigrationState,
-  migration: Pick<Migration, 'options'>,
-  live: Live | undefined,
-): Blocker[] {
-  const blockers = stateBlockers(state);
-  if (isFinal(state.phase)) return blockers;
-  const { differing = 0, missing = 0, extra = 0 } = state.report ?? {};
-  if (differing + missing + extra > 0) {
-    blockers.push({
-      code: 'differences',
-      message: `documents differ: ${differing} in content, ${missing} missing, ${extra} extra at the target`,
-    });
-  }
-  if (!live) {
-    blockers.push({ code: 'unknown', message: 'the state at the servers could not be read' });
-    return blockers;
-  }
-  if (live.stalled)
-    blockers.push({ code: 'stalled', message: 'capture has not been heard of for 30 s' });
-  const { maxLagSeconds } = migration.options;
-  if (live.lagSeconds === undefined || live.lagSeconds > maxLagSeconds) {
-    blockers.push({
-      code: 'lag',
-      message: `the target is ${live.lagSeconds ?? 'an unknown number of'} seconds behind; allowed are ${maxLagSeconds}`,
-    });
-  }
-  return blockers;
-}
-
 /** Puts together what the workflow and the servers know. */
 export function buildStatus(
   state: MigrationState,
@@ -211,10 +162,9 @@ export function buildStatus(
     targetNamespace,
     startedAt: state.startedAt,
     lagSeconds: now?.lagSeconds ?? null,
-    captured: now?.captured ?? null,
-    applied: now?.applied ?? null,
+    ...progress(state.cutover, now),
     positions: {
-      ...now?.positions,
+      ...(now?.positions ?? positionsAt(state.cutover)),
       ...(state.verifiedAt !== undefined && { verified: state.verifiedAt }),
     },
     copied: { documents: copied.documents, bytes: copied.bytes },
@@ -243,12 +193,31 @@ export function buildStatus(
   };
 }
 
+/** After the cutover nobody asks the servers any more: its report says how far all came. */
+function progress(
+  cutover: CutoverReport | undefined,
+  live: Live | undefined,
+): Pick<MigrationStatus, 'captured' | 'applied'> {
+  if (live) return { captured: live.captured, applied: live.applied };
+  if (!cutover) return { captured: null, applied: null };
+  return {
+    captured: { ...cutover.captured, eventsPerSecond: 0 },
+    applied: { ...cutover.applied, changesPerSecond: 0 },
+  };
+}
+
+function positionsAt(cutover: CutoverReport | undefined): Live['positions'] {
+  if (!cutover) return {};
+  const at = new Date(Number.parseInt(cutover.fence, 10) * 1000).toISOString();
+  return { read: at, buffered: at, applied: at };
+}
+
 function waitingFor(state: MigrationState, cutover: 'signal' | 'auto'): string | null {
   if (isFinal(state.phase)) return null;
-  if (state.paused) return 'the signal resume';
-  if (state.phase === 'waiting') return 'the signal restore';
+  if (state.paused) return 'resume (update or signal)';
+  if (state.phase === 'waiting') return 'restore (update or signal)';
   if (state.phase !== 'ready') return null;
-  return cutover === 'auto' ? 'the next try of the cutover' : 'the signal cutover';
+  return cutover === 'auto' ? 'the next try of the cutover' : 'cutover (update or signal)';
 }
 
 function problemOf(

@@ -43,8 +43,8 @@ export const report: CutoverReport = {
   drainedEvents: 2,
   drainedChanges: 1,
   rechecked: 0,
-  captured: 12,
-  applied: 11,
+  captured: { events: 12, buffered: 11, bytes: 1200 },
+  applied: { changes: 11 },
   copied: { documents: 30, bytes: 3000 },
 };
 

@@ -28,7 +28,7 @@ describe('a cutover that comes too early', () => {
       expect(lastRefusal?.blockers.map(({ code }) => code)).toEqual(['copy', 'verification']);
       gate.open();
       const ready = await running.reaches('ready');
-      expect(ready.waitingFor).toBe('the signal cutover');
+      expect(ready.waitingFor).toBe('cutover (update or signal)');
       expect(ready.lastRefusal).toEqual(lastRefusal);
       expect(fakes.of('cutover')).toEqual([]);
       await running.signal('cutover');

@@ -25,7 +25,7 @@ describe('a pause', () => {
       await fakes.happened('cancelled copyPartition-1');
       const paused = await running.status();
       expect(paused).toMatchObject({ phase: 'copying', paused: true });
-      expect(paused.waitingFor).toBe('the signal resume');
+      expect(paused.waitingFor).toBe('resume (update or signal)');
       expect(paused.blockers.map(({ code }) => code)).toContain('paused');
       expect(fakes.log).not.toContain('cancelled capture');
       gate.open();

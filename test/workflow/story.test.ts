@@ -177,7 +177,7 @@ describe('restore "signal"', () => {
     const fakes = new FakeActivities();
     await environment.run(fakes, { restore: 'signal' }, async (running) => {
       const waiting = await running.reaches('waiting');
-      expect(waiting.waitingFor).toBe('the signal restore');
+      expect(waiting.waitingFor).toBe('restore (update or signal)');
       expect(waiting.blockers.map(({ code }) => code)).toContain('waiting');
       expect(fakes.log).toEqual(expect.arrayContaining(['end dump-0', 'end dump-1', 'end dump-2']));
       expect(fakes.log).toContain('start capture');

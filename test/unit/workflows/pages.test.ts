@@ -29,11 +29,11 @@ describe('the page of a migration', () => {
     const text = page({ phase: 'replaying' });
     expect(text).toContain('## source:shop.orders → target:shop.orders');
     expect(text).toContain('**replaying**');
-    const rows = text.split('\n').filter((line) => /^\| [✓▶ ]/.test(line));
+    const rows = text.split('\n').filter((line) => /^\| [✓▶·]/.test(line));
     const marks = rows.map((row) => row.slice(2, 3));
-    expect(marks.slice(0, 5)).toEqual(['✓', '✓', '▶', ' ', ' ']);
-    expect(text).not.toContain('Waiting for the signal');
-    expect(page({ phase: 'waiting' })).toContain('| ▶ | **Waiting for the signal');
+    expect(marks.slice(0, 5)).toEqual(['✓', '✓', '▶', '·', '·']);
+    expect(text).not.toContain('Waiting for');
+    expect(page({ phase: 'waiting' })).toContain('| ▶ **Waiting for `restore`');
     expect(page({ phase: 'completed' })).not.toContain('▶');
   });
 
@@ -57,7 +57,7 @@ describe('the page of a migration', () => {
       '(paused)',
       '> Warning: the oplog is short',
       '> Not understood (2026-01-01T00:00:00.000Z): unknown signal "x"',
-      'it waits for the signal resume',
+      'it waits for resume (update or signal)',
       '| Lag | not known yet |',
     ]) {
       expect(text).toContain(part);
@@ -82,7 +82,7 @@ describe('the page of a migration', () => {
         stalled: true,
         captured: { events: 4_321, buffered: 1, bytes: 1, eventsPerSecond: 77 },
         applied: { changes: 4_000, changesPerSecond: 76 },
-        positions: { buffered: '2026-01-01T00:09:59.000Z', applied: '2026-01-01T00:09:58.000Z' },
+        positions: { buffered: '2026-01-01T00:09:59.000Z', applied: '2025-12-31T23:09:58.000Z' },
         oplogHours: 24,
         copied: { documents: 1_000_000, bytes: 1, read: 1, partitions: 1, copiedPartitions: 1 },
         verified: { documents: 55, bytes: 5 },
@@ -92,8 +92,8 @@ describe('the page of a migration', () => {
       '(stalled)',
       '| Copied | 1,000,000 of 1,234,567 documents (100 %) |',
       '| Lag | 0.5 s |',
-      '| Captured | 4,321 events, 1 changes kept, 77/s, up to 2026-01-01T00:09:59.000Z |',
-      '| Applied | 4,000 changes, 76/s, up to 2026-01-01T00:09:58.000Z |',
+      '| Captured | 4,321 events, 1 changes kept, 77/s, up to 00:09:59 UTC |',
+      '| Applied | 4,000 changes, 76/s, up to 2025-12-31 23:09:58 UTC |',
       '| Compared | 55 documents (running) |',
       '| History left at the source | 24 hours |',
     ]) {
@@ -111,6 +111,9 @@ describe('the page of a migration', () => {
     expect(text).toContain('| Downtime | 250 ms |');
     expect(text).toContain('> 2 writes reached the source after the fence');
     expect(text).toContain('5, "a"');
+    expect(text).toContain('| Captured | 12 events, 11 changes kept |');
+    expect(text).toContain('| Applied | 11 changes |');
+    expect(text).not.toContain('| Lag |');
   });
 });
 

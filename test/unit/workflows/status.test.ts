@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Migration } from '../../../src/migration.js';
+import { allBlockers, stateBlockers } from '../../../src/workflows/blockers.js';
 import {
-  allBlockers,
   buildStatus,
   initialState,
   type Live,
   type MigrationState,
-  stateBlockers,
 } from '../../../src/workflows/status.js';
 import { cleanReport, report } from '../../helpers/fake-activities.js';
 import { options } from '../../helpers/migration.js';
@@ -107,7 +106,7 @@ describe('buildStatus', () => {
       phase: 'ready',
       mayCutOver: true,
       blockers: [],
-      waitingFor: 'the signal cutover',
+      waitingFor: 'cutover (update or signal)',
       lagSeconds: 0.1,
       stalled: false,
       captured: calm.captured,
@@ -200,6 +199,13 @@ describe('buildStatus', () => {
     expect(buildStatus(ready(), migration, behind).etaSeconds).toBeNull();
   });
 
+  it('takes from the cutover how far all came, when the servers are asked no more', () => {
+    const status = buildStatus(ready({ phase: 'completed', cutover: report }), migration);
+    expect(status.captured).toEqual({ events: 12, buffered: 11, bytes: 1200, eventsPerSecond: 0 });
+    expect(status.applied).toEqual({ changes: 11, changesPerSecond: 0 });
+    expect(status.positions.applied).toBe('2023-11-14T22:13:20.000Z');
+  });
+
   it('subtracts from the hours of history what is not read yet', () => {
     const buffered = '2025-12-31T23:10:00.000Z';
     const late = { ...calm, positions: { ...calm.positions, buffered } };
@@ -211,9 +217,9 @@ describe('buildStatus', () => {
   });
 
   it.each([
-    ['paused', ready({ paused: true }), 'the signal resume'],
-    ['waiting', state({ phase: 'waiting' }), 'the signal restore'],
-    ['waiting and paused', state({ phase: 'waiting', paused: true }), 'the signal resume'],
+    ['paused', ready({ paused: true }), 'resume (update or signal)'],
+    ['waiting', state({ phase: 'waiting' }), 'restore (update or signal)'],
+    ['waiting and paused', state({ phase: 'waiting', paused: true }), 'resume (update or signal)'],
     ['copying', state({ phase: 'copying' }), null],
     ['completed while paused', ready({ phase: 'completed', paused: true }), null],
   ])('says what it waits for: %s', (_when, given, expected) => {

@@ -1,0 +1,53 @@
+import type { Blocker, Migration } from '../migration.js';
+import { isFinal } from './phases.js';
+import type { Live, MigrationState } from './status.js';
+
+/**
+ * What speaks against a cutover by the workflow's own knowledge. The lag, and differences that are
+ * still there, are looked at by the cutover itself.
+ */
+export function stateBlockers(state: MigrationState): Blocker[] {
+  const blockers: Blocker[] = [];
+  const add = (code: string, message: string) => blockers.push({ code, message });
+  if (isFinal(state.phase)) add('ended', `the migration is ${state.phase}`);
+  if (state.aborting) add('aborting', 'the migration is being aborted');
+  if (state.phase === 'cuttingOver') add('cuttingOver', 'a cutover is under way');
+  if (state.paused) add('paused', 'the migration is paused: send resume');
+  if (state.phase === 'waiting') add('waiting', 'the copy waits for the signal restore');
+  else if (state.copy !== 'done') add('copy', 'the copy is not finished');
+  if (state.verification === 'planned' || state.verification === 'running') {
+    add('verification', 'the comparison of all documents is not finished');
+  }
+  return blockers;
+}
+
+/** All that speaks against a cutover now. */
+export function allBlockers(
+  state: MigrationState,
+  migration: Pick<Migration, 'options'>,
+  live: Live | undefined,
+): Blocker[] {
+  const blockers = stateBlockers(state);
+  if (isFinal(state.phase)) return blockers;
+  const { differing = 0, missing = 0, extra = 0 } = state.report ?? {};
+  if (differing + missing + extra > 0) {
+    blockers.push({
+      code: 'differences',
+      message: `documents differ: ${differing} in content, ${missing} missing, ${extra} extra at the target`,
+    });
+  }
+  if (!live) {
+    blockers.push({ code: 'unknown', message: 'the state at the servers could not be read' });
+    return blockers;
+  }
+  if (live.stalled)
+    blockers.push({ code: 'stalled', message: 'capture has not been heard of for 30 s' });
+  const { maxLagSeconds } = migration.options;
+  if (live.lagSeconds === undefined || live.lagSeconds > maxLagSeconds) {
+    blockers.push({
+      code: 'lag',
+      message: `the target is ${live.lagSeconds ?? 'an unknown number of'} seconds behind; allowed are ${maxLagSeconds}`,
+    });
+  }
+  return blockers;
+}
