@@ -10,6 +10,7 @@ const report = {
   drainedEvents: 1,
   drainedChanges: 1,
   rechecked: 0,
+  differences: { differing: 0, missing: 0, extra: 0, first: [] },
   captured: { events: 12_345_678, buffered: 12_345_678, bytes: 1 },
   applied: { changes: 12_345_678 },
   copied: { documents: 1, bytes: 1 },
