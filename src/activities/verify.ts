@@ -120,10 +120,7 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
   );
 }
 
-function verificationOf(
-  { target, targetCollection }: Opened,
-  { runId }: Migration,
-): Verification {
+function verificationOf({ target, targetCollection }: Opened, { runId }: Migration): Verification {
   return new Verification(target, targetCollection, runId);
 }
 
