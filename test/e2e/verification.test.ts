@@ -77,7 +77,7 @@ it('takes no write after the fence for a difference', async () => {
   await loadItems(environment.sourceClient, name, DOCUMENTS);
   const handle = await environment.migrate(name, { copy: 'direct' });
   await environment.until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
-  const writers = new Writers(environment.sourceClient, name, 50, 2_000);
+  const writers = new Writers(environment.sourceClient, name, DOCUMENTS, 2_000);
   await sleep(2_000);
   await handle.executeUpdate('cutover', { args: [{}] });
   await writers.stop();

@@ -51,14 +51,14 @@ async function takeUp(): Promise<Verifier> {
 
 /** Replay at work beside the comparison, as it is in a migration. */
 async function withReplay<T>(work: () => Promise<T>): Promise<T> {
-  let isOver = false;
+  const over = new AbortController();
   const loop = (async () => {
-    while (!isOver) await path.follow();
+    while (!over.signal.aborted) await path.follow();
   })();
   try {
     return await work();
   } finally {
-    isOver = true;
+    over.abort();
     await loop;
   }
 }
