@@ -201,9 +201,9 @@ export async function convertIndexes(
 }
 
 /**
- * Blockers, given time while capture is being started again: after the loss of a worker that takes
- * Temporal a heartbeat timeout, and a cutover that was asked for just then need not be asked for
- * twice. One that an earlier attempt has begun goes on.
+ * Blockers, given time while capture and comparison are being started again: after the loss of a
+ * worker that takes Temporal a heartbeat timeout, and a cutover that was asked for just then need not
+ * be asked for twice. One that an earlier attempt has begun goes on.
  */
 async function findSettledBlockers(
   { control }: Opened,
@@ -217,7 +217,8 @@ async function findSettledBlockers(
     if (document.holder === 'cutover') return [];
     const blockers = findBlockers(document, migration, force);
     const silentMs = Date.now() - (document.capture.at?.getTime() ?? 0);
-    if (blockers.length === 0 || silentMs < SILENT_MS || Date.now() > deadline) return blockers;
+    const mayPass = silentMs >= SILENT_MS || blockers.some(({ code }) => code === 'verification');
+    if (blockers.length === 0 || !mayPass || Date.now() > deadline) return blockers;
     touch();
     await sleep(POLL_MS, undefined, { signal });
   }
