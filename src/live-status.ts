@@ -6,7 +6,7 @@ import { measureBuffer } from './mongo/buffer.js';
 import type { ControlDocument } from './mongo/control.js';
 import type { CopySummary } from './mongo/copy-plan.js';
 import { appliedAsOf, isStalled, lagSeconds } from './mongo/lag.js';
-import { Verification } from './mongo/verification.js';
+import { summariseDifferences, Verification } from './mongo/verification.js';
 import { findProblem } from './pending-activities.js';
 import { redact } from './redact.js';
 import { renderDetails } from './workflows/details.js';
@@ -92,10 +92,11 @@ export class LiveStatusCodec implements PayloadCodec {
       identity,
     );
     const verification = new Verification(target, targetCollection, identity.runId);
-    const [document, copied, verified, buffer, problem] = await Promise.all([
+    const [document, copied, verified, differences, buffer, problem] = await Promise.all([
       control.find(),
       plan.summarise(),
       verification.partitions(),
+      verification.open(),
       measureBuffer(target, targetCollection),
       findProblem(this.#client, identity.workflowId),
     ]);
@@ -108,6 +109,7 @@ export class LiveStatusCodec implements PayloadCodec {
         documents: verifiedDocuments.reduce((sum, { documents }) => sum + documents, 0),
         bytes: verifiedDocuments.reduce((sum, { bytes }) => sum + bytes, 0),
       },
+      differences: summariseDifferences([...differences.values()].flat()),
       ...(problem && { problem }),
     };
   }
@@ -115,7 +117,7 @@ export class LiveStatusCodec implements PayloadCodec {
 
 function describeControl(
   document: ControlDocument | undefined,
-): Omit<Live, 'copied' | 'buffer' | 'verified' | 'problem'> {
+): Omit<Live, 'copied' | 'buffer' | 'verified' | 'differences' | 'problem'> {
   const capture = document?.capture;
   const replay = document?.replay;
   return {
@@ -134,6 +136,7 @@ function describeControl(
       read: capture?.readAsOf?.toISOString(),
       buffered: capture?.asOf?.toISOString(),
       applied: document && appliedAsOf(document)?.toISOString(),
+      verified: document?.verify?.asOf?.toISOString(),
     },
     oplogHours: capture?.oplogHours,
   };

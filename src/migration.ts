@@ -33,18 +33,31 @@ export interface Migration {
 export interface VerificationReport {
   readonly documents: number;
   readonly bytes: number;
-  /** Documents that were not yet the same when last looked at, by kind. */
+  /** Documents that are not the same though everything up to the look is applied, by kind. */
   readonly differing: number;
   readonly missing: number;
   readonly extra: number;
-  /** Documents that change too often to be settled before the writers stop; checked at the cutover. */
-  readonly unsettled: number;
   /** The first 20 differences. */
   readonly first: readonly {
     readonly id: string;
     readonly kind: string;
     readonly field?: string;
   }[];
+}
+
+/** How many differences there are, and the first of them. */
+export type DifferenceSummary = Pick<
+  VerificationReport,
+  'differing' | 'missing' | 'extra' | 'first'
+>;
+
+/** Indexes and options of both sides, compared after the cutover. */
+export interface CatalogueReport {
+  /** How many the source has. */
+  readonly indexes: number;
+  readonly options: number;
+  /** In words; empty when both sides are alike. */
+  readonly differences: readonly string[];
 }
 
 /** Why a cutover would be refused now. `code` is what `force` takes. */
@@ -67,6 +80,8 @@ export interface CutoverReport {
   readonly drainedChanges: number;
   /** Documents compared again at the cutover. */
   readonly rechecked: number;
+  /** What was found then: empty, but for a cutover that was forced. */
+  readonly differences?: DifferenceSummary;
   /** Over the whole migration: events read, changes applied, documents and bytes copied. */
   readonly captured: number;
   readonly applied: number;

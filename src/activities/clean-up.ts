@@ -1,18 +1,12 @@
 import { rm } from 'node:fs/promises';
-import type { Timestamp } from 'mongodb';
 import type { LateWrites, Migration } from '../migration.js';
-import { changeStreamPipeline, parseEvent, tokenData } from '../mongo/change-event.js';
 import { showId } from '../mongo/compare.js';
+import { readWritesAfter } from '../mongo/late-writes.js';
 import { removeMarker } from '../mongo/marker.js';
-import { readOperationTime } from '../mongo/operation-time.js';
-import { RawCursor } from '../mongo/raw-cursor.js';
-import { tokenTime } from '../mongo/token.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
 import { dropMigrationState, dumpFolder } from './leftovers.js';
 
 const SHOWN = 20;
-/** Looks at the stream for late writes for this long at most, in ms. */
-const LATE_WRITES_MS = 5_000;
 
 /** What a clean-up is to remove. */
 export interface CleanUpOptions {
@@ -39,37 +33,18 @@ export async function countLateWrites(
     async ({ signal, touch }) => {
       const { capture, fence } = await control.read();
       if (!fence || !capture.through) return { count: 0, first: [] };
-      const end = await readOperationTime(source);
       const pinned = await deps.connections.pinned(migration.options.source);
-      await using stream = await RawCursor.open(
-        pinned.db(source.databaseName),
-        {
-          aggregate: sourceCollection,
-          pipeline: changeStreamPipeline({ startAtOperationTime: fence }),
-          cursor: { batchSize: 0 },
-        },
-        { signal, maxAwaitMs: 100 },
-      );
       const first: string[] = [];
       let count = 0;
-      const deadline = Date.now() + LATE_WRITES_MS;
-      while (Date.now() < deadline) {
-        const { documents, resumeToken } = await stream.next();
+      const db = pinned.db(source.databaseName);
+      await readWritesAfter(db, sourceCollection, fence, signal, (id) => {
         touch();
-        for (const event of documents.map(parseEvent)) {
-          if (!event.id || event.time.lessThanOrEqual(fence)) continue;
-          count += 1;
-          if (first.length < SHOWN) first.push(showId(event.id));
-        }
-        if (documents.length === 0 && hasReached(resumeToken, end)) break;
-      }
+        count += 1;
+        if (first.length < SHOWN) first.push(showId(id));
+      });
       return { count, first };
     },
   );
-}
-
-function hasReached(token: Buffer | undefined, time: Timestamp): boolean {
-  return token !== undefined && tokenTime(tokenData(token)).greaterThanOrEqual(time);
 }
 
 /**

@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientSession, Timestamp } from 'mongodb';
-import { isForced } from '../blockers.js';
+import { isForced, uncomparedSeconds, verificationBehind } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
-import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
+import type {
+  Blocker,
+  CatalogueReport,
+  CutoverOutcome,
+  CutoverReport,
+  Migration,
+} from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
-import { readCatalogue } from '../mongo/catalogue.js';
+import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
+import { compareCatalogues } from '../mongo/catalogue-difference.js';
 import type { ControlDocument } from '../mongo/control.js';
 import { convertUnique, enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
@@ -13,7 +20,7 @@ import { isStalled, lagSeconds } from '../mongo/lag.js';
 import { readOperationTime } from '../mongo/operation-time.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { takeOverReplay } from '../mongo/takeover.js';
-import { summariseDifferences, Verification } from '../mongo/verification.js';
+import { summariseDifferences } from '../mongo/verification.js';
 import {
   type ActivityDependencies,
   open,
@@ -23,7 +30,7 @@ import {
   withPulse,
 } from './context.js';
 import { replayTarget } from './replay.js';
-import { compareOpen } from './verify.js';
+import { recheck } from './recheck.js';
 
 /** How long a request waits for the last events, in ms: each wait is downtime. */
 const MAX_AWAIT_MS = 20;
@@ -121,9 +128,10 @@ async function cutOver({
   });
 
   status.doing = 'looking again at what differed';
-  const { open: differences, rechecked } = await recheck(opened, migration, pulse);
+  const { differences, rechecked } = await recheck(deps, opened, migration, fence, force, pulse);
+  const summary = summariseDifferences(differences);
   if (differences.length > 0 && !force.includes('differences')) {
-    const { differing, missing, extra, first } = summariseDifferences(differences);
+    const { differing, missing, extra, first } = summary;
     const shown = first.map(({ id, kind, field }) => `${id} ${kind}${field ? ` (${field})` : ''}`);
     const message =
       `${differing + missing + extra} documents differ with everything applied ` +
@@ -153,6 +161,7 @@ async function cutOver({
     drainedEvents,
     drainedChanges,
     rechecked,
+    differences: summary,
     captured: capture.events,
     applied: replay.events,
     copied: { documents: copied.written, bytes: copied.readBytes },
@@ -163,14 +172,16 @@ async function cutOver({
 }
 
 /**
- * Converts prepared indexes to unique ones, while applications write. Safe to run again.
+ * Converts prepared indexes to unique ones, while applications write, and compares the indexes and
+ * options of both sides when that is done. Safe to run again.
+ * @returns nothing when the source collection is gone by now.
  */
 export async function convertIndexes(
   deps: ActivityDependencies,
   migration: Migration,
-): Promise<void> {
+): Promise<CatalogueReport | undefined> {
   const opened = open(deps, migration);
-  await withPulse(
+  return withPulse(
     () => ({ doing: 'converting unique indexes' }),
     async (pulse) => {
       // A scan of one index takes long on a large collection and says nothing meanwhile.
@@ -178,9 +189,10 @@ export async function convertIndexes(
       try {
         const { source, sourceCollection } = opened;
         const catalogue = await readCatalogue(source, sourceCollection, pulse.signal);
-        if (!catalogue) return;
+        if (!catalogue) return undefined;
         const plan = planFinal(catalogue, migration.traits.features);
         await convertUnique(finalContext(opened, catalogue, pulse), plan);
+        return await compareShapes(opened, catalogue, pulse);
       } finally {
         clearInterval(alive);
       }
@@ -189,9 +201,9 @@ export async function convertIndexes(
 }
 
 /**
- * Blockers, given time while capture is being started again: after the loss of a worker that takes
- * Temporal a heartbeat timeout, and a cutover that was asked for just then need not be asked for
- * twice. One that an earlier attempt has begun goes on.
+ * Blockers, given time while capture and comparison are being started again: after the loss of a
+ * worker that takes Temporal a heartbeat timeout, and a cutover that was asked for just then need not
+ * be asked for twice. One that an earlier attempt has begun goes on.
  */
 async function findSettledBlockers(
   { control }: Opened,
@@ -205,7 +217,8 @@ async function findSettledBlockers(
     if (document.holder === 'cutover') return [];
     const blockers = findBlockers(document, migration, force);
     const silentMs = Date.now() - (document.capture.at?.getTime() ?? 0);
-    if (blockers.length === 0 || silentMs < SILENT_MS || Date.now() > deadline) return blockers;
+    const mayPass = silentMs >= SILENT_MS || blockers.some(({ code }) => code === 'verification');
+    if (blockers.length === 0 || !mayPass || Date.now() > deadline) return blockers;
     touch();
     await sleep(POLL_MS, undefined, { signal });
   }
@@ -230,6 +243,8 @@ export function findBlockers(
       message: `the target is ${lag ?? 'an unknown number of'} seconds behind; allowed are ${options.maxLagSeconds} (maxLagSeconds)`,
     });
   }
+  const uncompared = uncomparedSeconds(control.replay.asOf, control.verify?.asOf);
+  if (uncompared !== undefined) blockers.push(verificationBehind(uncompared));
   return blockers.filter(({ code }) => !isForced(code, force));
 }
 
@@ -268,10 +283,20 @@ async function captureUntil(
   return drained;
 }
 
-async function recheck(opened: Opened, { runId }: Migration, pulse: Pulse) {
-  const verification = new Verification(opened.target, opened.targetCollection, runId);
-  const earlier = [...(await verification.open()).values()].flat();
-  return { open: await compareOpen(opened, earlier, pulse), rechecked: earlier.length };
+async function compareShapes(
+  { target, targetCollection }: Opened,
+  source: Catalogue,
+  { signal }: Pulse,
+): Promise<CatalogueReport> {
+  const found = await readCatalogue(target, targetCollection, signal);
+  const differences = found ? compareCatalogues(source, found) : [];
+  return {
+    indexes: source.indexes.length,
+    options: source.options.size,
+    differences: differences.map(
+      ({ what, source: here, target: there }) => `${what}: source ${here}, target ${there}`,
+    ),
+  };
 }
 
 function finalContext(

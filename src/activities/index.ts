@@ -8,7 +8,7 @@ import { convertIndexes, cutover } from './cutover.js';
 import { buildIndexes, renameStaging } from './finish-copy.js';
 import { preflight } from './preflight.js';
 import { replay } from './replay.js';
-import { catchUp, verify } from './verify.js';
+import { catchUp, reverify, verify } from './verify.js';
 
 export type { ActivityDependencies } from './context.js';
 
@@ -28,6 +28,7 @@ export function createActivities(deps: ActivityDependencies) {
     replay: (migration: Migration) => replay(deps, migration),
     catchUp: (migration: Migration) => catchUp(deps, migration),
     verify: (migration: Migration) => verify(deps, migration),
+    reverify: (migration: Migration) => reverify(deps, migration),
     cutover: (migration: Migration, force: readonly string[]) => cutover(deps, migration, force),
     convertIndexes: (migration: Migration) => convertIndexes(deps, migration),
     countLateWrites: (migration: Migration) => countLateWrites(deps, migration),

@@ -1,23 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Timestamp } from 'mongodb';
 import type { Migration, VerificationReport } from '../migration.js';
-import { compareDocuments, compareIds, type DocumentDifference } from '../mongo/compare.js';
 import { lagSeconds } from '../mongo/lag.js';
-import { readOperationTime } from '../mongo/operation-time.js';
-import { partitionFilter } from '../mongo/partitions.js';
 import { summariseDifferences, Verification } from '../mongo/verification.js';
+import { Verifier } from '../mongo/verifier.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
 
 const POLL_MS = 250;
-/** Rounds of looking again at what differed; what is left then changes all the time. */
-const SETTLE_ROUNDS = 10;
+/** Between two looks for changed documents: what a cutover has to compare is about so old. */
+const FOLLOW_MS = 1_000;
+/** Between two looks at differences that are known. */
+const LOOK_AGAIN_MS = 5_000;
+/** Rest between two comparisons of everything: so many times what the last one took, in ms at least. */
+const REST = { times: 10, leastMs: 10_000 };
 
 /** Heartbeat details of verification. */
 interface VerifyStatus {
   doing: string;
   documents: number;
   bytes: number;
-  open: number;
+  changed: number;
 }
 
 /** Waits until the lag is one that a cutover is allowed with. */
@@ -40,132 +41,114 @@ export async function catchUp(deps: ActivityDependencies, migration: Migration):
 }
 
 /**
- * Compares every document of both sides byte for byte, partition by partition, while replay runs.
- * What differs is looked at again once replay has passed the moment of reading; only what still
- * differs then, and did not change at the source meanwhile, is a difference. Safe to run again:
- * compared partitions are remembered.
+ * Compares every document of both sides byte for byte, partition by partition, while replay runs,
+ * and every document again that changes after that has begun. Safe to run again: compared partitions
+ * and changes are remembered.
  */
 export async function verify(
   deps: ActivityDependencies,
   migration: Migration,
 ): Promise<VerificationReport> {
   const opened = open(deps, migration);
-  const verification = new Verification(opened.target, opened.targetCollection, migration.runId);
-  const status: VerifyStatus = { doing: 'comparing documents', documents: 0, bytes: 0, open: 0 };
+  const verification = verificationOf(opened, migration);
+  const status: VerifyStatus = { doing: 'comparing documents', documents: 0, bytes: 0, changed: 0 };
   return withPulse(
     () => ({ ...status }),
     async (pulse) => {
+      const verifier = await takeUp(opened, verification, pulse);
       const done = await verification.partitions();
       const total = await opened.plan.count();
       const before = { documents: 0, bytes: 0 };
       for (let index = 0; index < total; index++) {
         const verified =
           done.get(index) ??
-          (await verifyPartition(opened, verification, index, before, status, pulse));
+          (await verifier.comparePartition(index, ({ documents, bytes }) => {
+            status.documents = before.documents + documents;
+            status.bytes = before.bytes + bytes;
+          }));
         before.documents += verified.documents;
         before.bytes += verified.bytes;
         Object.assign(status, before);
+        status.changed += await verifier.follow();
       }
       status.doing = 'looking again at what differed';
-      const { confirmed, unsettled } = await settle(opened, verification, status, pulse);
-      return {
-        ...before,
-        ...summariseDifferences(confirmed),
-        unsettled: unsettled.length,
-      };
+      await verifier.lookAgain();
+      const differences = [...(await verification.open()).values()].flat();
+      return { ...before, ...summariseDifferences(differences) };
     },
   );
 }
 
-async function verifyPartition(
+/**
+ * Until it is cancelled: compares the documents that change, looks again at known differences, and
+ * compares everything again from time to time, so that what somebody else writes to the target is
+ * found too. Safe to run again: what was compared and found is remembered.
+ */
+export async function reverify(deps: ActivityDependencies, migration: Migration): Promise<void> {
+  const opened = open(deps, migration);
+  const verification = verificationOf(opened, migration);
+  const status = { doing: 'comparing documents that change', changed: 0, documents: 0 };
+  await withPulse(
+    () => ({ ...status }),
+    async (pulse) => {
+      const verifier = await takeUp(opened, verification, pulse);
+      const total = await opened.plan.count();
+      let [partition, spentMs] = [0, 0];
+      let passAt = Date.now() + REST.leastMs;
+      let lookAt = Date.now() + LOOK_AGAIN_MS;
+      for (;;) {
+        pulse.touch();
+        status.changed += await verifier.follow();
+        if (Date.now() >= lookAt) {
+          await verifier.lookAgain();
+          lookAt = Date.now() + LOOK_AGAIN_MS;
+        }
+        if (Date.now() < passAt) {
+          await sleep(FOLLOW_MS, undefined, { signal: pulse.signal });
+          continue;
+        }
+        const begun = Date.now();
+        const { documents } = await verifier.comparePartition(partition, () => undefined);
+        spentMs += Date.now() - begun;
+        status.documents += documents;
+        partition = (partition + 1) % total;
+        if (partition > 0) continue;
+        passAt = Date.now() + Math.max(REST.leastMs, REST.times * spentMs);
+        spentMs = 0;
+      }
+    },
+  );
+}
+
+function verificationOf({ target, targetCollection }: Opened, { runId }: Migration): Verification {
+  return new Verification(target, targetCollection, runId);
+}
+
+async function takeUp(
   opened: Opened,
   verification: Verification,
-  index: number,
-  before: { documents: number; bytes: number },
-  status: VerifyStatus,
   { signal, touch }: Pulse,
-): Promise<{ documents: number; bytes: number }> {
-  const record = await opened.plan.get(index);
-  const { compared, differences } = await compareDocuments(
-    sourceOf(opened),
-    targetOf(opened),
-    partitionFilter(record),
+): Promise<Verifier> {
+  const { control, plan } = opened;
+  const { verify: taken } = await control.beginVerification();
+  return new Verifier({
+    source: sourceOf(opened),
+    target: targetOf(opened),
+    control,
+    plan,
+    verification,
+    epoch: taken?.epoch ?? 0,
     signal,
-    ({ documents, bytes }) => {
-      touch();
-      status.documents = before.documents + documents;
-      status.bytes = before.bytes + bytes;
-    },
-  );
-  status.open += differences.length;
-  await verification.record(index, compared, differences);
-  return compared;
+    touch,
+  });
 }
 
-/** Looks again at open differences until they are gone, confirmed, or known to change all the time. */
-async function settle(
-  opened: Opened,
-  verification: Verification,
-  status: VerifyStatus,
-  pulse: Pulse,
-): Promise<{ confirmed: DocumentDifference[]; unsettled: DocumentDifference[] }> {
-  const confirmed: DocumentDifference[] = [];
-  const unsettled: DocumentDifference[] = [];
-  for (const [partition, differences] of await verification.open()) {
-    let left: readonly DocumentDifference[] = differences;
-    let standing: readonly DocumentDifference[] = [];
-    for (let round = 0; round < SETTLE_ROUNDS && left.length > standing.length; round++) {
-      // A difference stands when it is the same before and after replay has passed what was read.
-      const first = await compareOpen(opened, left, pulse);
-      if (first.length > 0)
-        await untilApplied(opened, await readOperationTime(opened.source), pulse);
-      left = await compareOpen(opened, first, pulse);
-      standing = left.filter((difference) => isUnchanged(difference, first));
-      status.open = left.length;
-    }
-    await verification.replaceOpen(partition, left);
-    confirmed.push(...standing);
-    unsettled.push(...left.filter((difference) => !standing.includes(difference)));
-  }
-  return { confirmed, unsettled };
-}
-
-/** Compares the documents of earlier differences again. */
-export async function compareOpen(
-  opened: Opened,
-  differences: readonly DocumentDifference[],
-  { signal }: Pick<Pulse, 'signal'>,
-): Promise<readonly DocumentDifference[]> {
-  const ids = differences.map(({ id }) => id);
-  return ids.length === 0 ? [] : compareIds(sourceOf(opened), targetOf(opened), ids, signal);
-}
-
-function isUnchanged(
-  { id, kind, field, sourceHash }: DocumentDifference,
-  before: readonly DocumentDifference[],
-): boolean {
-  const earlier = before.find((other) => other.id.key === id.key);
-  return earlier?.kind === kind && earlier.field === field && earlier.sourceHash === sourceHash;
-}
-
-/** Waits until everything up to a cluster time of the source is applied at the target. */
-async function untilApplied(
-  { control }: Opened,
-  time: Timestamp,
-  { signal, touch }: Pulse,
-): Promise<void> {
-  for (;;) {
-    const { replay } = await control.read();
-    if (replay.time?.greaterThanOrEqual(time)) return;
-    touch();
-    await sleep(POLL_MS, undefined, { signal });
-  }
-}
-
-function sourceOf({ source, sourceCollection }: Opened) {
+/** The source's side of a comparison. */
+export function sourceOf({ source, sourceCollection }: Opened) {
   return { db: source, collection: sourceCollection };
 }
 
-function targetOf({ target, targetCollection }: Opened) {
+/** The target's side of a comparison. */
+export function targetOf({ target, targetCollection }: Opened) {
   return { db: target, collection: targetCollection };
 }

@@ -7,8 +7,8 @@ import type { ResumeToken } from './token.js';
 /** Marks documents of `cdc` as ours. */
 export const CONTROL_KIND = 'changestream-migration';
 
-/** The two activities that write for as long as the migration runs. */
-export type Role = 'capture' | 'replay';
+/** The activities that go on for as long as the migration runs. */
+export type Role = 'capture' | 'replay' | 'verify';
 
 /** Where capture stands. Rates are events per second over the last seconds. */
 export interface CaptureState {
@@ -49,6 +49,16 @@ export interface ReplayState {
   readonly session?: Document;
 }
 
+/** Where the comparison of changed documents stands. */
+export interface VerifyState {
+  readonly epoch: number;
+  /** Every document changed up to this token's `_data` was compared after its change was applied. */
+  readonly through?: string;
+  /** Wall-clock time up to which that is so. */
+  readonly asOf?: Date;
+  readonly at?: Date;
+}
+
 /** The control document: the whole durable state of one migration, in the target's `cdc`. */
 export interface ControlDocument {
   /** Name of the target collection. */
@@ -70,6 +80,8 @@ export interface ControlDocument {
   readonly fence?: Timestamp;
   readonly capture: CaptureState;
   readonly replay: ReplayState;
+  /** Missing until the comparison begins. */
+  readonly verify?: VerifyState;
 }
 
 /** Identity of a run, as the control document holds it. */
@@ -172,6 +184,29 @@ export class Control {
     );
     if (!taken) await this.read();
     return taken ?? undefined;
+  }
+
+  /**
+   * Takes the next epoch of the comparison. The first to do so fixes where the comparison of changed
+   * documents begins: at what is captured by now. In one statement, so that replay cannot remove
+   * changes from there on: whatever it removes without knowing of the comparison was captured before.
+   */
+  async beginVerification(): Promise<ControlDocument> {
+    const begin = { $ifNull: ['$capture.through._data', '$startToken._data'] };
+    const taken = await this.#collection.findOneAndUpdate(
+      this.#own(),
+      [
+        {
+          $set: {
+            'verify.epoch': { $add: [{ $ifNull: ['$verify.epoch', 0] }, 1] },
+            'verify.through': { $ifNull: ['$verify.through', begin] },
+          },
+        },
+      ],
+      { returnDocument: 'after' },
+    );
+    if (!taken) throw this.#lost();
+    return taken;
   }
 
   /** The cutover takes both roles; capture and replay stand by until it lets go. */

@@ -1,5 +1,4 @@
-import type { ReplayState } from './control.js';
-import { FencedError } from './control.js';
+import { FencedError, type ReplayState } from './control.js';
 import { readRange } from './range.js';
 import { Rate } from './rate.js';
 import { applyRange, pruneBuffer, type ReplayTarget } from './replay.js';
@@ -40,13 +39,13 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   try {
     for (;;) {
       signal.throwIfAborted();
-      const { capture, replay } = await control.read();
+      const { capture, replay, verify } = await control.read();
       if (replay.epoch !== epoch) throw new FencedError('replay');
       const upTo = capture.through?._data;
       if (upTo === undefined || (through !== undefined && upTo <= through)) {
         loop.onProgress({ applied: start.events + applied, rate: rate.add(0), asOf: replay.asOf });
         if (!idle) return applied;
-        pruning.start(through, 0);
+        pruning.start(through, verify?.through, true);
         await idle();
         continue;
       }
@@ -64,7 +63,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       );
       through = range.end;
       applied += range.changes.length;
-      pruning.start(through, range.changes.length);
+      pruning.add(range.changes.length);
+      pruning.start(through, verify?.through, false);
       loop.onProgress({ applied: start.events + applied, rate: perSecond, asOf });
     }
   } finally {
@@ -72,21 +72,30 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   }
 }
 
-/** Removes applied changes beside the replay, one command at a time. */
+/** Removes changes that are done with beside the replay, one command at a time. */
 class Pruning {
   readonly #loop: ReplayLoop;
   #waiting = 0;
+  #through = '';
   #running: Promise<void> | undefined;
 
   constructor(loop: ReplayLoop) {
     this.#loop = loop;
   }
 
-  start(through: string | undefined, applied: number): void {
+  /** Counts changes that were applied. */
+  add(applied: number): void {
     this.#waiting += applied;
-    const due = applied === 0 ? this.#waiting > 0 : this.#waiting >= PRUNE_EVENTS;
-    if (through === undefined || this.#running || !due) return;
-    this.#waiting = 0;
+  }
+
+  /** Once the comparison has begun, only what it has compared is no longer needed. */
+  start(applied: string | undefined, compared: string | undefined, isIdle: boolean): void {
+    const through =
+      applied !== undefined && compared !== undefined && compared < applied ? compared : applied;
+    const isDue = isIdle ? this.#waiting > 0 : this.#waiting >= PRUNE_EVENTS;
+    if (through === undefined || through <= this.#through || this.#running || !isDue) return;
+    if (through === applied) this.#waiting = 0;
+    this.#through = through;
     // What is not removed now goes with the buffer at the end.
     this.#running = pruneBuffer(this.#loop.db, this.#loop.collection, through)
       .catch(() => undefined)

@@ -1,4 +1,5 @@
 import { BSON, type Collection, type Db, type Document } from 'mongodb';
+import type { DifferenceSummary } from '../migration.js';
 import { CONTROL_COLLECTION } from '../names.js';
 import { type DocumentDifference, type DifferenceKind, showId } from './compare.js';
 import { chunks, idLimits } from './chunks.js';
@@ -10,6 +11,9 @@ export interface VerifiedPartition {
   readonly documents: number;
   readonly bytes: number;
 }
+
+/** Stands for a partition in differences that were found when changed documents were compared. */
+export const CHANGED = -1;
 
 /** `_id`s per stored document: far below 16 MB with any usual `_id`. */
 const IDS_PER_DOCUMENT = 1_000;
@@ -73,6 +77,7 @@ export class Verification {
         runId: this.#runId,
         ids: part.map(({ id }) => id),
         kinds: part.map(({ kind }) => kind),
+        fields: part.map(({ field }) => field ?? null),
       });
       at += part.length;
     }
@@ -92,11 +97,12 @@ export class Verification {
     for await (const { documents } of found) {
       for (const document of documents) {
         const entry = fields(document);
-        const { _id: key, kinds } = BSON.deserialize(document);
+        const { _id: key, kinds, fields: names = [] } = BSON.deserialize(document);
         const ids = [...fields(entry.get('ids')?.bytes ?? BSON.serialize({})).values()];
         const differences = ids.map((id, index): DocumentDifference => ({
           id,
           kind: (kinds as DifferenceKind[])[index] ?? 'differs',
+          field: (names as (string | null)[])[index] ?? undefined,
         }));
         const partition = Number(key.open);
         open.set(partition, [...(open.get(partition) ?? []), ...differences]);
@@ -107,12 +113,9 @@ export class Verification {
 }
 
 /** Counts differences by kind and shows the first of them. */
-export function summariseDifferences(differences: readonly DocumentDifference[]): {
-  differing: number;
-  missing: number;
-  extra: number;
-  first: { id: string; kind: string; field?: string }[];
-} {
+export function summariseDifferences(
+  differences: readonly DocumentDifference[],
+): DifferenceSummary {
   const count = (kind: DifferenceKind) =>
     differences.filter((difference) => difference.kind === kind).length;
   return {

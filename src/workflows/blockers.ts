@@ -1,3 +1,4 @@
+import { uncomparedSeconds, verificationBehind } from '../blockers.js';
 import type { Blocker, Migration } from '../migration.js';
 import { isFinal } from './phases.js';
 import type { Live, MigrationState } from './status.js';
@@ -29,7 +30,7 @@ export function allBlockers(
 ): Blocker[] {
   const blockers = stateBlockers(state);
   if (isFinal(state.phase)) return blockers;
-  const { differing = 0, missing = 0, extra = 0 } = state.report ?? {};
+  const { differing = 0, missing = 0, extra = 0 } = live?.differences ?? state.report ?? {};
   if (differing + missing + extra > 0) {
     blockers.push({
       code: 'differences',
@@ -42,6 +43,12 @@ export function allBlockers(
   }
   if (live.stalled)
     blockers.push({ code: 'stalled', message: 'capture has not been heard of for 30 s' });
+  const { applied, verified } = live.positions;
+  const uncompared =
+    applied && verified ? uncomparedSeconds(new Date(applied), new Date(verified)) : undefined;
+  if (state.verification === 'done' && uncompared !== undefined) {
+    blockers.push(verificationBehind(uncompared));
+  }
   const { maxLagSeconds } = migration.options;
   if (live.lagSeconds === undefined || live.lagSeconds > maxLagSeconds) {
     blockers.push({

@@ -5,6 +5,7 @@ import {
   CancellationScope,
   condition,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -138,6 +139,9 @@ class CollectionMigration {
     }
     this.#caughtUp = true;
     if (this.#state.phase === 'replaying') this.#enter('ready');
+    if (migration.options.verify === 'full' && patched('reverify')) {
+      await this.#untilNotPaused(() => step('reverify')(migration));
+    }
   }
 
   /** Returns when a cutover is done; refused ones change nothing. */
@@ -166,10 +170,13 @@ class CollectionMigration {
   }
 
   async #finish(migration: Migration): Promise<void> {
-    await step('convertIndexes')(migration).catch((error: unknown) => {
+    try {
+      const catalogue = await step('convertIndexes')(migration);
+      if (catalogue) this.#state.catalogue = catalogue;
+    } catch (error) {
       // Applications use the target by now: that is no reason to call the migration failed.
       this.#state.warnings = [...this.#state.warnings, messageOf(error)];
-    });
+    }
     this.#state.lateWrites = await step('countLateWrites')(migration);
     const { keepBuffer } = migration.options;
     const { left } = await step('cleanUp')(migration, { keepBuffer, dropTarget: false });

@@ -1,6 +1,8 @@
 import type {
   Blocker,
+  CatalogueReport,
   CutoverReport,
+  DifferenceSummary,
   LateWrites,
   Migration,
   VerificationReport,
@@ -29,8 +31,9 @@ export interface MigrationState {
   copy: 'planned' | 'running' | 'indexes' | 'done';
   verification: 'none' | 'planned' | 'running' | 'done';
   report?: VerificationReport;
-  /** When the comparison ended. */
+  /** When every document had been compared. */
   verifiedAt?: string;
+  catalogue?: CatalogueReport;
   /** Why the last cutover was refused. */
   refused?: { readonly at: string; readonly blockers: readonly Blocker[] };
   /** Messages that were not understood: their name and why. */
@@ -62,6 +65,8 @@ export interface Live {
     readonly read?: string | undefined;
     readonly buffered?: string | undefined;
     readonly applied?: string | undefined;
+    /** Up to here every changed document was compared after its change was applied. */
+    readonly verified?: string | undefined;
   };
   readonly buffer?: Amount;
   readonly oplogHours?: number | undefined;
@@ -71,6 +76,8 @@ export interface Live {
     readonly copiedPartitions: number;
   };
   readonly verified: Amount;
+  /** Differences that are known now. */
+  readonly differences: DifferenceSummary;
   /** Running activities that Temporal is not happy with. */
   readonly problem?: Problem;
 }
@@ -91,7 +98,7 @@ export interface MigrationStatus {
   readonly captured: Live['captured'] | null;
   readonly applied: Live['applied'] | null;
   /** Times up to which the source's changes are read, in the buffer, at the target, and compared. */
-  readonly positions: Live['positions'] & { readonly verified?: string | undefined };
+  readonly positions: Live['positions'];
   readonly copied: Amount;
   readonly total: Amount;
   /** Percent of the documents that are in the target, of the copy alone. */
@@ -105,6 +112,8 @@ export interface MigrationStatus {
     readonly documents: number;
     readonly bytes: number;
     readonly report: VerificationReport | null;
+    /** Indexes and options of both sides, compared after the cutover. */
+    readonly catalogue: CatalogueReport | null;
   };
   /** May it cut over now? */
   readonly mayCutOver: boolean;
@@ -165,7 +174,7 @@ export function buildStatus(
     ...progress(state.cutover, now),
     positions: {
       ...(now?.positions ?? positionsAt(state.cutover)),
-      ...(state.verifiedAt !== undefined && { verified: state.verifiedAt }),
+      verified: now?.positions.verified ?? state.verifiedAt,
     },
     copied: { documents: copied.documents, bytes: copied.bytes },
     total,
@@ -177,7 +186,8 @@ export function buildStatus(
       state: state.verification,
       documents: state.report?.documents ?? now?.verified.documents ?? 0,
       bytes: state.report?.bytes ?? now?.verified.bytes ?? 0,
-      report: state.report ?? null,
+      report: reportOf(state, now),
+      catalogue: state.catalogue ?? null,
     },
     mayCutOver: blockers.length === 0,
     blockers,
@@ -191,6 +201,14 @@ export function buildStatus(
     left: state.left ?? null,
     live: live ? ('error' in live ? { error: live.error } : { asOf: live.asOf }) : {},
   };
+}
+
+/** The report of the first comparison, with what is known of differences now. */
+function reportOf(
+  { report, cutover }: MigrationState,
+  live: Live | undefined,
+): VerificationReport | null {
+  return report ? { ...report, ...(live?.differences ?? cutover?.differences) } : null;
 }
 
 /** After the cutover nobody asks the servers any more: its report says how far all came. */

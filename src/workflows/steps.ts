@@ -44,6 +44,10 @@ const options = {
   replay: { summary: 'Apply changes from the buffer until the cutover', startToCloseTimeout: LONG },
   catchUp: { summary: 'Wait until the replay has caught up', startToCloseTimeout: LONG },
   verify: { summary: 'Compare every document byte for byte', startToCloseTimeout: LONG },
+  reverify: {
+    summary: 'Compare what changes, and all again from time to time',
+    startToCloseTimeout: LONG,
+  },
   cutover: { summary: 'Fence, last changes, indexes into force', startToCloseTimeout: '6 hours' },
   convertIndexes: {
     summary: 'Convert unique indexes while applications write',

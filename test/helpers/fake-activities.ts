@@ -30,7 +30,6 @@ export const cleanReport: VerificationReport = {
   differing: 0,
   missing: 0,
   extra: 0,
-  unsettled: 0,
   first: [],
 };
 
@@ -43,6 +42,7 @@ export const report: CutoverReport = {
   drainedEvents: 2,
   drainedChanges: 1,
   rechecked: 0,
+  differences: { differing: 0, missing: 0, extra: 0, first: [] },
   captured: 12,
   applied: 11,
   copied: { documents: 30, bytes: 3000 },
@@ -98,6 +98,7 @@ const defaults: Behaviours = {
   replay: untilCancelled,
   catchUp: async () => undefined,
   verify: async () => cleanReport,
+  reverify: untilCancelled,
   cutover: async () => ({ done: report }),
   convertIndexes: async () => undefined,
   countLateWrites: async () => ({ count: 0, first: [] }),
@@ -191,6 +192,7 @@ export class FakeActivities {
       replay: (...args) => this.#run('replay', args),
       catchUp: (...args) => this.#run('catchUp', args),
       verify: (...args) => this.#run('verify', args),
+      reverify: (...args) => this.#run('reverify', args),
       cutover: (...args) => this.#run('cutover', args),
       convertIndexes: (...args) => this.#run('convertIndexes', args),
       countLateWrites: (...args) => this.#run('countLateWrites', args),

@@ -119,7 +119,8 @@ describe('the codec', () => {
     vi.useFakeTimers();
     const never = new Promise<never>(() => undefined);
     const collection = { findOne: () => never, find: () => ({ toArray: () => never }), aggregate: () => ({ toArray: () => never }) }; // prettier-ignore
-    const db = { collection: () => collection, command: () => never };
+    const client = { startSession: () => ({}) };
+    const db = { client, collection: () => collection, command: () => never };
     const silent = takenAs<Connections>({ get: () => ({ db: () => db }) });
     const slow = new LiveStatusCodec(
       silent,

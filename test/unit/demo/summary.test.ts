@@ -10,6 +10,7 @@ const report = {
   drainedEvents: 1,
   drainedChanges: 1,
   rechecked: 0,
+  differences: { differing: 0, missing: 0, extra: 0, first: [] },
   captured: 12_345_678,
   applied: 12_345_678,
   copied: { documents: 1, bytes: 1 },

@@ -86,6 +86,7 @@ describe('the page of a migration', () => {
         oplogHours: 24,
         copied: { documents: 1_000_000, bytes: 1, read: 1, partitions: 1, copiedPartitions: 1 },
         verified: { documents: 55, bytes: 5 },
+        differences: { differing: 0, missing: 0, extra: 0, first: [] },
       },
     );
     for (const part of [

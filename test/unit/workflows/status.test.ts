@@ -12,6 +12,8 @@ import { options } from '../../helpers/migration.js';
 
 const migration: Pick<Migration, 'options'> = { options };
 
+const none = { differing: 0, missing: 0, extra: 0, first: [] };
+
 const calm: Live = {
   asOf: '2026-01-01T00:10:00.000Z',
   lagSeconds: 0.1,
@@ -27,6 +29,7 @@ const calm: Live = {
   oplogHours: 48,
   copied: { documents: 1000, bytes: 10_000, read: 1000, partitions: 2, copiedPartitions: 2 },
   verified: { documents: 400, bytes: 4000 },
+  differences: none,
 };
 
 function state(changed: Partial<MigrationState> = {}): MigrationState {
@@ -85,11 +88,21 @@ describe('allBlockers', () => {
   });
 
   it.each(['differing', 'missing', 'extra'] as const)('when documents are %s', (kind) => {
-    const found = ready({ report: { ...cleanReport, [kind]: 3 } });
-    const [blocker, ...others] = allBlockers(found, migration, calm);
+    const found = { ...calm, differences: { ...none, [kind]: 3 } };
+    const [blocker, ...others] = allBlockers(ready(), migration, found);
     expect(blocker?.code).toBe('differences');
     expect(blocker?.message).toContain('3');
     expect(others).toEqual([]);
+  });
+
+  it('when changed documents wait long for their comparison', () => {
+    const at = (verified: string) => ({ ...calm, positions: { ...calm.positions, verified } });
+    expect(codes(allBlockers(ready(), migration, at('2026-01-01T00:09:50.000Z')))).toEqual([]);
+    const behind = at('2026-01-01T00:09:40.000Z');
+    const [blocker] = allBlockers(ready(), migration, behind);
+    expect(blocker).toMatchObject({ code: 'verification' });
+    expect(blocker?.message).toContain('20 seconds behind');
+    expect(allBlockers(ready({ verification: 'running' }), migration, behind)).toHaveLength(1);
   });
 
   it('says by how much the lag is too large', () => {
@@ -122,6 +135,7 @@ describe('buildStatus', () => {
       documents: 30,
       bytes: 3000,
       report: cleanReport,
+      catalogue: null,
     });
   });
 

@@ -1,0 +1,190 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Timestamp } from 'mongodb';
+import {
+  type Compared,
+  compareDocuments,
+  compareIds,
+  type DocumentDifference,
+  type Side,
+} from './compare.js';
+import { type Control, type ControlDocument, FencedError } from './control.js';
+import type { CopyPlan } from './copy-plan.js';
+import { readOperationTime } from './operation-time.js';
+import { partitionFilter } from './partitions.js';
+import { readRange } from './range.js';
+import type { RawValue } from './raw.js';
+import { timestampMs, tokenTime } from './token.js';
+import { CHANGED, type Verification, type VerifiedPartition } from './verification.js';
+
+const POLL_MS = 250;
+/** Changes whose documents are compared in one go. */
+const FOLLOW_LIMITS = { events: 10_000, bytes: Number.POSITIVE_INFINITY };
+/** Times that a difference has to be found again, each after replay has passed the last look. */
+const LOOKS = 2;
+
+/** What is compared, and where what was found is kept. */
+export interface VerifierContext {
+  readonly source: Side;
+  readonly target: Side;
+  readonly control: Control;
+  readonly plan: Pick<CopyPlan, 'get'>;
+  readonly verification: Verification;
+  /** Epoch of this attempt, of `Control.beginVerification`. */
+  readonly epoch: number;
+  readonly signal: AbortSignal;
+  /** Called when the work has moved. */
+  readonly touch: () => void;
+}
+
+/**
+ * Compares both sides while writers write and replay applies. Two things together leave nothing
+ * out: every partition is compared once, and every document that changes after that began is
+ * compared again, once its change is applied: the buffer keeps its changes until then. A document
+ * that is not the same when it is looked at may only be young. It is a difference when it is still
+ * the same difference after replay has passed the moment of reading; if the source's document has
+ * changed by then, its change is still in the buffer and it comes up again.
+ */
+export class Verifier {
+  readonly #context: VerifierContext;
+
+  constructor(context: VerifierContext) {
+    this.#context = context;
+  }
+
+  /** Compares one partition of the copy's plan and records what it has found. */
+  async comparePartition(
+    index: number,
+    onProgress: (compared: Compared) => void,
+  ): Promise<VerifiedPartition> {
+    const { source, target, plan, verification, signal, touch } = this.#context;
+    const filter = partitionFilter(await plan.get(index));
+    const { compared, differences } = await compareDocuments(
+      source,
+      target,
+      filter,
+      signal,
+      (read) => {
+        touch();
+        onProgress(read);
+      },
+    );
+    const standing = await this.#confirm(differences.map(({ id }) => id));
+    await this.#checkEpoch();
+    await verification.record(index, compared, standing);
+    return compared;
+  }
+
+  /** Compares the documents of all changes that are applied and were not compared yet. */
+  async follow(): Promise<number> {
+    const { control, epoch, target, signal, touch } = this.#context;
+    let documents = 0;
+    for (;;) {
+      const { replay, verify } = await control.read();
+      const after = verify?.through;
+      const upTo = replay.through;
+      if (after === undefined || upTo === undefined || upTo <= after) return documents;
+      const range = await readRange(
+        target.db,
+        target.collection,
+        after,
+        upTo,
+        FOLLOW_LIMITS,
+        signal,
+      );
+      const ids = distinct(range.changes.map(({ id }) => id));
+      const standing = await this.#confirm(ids);
+      if (standing.length > 0) await this.#addOpen(standing);
+      documents += ids.length;
+      const end = new Date(timestampMs(tokenTime(range.end)));
+      const asOf = range.last ? (replay.asOf ?? end) : end;
+      // What was found is recorded: from here on the buffer may forget these changes.
+      await control.advance('verify', epoch, { through: range.end, asOf });
+      touch();
+    }
+  }
+
+  /** Looks again at the differences that are known; those that are gone are forgotten. */
+  async lookAgain(): Promise<void> {
+    const { verification } = this.#context;
+    for (const [partition, differences] of await verification.open()) {
+      const standing = await this.#confirm(differences.map(({ id }) => id));
+      await this.#checkEpoch();
+      await verification.replaceOpen(partition, standing);
+    }
+  }
+
+  async #confirm(ids: readonly RawValue[]): Promise<readonly DocumentDifference[]> {
+    const { source, target, signal, touch } = this.#context;
+    let standing = await compareIds(source, target, ids, signal);
+    for (let look = 0; look < LOOKS && standing.length > 0; look++) {
+      await this.#untilApplied(await readOperationTime(source.db));
+      const before = new Map(standing.map((difference) => [difference.id.key, difference]));
+      const again = await compareIds(
+        source,
+        target,
+        standing.map(({ id }) => id),
+        signal,
+      );
+      standing = again.filter((difference) => isSame(difference, before.get(difference.id.key)));
+      touch();
+    }
+    return standing;
+  }
+
+  async #addOpen(differences: readonly DocumentDifference[]): Promise<void> {
+    const { verification } = this.#context;
+    const known = (await verification.open()).get(CHANGED) ?? [];
+    const keys = new Set(differences.map(({ id }) => id.key));
+    await this.#checkEpoch();
+    await verification.replaceOpen(CHANGED, [
+      ...known.filter(({ id }) => !keys.has(id.key)),
+      ...differences,
+    ]);
+  }
+
+  /** Waits until everything up to a cluster time of the source is applied at the target. */
+  async #untilApplied(time: Timestamp): Promise<void> {
+    const { control, signal, touch } = this.#context;
+    for (;;) {
+      const { replay } = await control.read();
+      if (replay.time?.greaterThanOrEqual(time)) return;
+      touch();
+      await sleep(POLL_MS, undefined, { signal });
+    }
+  }
+
+  async #checkEpoch(): Promise<void> {
+    const { verify } = await this.#context.control.read();
+    if (verify?.epoch !== this.#context.epoch) throw new FencedError('verify');
+  }
+}
+
+/**
+ * `_id`s of the documents whose changes are applied and were not compared yet.
+ * @returns nothing when the comparison has not begun.
+ */
+export async function readUncompared(
+  { db, collection }: Side,
+  { replay, verify }: Pick<ControlDocument, 'replay' | 'verify'>,
+  signal: AbortSignal,
+): Promise<readonly RawValue[]> {
+  const ids: RawValue[] = [];
+  let after = verify?.through;
+  while (after !== undefined && replay.through !== undefined && after < replay.through) {
+    const range = await readRange(db, collection, after, replay.through, FOLLOW_LIMITS, signal);
+    ids.push(...range.changes.map(({ id }) => id));
+    after = range.end;
+  }
+  return distinct(ids);
+}
+
+/** The same `_id`s, each once. */
+export function distinct(ids: readonly RawValue[]): readonly RawValue[] {
+  return [...new Map(ids.map((id) => [id.key, id])).values()];
+}
+
+function isSame(one: DocumentDifference, other: DocumentDifference | undefined): boolean {
+  return (
+    other?.kind === one.kind && other.field === one.field && other.sourceHash === one.sourceHash
+  );
+}

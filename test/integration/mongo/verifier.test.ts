@@ -1,0 +1,189 @@
+import { Double, Int32, type MongoClient } from 'mongodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FencedError } from '../../../src/mongo/control.js';
+import { CHANGED, Verification } from '../../../src/mongo/verification.js';
+import { replayRanges } from '../../../src/mongo/replay-loop.js';
+import { readUncompared, Verifier } from '../../../src/mongo/verifier.js';
+import { keyOf } from '../../helpers/bson.js';
+import { DataPath, TestMongo } from '../../helpers/data-path.js';
+
+let mongo: TestMongo;
+let client: MongoClient;
+let path: DataPath;
+let verification: Verification;
+
+beforeAll(async () => {
+  mongo = await TestMongo.start('verifier');
+  client = mongo.client;
+});
+
+beforeEach(async () => {
+  path = await DataPath.begin(client);
+  verification = new Verification(path.target, path.name, 'run-1');
+});
+
+afterAll(async () => {
+  await mongo?.[Symbol.asyncDispose]();
+});
+
+/** Takes up the comparison as an activity does. The whole collection is one partition. */
+async function takeUp(): Promise<Verifier> {
+  const { verify } = await path.control.beginVerification();
+  return new Verifier({
+    source: { db: path.source, collection: path.name },
+    target: { db: path.target, collection: path.name },
+    control: path.control,
+    plan: {
+      get: async (index) => ({
+        index,
+        copied: true,
+        read: 0,
+        readBytes: 0,
+        written: 0,
+      }),
+    },
+    verification,
+    epoch: verify?.epoch ?? 0,
+    signal: new AbortController().signal,
+    touch: () => undefined,
+  });
+}
+
+/** Replay at work beside the comparison, as it is in a migration. */
+async function withReplay<T>(work: () => Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const loop = (async () => {
+    while (!over.signal.aborted) await path.follow();
+  })();
+  try {
+    return await work();
+  } finally {
+    over.abort();
+    await loop;
+  }
+}
+
+/** Replays until there is nothing to apply, which is when it removes what is done with. */
+async function replayUntilIdle(): Promise<void> {
+  await using session = client.startSession({ causalConsistency: false });
+  const taken = await path.control.takeEpoch('replay');
+  if (!taken) throw new Error('the migration is held');
+  const idle = new AbortController();
+  const replaying = replayRanges({
+    ...path.replayTarget(taken),
+    signal: idle.signal,
+    session,
+    start: taken.replay,
+    idle: async () => idle.abort(),
+    onProgress: () => undefined,
+  });
+  await expect(replaying).rejects.toThrow('aborted');
+}
+
+async function open(partition: number) {
+  const found = (await verification.open()).get(partition) ?? [];
+  return found.map(({ id, kind, field }) => ({ id: id.bytes[0], kind, field }));
+}
+
+describe('the comparison of documents that change', () => {
+  it('finds what a change made different, and only that', async () => {
+    await path.orders.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n), a: 1 })));
+    await path.follow();
+    const verifier = await takeUp();
+    await path.orders.updateMany({}, { $set: { a: 2 } });
+    await path.follow();
+    await path.copy.updateOne({ _id: new Int32(2) }, { $set: { a: new Double(2) } });
+    await path.copy.deleteOne({ _id: new Int32(3) });
+    expect(await withReplay(() => verifier.follow())).toBe(3);
+    expect(await open(CHANGED)).toEqual([
+      { id: 2, kind: 'differs', field: 'a' },
+      { id: 3, kind: 'missing', field: undefined },
+    ]);
+    const { replay, verify } = await path.control.read();
+    expect(verify?.through).toBeDefined();
+    expect((verify?.through ?? '') <= (replay.through ?? '')).toBe(true);
+  });
+
+  it('waits for replay before it calls a young document different', async () => {
+    await path.orders.insertOne({ _id: new Int32(1), a: 1 });
+    await path.follow();
+    const verifier = await takeUp();
+    await path.orders.updateOne({}, { $set: { a: 2 } });
+    await path.follow();
+    await path.orders.updateOne({}, { $set: { a: 3 } });
+    const followed = verifier.follow();
+    await path.follow();
+    await withReplay(() => followed);
+    expect(await open(CHANGED)).toEqual([]);
+  });
+
+  it('forgets a difference that is gone, and keeps one that is still there', async () => {
+    await path.orders.insertMany([1, 2].map((n) => ({ _id: new Int32(n), a: 1 })));
+    const verifier = await takeUp();
+    await path.follow();
+    await path.copy.updateMany({}, { $set: { b: 1 } });
+    await withReplay(() => verifier.follow());
+    expect(await open(CHANGED)).toHaveLength(2);
+    await path.copy.updateOne({ _id: new Int32(1) }, { $unset: { b: 1 } });
+    await withReplay(() => verifier.lookAgain());
+    expect(await open(CHANGED)).toEqual([{ id: 2, kind: 'differs', field: 'b' }]);
+  });
+
+  it('goes on where its predecessor was, though changes are applied and removed meanwhile', async () => {
+    await takeUp();
+    await path.orders.insertMany([1, 2].map((n) => ({ _id: new Int32(n), a: 1 })));
+    await path.follow();
+    await replayUntilIdle();
+    expect(await path.changes()).toHaveLength(2);
+    await path.copy.deleteOne({ _id: new Int32(1) });
+    const ids = await readUncompared(
+      { db: path.target, collection: path.name },
+      await path.control.read(),
+      new AbortController().signal,
+    );
+    expect(ids.map(({ bytes }) => bytes[0])).toEqual([1, 2]);
+    const successor = await takeUp();
+    await withReplay(() => successor.follow());
+    expect(await open(CHANGED)).toEqual([{ id: 1, kind: 'missing', field: undefined }]);
+    await path.orders.insertOne({ _id: new Int32(3) });
+    await path.capture();
+    await replayUntilIdle();
+    expect((await path.changes()).map(({ id }) => id)).toEqual([keyOf(new Int32(3))]);
+  });
+
+  it('of an attempt that has a successor changes nothing', async () => {
+    await path.orders.insertOne({ _id: new Int32(1), a: 1 });
+    await path.follow();
+    const verifier = await takeUp();
+    await takeUp();
+    const late = withReplay(() => verifier.comparePartition(0, () => undefined));
+    await expect(late).rejects.toThrow(FencedError);
+    expect(await verification.partitions()).toEqual(new Map());
+    await path.orders.updateOne({}, { $set: { a: 2 } });
+    await path.follow();
+    await expect(withReplay(() => verifier.follow())).rejects.toThrow(FencedError);
+  });
+});
+
+describe('the comparison of a partition', () => {
+  it('finds what somebody else has done to the target, each time anew', async () => {
+    await path.orders.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n), a: 1 })));
+    await path.follow();
+    const verifier = await takeUp();
+    const compare = () => withReplay(() => verifier.comparePartition(0, () => undefined));
+    expect(await compare()).toMatchObject({ documents: 3 });
+    expect(await open(0)).toEqual([]);
+    await path.copy.insertOne({ _id: new Int32(9) });
+    await path.copy.updateOne({ _id: new Int32(2) }, [{ $replaceWith: { a: 1, _id: '$_id' } }]);
+    await path.copy.updateOne({ _id: new Int32(1) }, { $set: { a: new Double(1) } });
+    await compare();
+    expect(await open(0)).toEqual([
+      { id: 1, kind: 'differs', field: 'a' },
+      { id: 9, kind: 'extra', field: undefined },
+    ]);
+    await path.copy.deleteOne({ _id: new Int32(9) });
+    await path.copy.updateOne({ _id: new Int32(1) }, { $set: { a: new Int32(1) } });
+    await compare();
+    expect(await open(0)).toEqual([]);
+  });
+});
