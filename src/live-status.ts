@@ -136,6 +136,7 @@ function describeControl(
       applied: document && appliedAsOf(document)?.toISOString(),
     },
     oplogHours: capture?.oplogHours,
+    shape: document?.shape?.left ?? [],
   };
 }
 

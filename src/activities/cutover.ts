@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientSession, Timestamp } from 'mongodb';
-import { isForced } from '../blockers.js';
+import { isForced, shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
@@ -23,6 +23,7 @@ import {
   withPulse,
 } from './context.js';
 import { replayTarget } from './replay.js';
+import { findShapeBlockers, settleShape } from './settle-shape.js';
 import { compareOpen } from './verify.js';
 
 /** How long a request waits for the last events, in ms: each wait is downtime. */
@@ -50,11 +51,13 @@ export async function cutover(
     async (pulse) => {
       const blockers = await findSettledBlockers(opened, migration, force, pulse);
       if (blockers.length > 0) return { refused: blockers };
+      const unshaped = await findShapeBlockers(opened, migration, pulse);
+      if (unshaped.length > 0) return { refused: unshaped };
       const catalogue = await readSourceCatalogue(opened, pulse.signal);
       status.doing = 'taking over from capture and replay';
       await using session = opened.target.client.startSession({ causalConsistency: false });
       const held = await takeOverReplay(opened.control, session, () => opened.control.hold());
-      if (!held) throw new Error('the migration could not be held');
+      if (!held) return { refused: [shapeBlocker([{ what: 'a change that is under way' }])] };
       let outcome: CutoverOutcome | undefined;
       try {
         const context = finalContext(opened, catalogue, pulse);
@@ -104,9 +107,8 @@ async function cutOver({
   pulse,
 }: Held): Promise<CutoverOutcome> {
   const { control } = opened;
-  const plan = planFinal(context.source, migration.traits.features);
   // An attempt before this one may have got as far as that.
-  await relaxFinal(context, plan);
+  await relaxFinal(context, planFinal(context.source, migration.traits.features));
 
   const fencedAt = new Date();
   const fence = await readOperationTime(opened.source);
@@ -132,10 +134,14 @@ async function cutOver({
   }
 
   status.doing = 'bringing indexes and options into force';
+  const settled = await settleShape(opened, migration, context.source, pulse);
+  if ('refused' in settled) return settled;
+  const final = { ...context, source: settled.source };
+  const plan = planFinal(settled.source, settled.features);
   try {
-    await enforceFinal(context, plan);
+    await enforceFinal(final, plan);
   } catch (error) {
-    await relaxFinal(context, plan).catch(() => undefined);
+    await relaxFinal(final, plan).catch(() => undefined);
     const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
     if (!isRefusal) throw error;
     return { refused: [{ code: 'indexes', message: error.message }] };
