@@ -69,11 +69,12 @@ export interface CutoverReport {
   readonly drainedChanges: number;
   /** Documents compared again at the cutover. */
   readonly rechecked: number;
-  /** Over the whole migration: events read, changes kept of them and their bytes. */
-  readonly captured: { readonly events: number; readonly buffered: number; readonly bytes: number };
-  /** Over the whole migration: changes applied, documents and bytes copied. */
-  readonly applied: { readonly changes: number };
+  /** Over the whole migration: events read, changes applied, documents and bytes copied. */
+  readonly captured: number;
+  readonly applied: number;
   readonly copied: { readonly documents: number; readonly bytes: number };
+  /** Changes kept in the buffer and their bytes. Missing in older reports. */
+  readonly buffered?: { readonly changes: number; readonly bytes: number };
 }
 
 export type CutoverOutcome =

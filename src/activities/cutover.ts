@@ -159,9 +159,10 @@ async function cutOver({
     drainedEvents,
     drainedChanges,
     rechecked,
-    captured: { events: capture.events, buffered: capture.buffered, bytes: capture.bytes },
-    applied: { changes: replay.events },
+    captured: capture.events,
+    applied: replay.events,
     copied: { documents: copied.written, bytes: copied.readBytes },
+    buffered: { changes: capture.buffered, bytes: capture.bytes },
   };
   await control.set({ fence });
   return { done: report };

@@ -202,9 +202,15 @@ function progress(
 ): Pick<MigrationStatus, 'captured' | 'applied'> {
   if (live) return { captured: live.captured, applied: live.applied };
   if (!cutover) return { captured: null, applied: null };
+  const { captured, applied, buffered = { changes: applied, bytes: 0 } } = cutover;
   return {
-    captured: { ...cutover.captured, eventsPerSecond: 0 },
-    applied: { ...cutover.applied, changesPerSecond: 0 },
+    captured: {
+      events: captured,
+      buffered: buffered.changes,
+      bytes: buffered.bytes,
+      eventsPerSecond: 0,
+    },
+    applied: { changes: applied, changesPerSecond: 0 },
   };
 }
 

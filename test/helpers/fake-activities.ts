@@ -43,9 +43,10 @@ export const report: CutoverReport = {
   drainedEvents: 2,
   drainedChanges: 1,
   rechecked: 0,
-  captured: { events: 12, buffered: 11, bytes: 1200 },
-  applied: { changes: 11 },
+  captured: 12,
+  applied: 11,
   copied: { documents: 30, bytes: 3000 },
+  buffered: { changes: 11, bytes: 1200 },
 };
 
 /** Something that a test lets happen later. */

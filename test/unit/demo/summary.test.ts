@@ -10,8 +10,8 @@ const report = {
   drainedEvents: 1,
   drainedChanges: 1,
   rechecked: 0,
-  captured: { events: 12_345_678, buffered: 12_345_678, bytes: 1 },
-  applied: { changes: 12_345_678 },
+  captured: 12_345_678,
+  applied: 12_345_678,
   copied: { documents: 1, bytes: 1 },
 };
 const side = { documents: 10_000_000, bytes: 9_999_999_999, sha256: 'ab'.repeat(32) };
