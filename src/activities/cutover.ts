@@ -108,7 +108,8 @@ async function cutOver({
 }: Held): Promise<CutoverOutcome> {
   const { control } = opened;
   // An attempt before this one may have got as far as that.
-  await relaxFinal(context, planFinal(context.source, migration.traits.features));
+  const everything = { ...migration.traits.features, collMod: true };
+  await relaxFinal(context, planFinal(context.source, everything));
 
   const fencedAt = new Date();
   const fence = await readOperationTime(opened.source);

@@ -29,14 +29,19 @@ export type ShapeStep = {
   readonly what: string;
   /** Equal for two steps exactly when they do the same. */
   readonly key: string;
-} & (
-  | { readonly kind: 'drop'; readonly index: string }
-  /** Scans the collection. One that the server is building already is waited for. */
-  | { readonly kind: 'create'; readonly spec: IndexSpec }
-  | { readonly kind: 'modify'; readonly change: Document }
-  /** Nothing that this migration could do. */
-  | { readonly kind: 'impossible'; readonly problem: string }
-);
+} &
+  /**
+   * `unlike` is what the source has under this name, where only the server can tell whether it is
+   * another index or the same in other words: versions write a filter or a projection in their ways.
+   */
+  (
+    | { readonly kind: 'drop'; readonly index: string; readonly unlike?: IndexSpec }
+    /** Scans the collection. One that the server is building already is waited for. */
+    | { readonly kind: 'create'; readonly spec: IndexSpec }
+    | { readonly kind: 'modify'; readonly change: Document }
+    /** Nothing that this migration could do. */
+    | { readonly kind: 'impossible'; readonly problem: string }
+  );
 
 const OFF = new RawValue(BSONType.object, BSON.serialize({ enabled: false }));
 
@@ -78,7 +83,8 @@ function planIndexes(source: Shape, target: TargetShape, { collMod }: ShapeFeatu
       then.push(hide(name, hasFlag(form, 'hidden')));
       continue;
     }
-    first.push(drop(spec));
+    const isSpelling = now && !target.building.has(name) && haveSameFlags(form, now);
+    first.push(isSpelling ? { ...drop(spec), unlike: form } : drop(spec));
     if (form) then.push(create(form));
   }
   for (const [name, form] of forms) if (!present.has(name)) then.push(create(form));
@@ -90,6 +96,13 @@ function withoutExpiry(spec: IndexSpec, seconds: number | undefined): IndexSpec 
   if (seconds === undefined || expirySeconds(spec.get('expireAfterSeconds')) !== seconds)
     return spec;
   return new Map([...spec].filter(([name]) => name !== 'expireAfterSeconds'));
+}
+
+/** Whether two indexes are alike in what a server leaves out when it takes one for the other. */
+function haveSameFlags(form: IndexSpec, now: IndexSpec): boolean {
+  const flags = ['unique', 'prepareUnique', 'hidden'] as const;
+  const hasSame = flags.every((flag) => hasFlag(form, flag) === hasFlag(now, flag));
+  return hasSame && !now.has('expireAfterSeconds');
 }
 
 function visible(spec: IndexSpec): IndexSpec {
@@ -137,7 +150,7 @@ function only(options: Shape['options'], name: string): Shape['options'] {
   return new Map(value ? [[name, value]] : []);
 }
 
-function drop(spec: IndexSpec): ShapeStep {
+function drop(spec: IndexSpec): ShapeStep & { readonly kind: 'drop' } {
   const index = indexName(spec);
   return { kind: 'drop', index, what: `index "${index}"`, key: `drop ${indexMeaning(spec)}` };
 }

@@ -1,9 +1,15 @@
 import type { Db } from 'mongodb';
-import { type Catalogue, errorCode, readBuilding, readCatalogue } from './catalogue.js';
+import {
+  type Catalogue,
+  errorCode,
+  type IndexSpec,
+  readBuilding,
+  readCatalogue,
+} from './catalogue.js';
 import { collMod } from './coll-mod.js';
 import { createIndexes, dropIndex } from './indexes.js';
 import { readPrivileges } from './privileges.js';
-import type { LimitedOptions } from './raw.js';
+import { type LimitedOptions, runCommand } from './raw.js';
 import { planShape, type ShapeFeatures, type ShapeStep } from './shape-plan.js';
 
 const INDEX_NOT_FOUND = 27;
@@ -46,7 +52,30 @@ export async function readShape(
     preImages: known.preImages,
     collMod: known.collMod || (await readPrivileges(target, signal)).allows('collMod', name),
   };
-  return { source: wanted, features, steps: planShape(wanted, { ...current, building }, features) };
+  const steps = planShape(wanted, { ...current, building }, features);
+  const same = new Set<string>();
+  for (const step of steps) {
+    if (step.kind !== 'drop' || !step.unlike) continue;
+    if (await isTakenFor(target, targetCollection, step.unlike, signal)) same.add(step.what);
+  }
+  return { source: wanted, features, steps: steps.filter(({ what }) => !same.has(what)) };
+}
+
+/** Whether the server takes an index for the one of its name that is there. Builds nothing. */
+async function isTakenFor(
+  target: Db,
+  collection: string,
+  spec: IndexSpec,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const command = { createIndexes: collection, indexes: [Object.fromEntries(spec)] };
+  try {
+    await runCommand(target, command, { signal });
+    return true;
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return false;
+  }
 }
 
 /** Does one step at the target. One that was done already changes nothing. */

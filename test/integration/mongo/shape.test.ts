@@ -175,6 +175,17 @@ describe('a change at the source arrives at the target', () => {
   });
 });
 
+it('leaves an index alone that the target only writes in other words', async () => {
+  await copied();
+  const common = { key: { a: 1 }, name: 'a' };
+  const filter = (...conditions: Document[]) => ({ partialFilterExpression: { $and: conditions } });
+  await create({ ...common, ...filter({ a: 1 }, { b: 2 }) });
+  const indexes = [{ ...common, ...filter({ b: 2 }, { a: 1 }) }];
+  await target.command({ createIndexes: NAME, indexes });
+  expect(compareCatalogues(await catalogueOf(source), await catalogueOf(target))).toHaveLength(1);
+  expect(await (await follow()).round()).toEqual([]);
+});
+
 describe('an index that the target refuses', () => {
   const parallel = { key: { x: 1, y: 1 }, name: 'xy' };
 
