@@ -15,6 +15,7 @@ import { finalFeatures, planFinal } from '../../../src/mongo/final-plan.js';
 import { loadForms } from '../../../src/mongo/index-twins.js';
 import { createIndexes } from '../../../src/mongo/indexes.js';
 import { ShapeFollower } from '../../../src/mongo/shape-follower.js';
+import { deferred } from '../../helpers/deferred.js';
 import { controlOf, must, TestMongo } from '../../helpers/data-path.js';
 
 const NAME = 'orders';
@@ -53,19 +54,35 @@ async function copied(options: Document = {}, indexes: Document[] = []): Promise
   await createIndexes(target, NAME, loadForms(catalogue));
 }
 
-async function follow(features = { collMod: true, preImages: true }): Promise<ShapeFollower> {
+async function follow(
+  features = { collMod: true, preImages: true },
+  by: Control = control,
+): Promise<ShapeFollower> {
   const taken = must(await control.takeEpoch('shape'));
   return new ShapeFollower({
     source,
     sourceCollection: NAME,
     target,
     targetCollection: NAME,
-    control,
+    control: by,
     epoch: must(taken.shape).epoch,
     features,
     signal: new AbortController().signal,
     sourceUuid: taken.shape?.sourceUuid,
   });
+}
+
+/** The control document as seen by a process that stands still before or after an announcement. */
+function announcing(still: { before?: Promise<void>; after?: Promise<void> }): Control {
+  const slow = controlOf(target, NAME);
+  const advance = slow.advance.bind(slow);
+  slow.advance = async (role, epoch, set, increments) => {
+    const isAnnouncement = Boolean(set['change']);
+    if (isAnnouncement) await still.before;
+    await advance(role, epoch, set, increments);
+    if (isAnnouncement) await still.after;
+  };
+  return slow;
 }
 
 /** Follows until nothing is left. */
@@ -278,6 +295,37 @@ describe('a follower that has a successor', () => {
     await control.release(held.replay.epoch);
     await settle(await follow());
     expect(await namesAt(target)).toEqual(['_id_']);
+  });
+
+  it('that stood still before it announced a drop does not send it any more', async () => {
+    await copied({}, [{ key: { a: 1 }, name: 'a' }]);
+    const gate = deferred();
+    const slow = await follow(undefined, announcing({ before: gate.promise }));
+    await slow.round();
+    await source.command({ dropIndexes: NAME, index: 'a' });
+    const round = slow.round();
+    const refused = expect(round).rejects.toMatchObject({ type: 'Fenced' });
+    await sleep(300);
+    expect(must(await control.hold()).holder).toBe('cutover');
+    gate.resolve();
+    await refused;
+    expect(await namesAt(target)).toContain('a');
+  });
+
+  it('that stood still after it announced a drop keeps a cutover from beginning', async () => {
+    await copied({}, [{ key: { a: 1 }, name: 'a' }]);
+    const gate = deferred();
+    const slow = await follow(undefined, announcing({ after: gate.promise }));
+    await slow.round();
+    await source.command({ dropIndexes: NAME, index: 'a' });
+    const round = slow.round();
+    await expect.poll(async () => (await control.read()).shape?.change?.what).toBe('index "a"');
+    expect(await control.hold()).toBeUndefined();
+    expect(await namesAt(target)).toContain('a');
+    gate.resolve();
+    await round;
+    expect(await namesAt(target)).toEqual(['_id_']);
+    expect(must(await control.hold()).holder).toBe('cutover');
   });
 
   it('is waited for while something that it has announced may still come', async () => {
