@@ -123,6 +123,23 @@ describe('changes of shape while a migration runs', () => {
     await expectEqual('waits');
   });
 
+  it('are not undone by a worker that stood still until the target was open', async () => {
+    await loadItems(environment.sourceClient, 'zombie', DOCUMENTS);
+    const handle = await environment.migrate('zombie', { copy: 'direct' });
+    await reach(handle, 'ready');
+    const zombie = worker;
+    zombie.process.kill('SIGSTOP');
+    worker = environment.startWorker();
+    await reshape('zombie');
+    await environment.cutOver(handle);
+    const said = zombie.log().length;
+    zombie.process.kill('SIGCONT');
+    await expect.poll(() => zombie.log().slice(said), { timeout: 30_000 }).toContain('followShape');
+    await expectEqual('zombie');
+    await zombie.kill('SIGKILL');
+    await expectEqual('zombie');
+  });
+
   it('refuse the cutover when the target does not take an index, and name it', async () => {
     await loadItems(environment.sourceClient, 'refused', DOCUMENTS);
     const handle = await environment.migrate('refused', { copy: 'direct' });

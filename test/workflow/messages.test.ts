@@ -187,8 +187,8 @@ describe('what people see', () => {
       await running.complete();
       return historyOf(running.handle);
     });
-    expect(countEvents(events, 'activityTaskScheduledEventAttributes')).toBe(33);
-    // Three events each, two cancellations, start and end, the update: no timers, no markers.
-    expect(lasting(events)).toHaveLength(33 * 3 + 2 + 2 + 2);
+    expect(countEvents(events, 'activityTaskScheduledEventAttributes')).toBe(34);
+    // Three events each, three cancellations, start and end, the update, two of a patch: no timers.
+    expect(lasting(events)).toHaveLength(34 * 3 + 3 + 2 + 2 + 2);
   });
 });
