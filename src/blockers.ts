@@ -31,3 +31,16 @@ export function verificationBehind(seconds: number): Blocker {
     message: `the comparison of changed documents is ${seconds} seconds behind the replay`,
   };
 }
+
+/** The blocker for indexes and options that the target does not have yet. */
+export function shapeBlocker(
+  left: readonly { readonly what: string; readonly problem?: string }[],
+): Blocker {
+  const shown = left.map(({ what, problem }) =>
+    problem === undefined ? what : `${what} (${problem})`,
+  );
+  return {
+    code: 'shape',
+    message: `the target does not have all of the source's indexes and options yet: ${shown.join(', ')}`,
+  };
+}

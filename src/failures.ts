@@ -103,7 +103,9 @@ function explain(error: unknown, context: FailureContext): Explanation {
 function toolFailure({ failure }: ToolError): { type: ErrorType; permanent?: boolean } {
   if (failure === 'noSpace') return { type: errorTypes.diskFull };
   if (failure === 'unreachable') return { type: errorTypes.unreachable };
-  return { type: errorTypes.toolFailed, permanent: failure === 'noCollection' };
+  // The capture is about to find out too: whoever is first, it is one failure to people.
+  if (failure === 'noCollection') return { type: errorTypes.streamEnded, permanent: true };
+  return { type: errorTypes.toolFailed };
 }
 
 function cancellationOf(error: unknown, signal: AbortSignal | undefined): Error | undefined {

@@ -139,6 +139,7 @@ function describeControl(
       verified: document?.verify?.asOf?.toISOString(),
     },
     oplogHours: capture?.oplogHours,
+    shape: document?.shape?.left ?? [],
   };
 }
 

@@ -27,6 +27,8 @@ export interface Migration {
   readonly runId: string;
   readonly options: MigrateCollectionOptions;
   readonly traits: Traits;
+  /** Whether the step `followShape` runs; it does not in workflows that began before there was one. */
+  readonly followsShape?: boolean;
 }
 
 /** The verification's report, as status and result show it. */

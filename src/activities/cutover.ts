@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientSession, Timestamp } from 'mongodb';
-import { isForced, uncomparedSeconds, verificationBehind } from '../blockers.js';
+import { isForced, shapeBlocker, uncomparedSeconds, verificationBehind } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
 import type {
   Blocker,
@@ -31,6 +31,7 @@ import {
 } from './context.js';
 import { replayTarget } from './replay.js';
 import { recheck } from './recheck.js';
+import { findShapeBlockers, settleShape } from './settle-shape.js';
 
 /** How long a request waits for the last events, in ms: each wait is downtime. */
 const MAX_AWAIT_MS = 20;
@@ -57,11 +58,13 @@ export async function cutover(
     async (pulse) => {
       const blockers = await findSettledBlockers(opened, migration, force, pulse);
       if (blockers.length > 0) return { refused: blockers };
+      const unshaped = await findShapeBlockers(opened, migration, pulse);
+      if (unshaped.length > 0) return { refused: unshaped };
       const catalogue = await readSourceCatalogue(opened, pulse.signal);
       status.doing = 'taking over from capture and replay';
       await using session = opened.target.client.startSession({ causalConsistency: false });
       const held = await takeOverReplay(opened.control, session, () => opened.control.hold());
-      if (!held) throw new Error('the migration could not be held');
+      if (!held) return { refused: [shapeBlocker([{ what: 'a change that is under way' }])] };
       let outcome: CutoverOutcome | undefined;
       try {
         const context = finalContext(opened, catalogue, pulse);
@@ -111,9 +114,9 @@ async function cutOver({
   pulse,
 }: Held): Promise<CutoverOutcome> {
   const { control } = opened;
-  const plan = planFinal(context.source, migration.traits.features);
   // An attempt before this one may have got as far as that.
-  await relaxFinal(context, plan);
+  const everything = { ...migration.traits.features, collMod: true };
+  await relaxFinal(context, planFinal(context.source, everything));
 
   const fencedAt = new Date();
   const fence = await readOperationTime(opened.source);
@@ -140,10 +143,14 @@ async function cutOver({
   }
 
   status.doing = 'bringing indexes and options into force';
+  const settled = await settleShape(opened, migration, context.source, pulse);
+  if ('refused' in settled) return settled;
+  const final = { ...context, source: settled.source };
+  const plan = planFinal(settled.source, settled.features);
   try {
-    await enforceFinal(context, plan);
+    await enforceFinal(final, plan);
   } catch (error) {
-    await relaxFinal(context, plan).catch(() => undefined);
+    await relaxFinal(final, plan).catch(() => undefined);
     const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
     if (!isRefusal) throw error;
     return { refused: [{ code: 'indexes', message: error.message }] };

@@ -6,6 +6,7 @@ import type { ActivityDependencies } from './context.js';
 import { copyPartition, dump, type Dumped, planCopy, restore } from './copy.js';
 import { convertIndexes, cutover } from './cutover.js';
 import { buildIndexes, renameStaging } from './finish-copy.js';
+import { followShape } from './follow-shape.js';
 import { preflight } from './preflight.js';
 import { replay } from './replay.js';
 import { catchUp, reverify, verify } from './verify.js';
@@ -26,6 +27,7 @@ export function createActivities(deps: ActivityDependencies) {
     buildIndexes: (migration: Migration) => buildIndexes(deps, migration),
     renameStaging: (migration: Migration) => renameStaging(deps, migration),
     replay: (migration: Migration) => replay(deps, migration),
+    followShape: (migration: Migration) => followShape(deps, migration),
     catchUp: (migration: Migration) => catchUp(deps, migration),
     verify: (migration: Migration) => verify(deps, migration),
     reverify: (migration: Migration) => reverify(deps, migration),

@@ -1,9 +1,9 @@
 import type { Migration } from '../migration.js';
-import { type ControlDocument, FencedError } from '../mongo/control.js';
+import type { ControlDocument } from '../mongo/control.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { takeOverReplay } from '../mongo/takeover.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
-import { untilReleased } from './stand-by.js';
+import { orSucceeded, untilReleased } from './stand-by.js';
 
 /** Longest wait for capture when it runs on another worker and cannot wake this one, in ms. */
 const LOOK_MS = 250;
@@ -45,9 +45,7 @@ export async function replay(deps: ActivityDependencies, migration: Migration): 
         } catch (error) {
           // A successor ends this attempt's commands in the server: whatever they fail with, it is
           // the newer epoch that tells why.
-          const { holder, replay: now } = await opened.control.read();
-          if (now.epoch === taken.replay.epoch) throw error;
-          if (holder !== 'cutover') throw new FencedError('replay');
+          await orSucceeded(opened.control, 'replay', taken.replay.epoch, error);
         }
       }
     },

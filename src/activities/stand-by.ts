@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Control, ControlDocument, Role } from '../mongo/control.js';
+import { type Control, type ControlDocument, FencedError, type Role } from '../mongo/control.js';
 import type { Pulse } from './context.js';
 
 const POLL_MS = 250;
@@ -17,4 +17,20 @@ export async function untilReleased(
     if (taken) return taken;
     await sleep(POLL_MS, undefined, { signal: pulse.signal });
   }
+}
+
+/**
+ * Says why a role's work has failed. Returns when the cutover holds the migration, which is no
+ * failure: the role stands by.
+ * @throws FencedError when a newer attempt has taken over, whose doing it is then; else the error.
+ */
+export async function orSucceeded(
+  control: Control,
+  role: Role,
+  epoch: number,
+  error: unknown,
+): Promise<void> {
+  const document = await control.read();
+  if (document[role]?.epoch === epoch) throw error;
+  if (document.holder !== 'cutover') throw new FencedError(role);
 }

@@ -75,6 +75,30 @@ export async function readIndexes(
   }
 }
 
+/**
+ * Names of the indexes that the server is still building: `listIndexes` shows them like any other.
+ * Empty where a server does not tell.
+ */
+export async function readBuilding(
+  db: Db,
+  collection: string,
+  signal?: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  try {
+    const command = { listIndexes: collection, includeBuildUUIDs: true };
+    const listed = (await list(db, command, signal)).map(fields);
+    const specs = listed.flatMap((entry) => {
+      const spec = entry.has('buildUUID') ? entry.get('spec') : undefined;
+      return spec ? [fields(spec.bytes)] : [];
+    });
+    return new Set(specs.map(indexName));
+  } catch (error) {
+    // No such collection, or a server that does not take the option.
+    if (errorCode(error) === undefined) throw error;
+    return new Set();
+  }
+}
+
 /** Write concern of everything that changes a catalogue. */
 export const majority = { w: 'majority' } as const;
 

@@ -8,7 +8,7 @@ import type { ResumeToken } from './token.js';
 export const CONTROL_KIND = 'changestream-migration';
 
 /** The activities that go on for as long as the migration runs. */
-export type Role = 'capture' | 'replay' | 'verify';
+export type Role = 'capture' | 'replay' | 'verify' | 'shape';
 
 /** Where capture stands. Rates are events per second over the last seconds. */
 export interface CaptureState {
@@ -59,6 +59,29 @@ export interface VerifyState {
   readonly at?: Date;
 }
 
+/** Something in which the target's indexes or options differ from the source's. */
+export interface ShapeDifference {
+  /** `index "total_1"`, `option "size"`. */
+  readonly what: string;
+  /** Why the target does not take it, where it has been tried. */
+  readonly problem?: string;
+}
+
+/** Where the carrying of indexes and options stands. */
+export interface ShapeState {
+  readonly epoch: number;
+  readonly at?: Date;
+  /** UUID of the source collection; one of another UUID is another collection. */
+  readonly sourceUuid?: UUID;
+  /** What is not at the target yet. */
+  readonly left?: readonly ShapeDifference[];
+  /**
+   * A statement that takes something away at the target, from before it is sent until it is known
+   * to have ended. No cutover begins meanwhile: it could come after what the cutover does.
+   */
+  readonly change?: { readonly what: string; readonly at: Date } | null;
+}
+
 /** The control document: the whole durable state of one migration, in the target's `cdc`. */
 export interface ControlDocument {
   /** Name of the target collection. */
@@ -74,7 +97,7 @@ export interface ControlDocument {
   readonly stagingUuid?: UUID;
   /** Set once the staging collection has its final name. */
   readonly renamed?: boolean;
-  /** While the cutover holds the migration, capture and replay stand by. */
+  /** While the cutover holds the migration, all roles stand by. */
   readonly holder?: 'cutover';
   /** The source's cluster time up to which a cutover has brought everything over. */
   readonly fence?: Timestamp;
@@ -82,6 +105,8 @@ export interface ControlDocument {
   readonly replay: ReplayState;
   /** Missing until the comparison begins. */
   readonly verify?: VerifyState;
+  /** Missing until the step `followShape` has begun. */
+  readonly shape?: ShapeState;
 }
 
 /** Identity of a run, as the control document holds it. */
@@ -209,18 +234,24 @@ export class Control {
     return taken;
   }
 
-  /** The cutover takes both roles; capture and replay stand by until it lets go. */
-  async hold(): Promise<ControlDocument> {
+  /**
+   * The cutover takes the roles that write to the target; they stand by until it lets go.
+   * @returns nothing while a statement that takes something away at the target may be under way.
+   */
+  async hold(): Promise<ControlDocument | undefined> {
     const taken = await this.#collection.findOneAndUpdate(
-      this.#own(),
-      { $set: { holder: 'cutover' }, $inc: { 'capture.epoch': 1, 'replay.epoch': 1 } },
+      { ...this.#own(), 'shape.change': null },
+      {
+        $set: { holder: 'cutover' },
+        $inc: { 'capture.epoch': 1, 'replay.epoch': 1, 'shape.epoch': 1 },
+      },
       { returnDocument: 'after' },
     );
-    if (!taken) throw this.#lost();
-    return taken;
+    if (!taken) await this.read();
+    return taken ?? undefined;
   }
 
-  /** Ends the `hold` that took this epoch, so that capture and replay go on. */
+  /** Ends the `hold` that took this epoch, so that all roles go on. */
   async release(epoch: number): Promise<void> {
     const held = { ...this.#own(), 'replay.epoch': epoch };
     await this.#collection.updateOne(held, { $unset: { holder: '' } });

@@ -64,8 +64,10 @@ export async function createLike(
     if (errorCode(error) !== NAMESPACE_EXISTS) throw error;
   }
   const created = await readCatalogue(db, name, signal);
-  const differences = created ? differentOptions(options, created.options) : [];
-  const isOurs = created?.uuid && (!uuid || uuid.equals(created.uuid)) && differences.length === 0;
+  // One that is known by its UUID is ours, although the source may have other options by now.
+  const isKnown = uuid !== undefined && created?.uuid?.equals(uuid) === true;
+  const differences = created && !isKnown ? differentOptions(options, created.options) : [];
+  const isOurs = created?.uuid && (isKnown || (!uuid && differences.length === 0));
   if (!isOurs) {
     throw new PermanentError(
       errorTypes.preflightFailed,

@@ -4,32 +4,27 @@ import {
   errorCode,
   type IndexSpec,
   indexName,
-  majority,
   readCatalogue,
   readIndexes,
 } from './catalogue.js';
 import { meaning, sameIndex } from './catalogue-difference.js';
+import { collMod, isCollModRefused } from './coll-mod.js';
 import { expirySeconds } from './expiry.js';
 import { describeDuplicates, duplicatesError, type Violation } from './duplicates.js';
 import type { FinalPlan, FinalStep } from './final-plan.js';
 import {
   createIndexes,
   type CreateIndexesOptions,
+  dropIndex,
   finalForm,
   hasFlag,
   listedForm,
   loadForm,
 } from './indexes.js';
-import { type RawValue, runCommand } from './raw.js';
+import type { RawValue } from './raw.js';
 
 const DUPLICATE_KEY = 11000;
 const CANNOT_CONVERT_TO_UNIQUE = 359;
-/**
- * What a server says to a `collMod` that it does not know or a user may not run: FailedToParse,
- * Unauthorized, InvalidOptions, unknown field. A 6.0 server that runs as 5.0
- * (featureCompatibilityVersion, which an ordinary user cannot read) is found out only this way.
- */
-const unsupported: readonly (number | undefined)[] = [9, 13, 72, 40415];
 
 /** The collection at the target, and what it has to become. */
 export interface FinalContext extends CreateIndexesOptions {
@@ -81,11 +76,7 @@ async function rebuildForLoad(context: FinalContext, name: string): Promise<void
   const { db, collection, source, signal } = context;
   const spec = source.indexes.find((each) => indexName(each) === name);
   if (!spec) return;
-  await runCommand(
-    db,
-    { dropIndexes: collection, index: name, writeConcern: majority },
-    { signal },
-  );
+  await dropIndex(db, collection, name, { signal });
   await createIndexes(db, collection, [loadForm(spec)], context);
 }
 
@@ -147,7 +138,7 @@ async function modifyIndex(
   try {
     return await modify(context, { index: change });
   } catch (error) {
-    if (unsupported.includes(errorCode(error))) return rebuild(context, change.name);
+    if (isCollModRefused(error)) return rebuild(context, change.name);
     if (errorCode(error) !== CANNOT_CONVERT_TO_UNIQUE) throw error;
     const found: readonly Violation[] | undefined =
       error instanceof MongoServerError ? error.errorResponse['violations'] : undefined;
@@ -163,13 +154,7 @@ async function rebuild(context: FinalContext, name: string): Promise<void> {
   const wanted = finalForm(spec);
   const current = await currentIndex(context, name);
   if (current && sameIndex(current, listedForm(wanted))) return;
-  if (current) {
-    await runCommand(
-      db,
-      { dropIndexes: collection, index: name, writeConcern: majority },
-      { signal },
-    );
-  }
+  if (current) await dropIndex(db, collection, name, { signal });
   try {
     await createIndexes(db, collection, [wanted], context);
   } catch (error) {
@@ -194,5 +179,5 @@ async function currentIndex(context: FinalContext, name: string): Promise<IndexS
 }
 
 async function modify({ db, collection, signal }: FinalContext, change: Document): Promise<void> {
-  await runCommand(db, { collMod: collection, ...change, writeConcern: majority }, { signal });
+  await collMod(db, collection, change, { signal });
 }

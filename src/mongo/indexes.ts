@@ -5,12 +5,13 @@ import {
   type IndexSpec,
   indexName,
   majority,
+  readBuilding,
   readIndexes,
 } from './catalogue.js';
 import { sameIndex } from './catalogue-difference.js';
 import { expirySeconds } from './expiry.js';
 import { type IndexProgress, reportProgress } from './index-progress.js';
-import { fields, RawValue, runCommand } from './raw.js';
+import { fields, type LimitedOptions, RawValue, runCommand } from './raw.js';
 
 export interface CreateIndexesOptions {
   readonly signal?: AbortSignal | undefined;
@@ -56,7 +57,7 @@ export function secondaryIndexes(catalogue: Pick<Catalogue, 'indexes'>): IndexSp
 }
 
 /** Whether a flag of an index is set; old servers stored flags as numbers too. */
-export function hasFlag(spec: IndexSpec, flag: 'unique' | 'prepareUnique'): boolean {
+export function hasFlag(spec: IndexSpec, flag: 'unique' | 'prepareUnique' | 'hidden'): boolean {
   return Boolean(decode(spec.get(flag)));
 }
 
@@ -94,7 +95,10 @@ export async function createIndexes(
   specs: readonly IndexSpec[],
   { signal, onProgress }: CreateIndexesOptions = {},
 ): Promise<void> {
-  const existing = await readIndexes(db, collection, signal);
+  // A build that is still running is in the list too: only the command waits for its end.
+  const building = await readBuilding(db, collection, signal);
+  const listed = await readIndexes(db, collection, signal);
+  const existing = listed.filter((spec) => !building.has(indexName(spec)));
   const missing = specs.filter(
     (spec) => !existing.some((other) => sameIndex(listedForm(other), listedForm(spec))),
   );
@@ -116,6 +120,16 @@ export async function createIndexes(
     build.finally(() => finished.abort()),
     reportProgress(db, collection, onProgress, finished.signal),
   ]);
+}
+
+/** Drops an index; ends its build when it is still being built. */
+export async function dropIndex(
+  db: Db,
+  collection: string,
+  index: string,
+  options: LimitedOptions = {},
+): Promise<void> {
+  await runCommand(db, { dropIndexes: collection, index, writeConcern: majority }, options);
 }
 
 /** BSON value of a whole number of 32 bits. */

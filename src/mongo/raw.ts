@@ -24,6 +24,12 @@ export interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of a command that the server itself ends after a while. */
+export interface LimitedOptions extends CommandOptions {
+  /** Time that the command may take in the server, in ms; waiting for a lock counts. */
+  readonly maxTimeMS?: number | undefined;
+}
+
 /**
  * One BSON value as its exact bytes. Put anywhere in a command, it is sent as it is: no type, key
  * order or odd encoding is lost on the way through JavaScript.
@@ -211,10 +217,11 @@ export function hasDollarName(document: Uint8Array): boolean {
 export async function runCommand(
   db: Db,
   command: Document,
-  options: CommandOptions = {},
+  { maxTimeMS, ...options }: LimitedOptions = {},
 ): Promise<Document> {
   options.signal?.throwIfAborted();
-  const reply = await db.command(command, { ...defined(options) });
+  const limited = maxTimeMS === undefined ? command : { ...command, maxTimeMS };
+  const reply = await db.command(limited, { ...defined(options) });
   throwWriteConcernError(reply);
   return reply;
 }

@@ -1,4 +1,4 @@
-import { uncomparedSeconds, verificationBehind } from '../blockers.js';
+import { shapeBlocker, uncomparedSeconds, verificationBehind } from '../blockers.js';
 import type { Blocker, Migration } from '../migration.js';
 import { isFinal } from './phases.js';
 import type { Live, MigrationState } from './status.js';
@@ -41,6 +41,7 @@ export function allBlockers(
     blockers.push({ code: 'unknown', message: 'the state at the servers could not be read' });
     return blockers;
   }
+  if (live.shape && live.shape.length > 0) blockers.push(shapeBlocker(live.shape));
   if (live.stalled)
     blockers.push({ code: 'stalled', message: 'capture has not been heard of for 30 s' });
   const { applied, verified } = live.positions;

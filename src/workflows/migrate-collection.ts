@@ -120,10 +120,21 @@ class CollectionMigration {
     this.#state.copy = 'done';
     this.#enter('replaying');
     const replay = this.#start(() => this.#untilNotPaused(() => step('replay')(migration)));
+    const followsShape = patched('followShape');
+    const shape = followsShape
+      ? this.#start(() => this.#untilNotPaused(() => step('followShape')(migration)))
+      : undefined;
     const verification = this.#start(() => this.#verify(migration));
-    await Promise.race([replay.done, onlyFailure(verification.done), this.#cutOver(migration)]);
+    await Promise.race([
+      replay.done,
+      ...(shape ? [shape.done] : []),
+      onlyFailure(verification.done),
+      this.#cutOver({ ...migration, followsShape }),
+    ]);
     await CancellationScope.nonCancellable(async () => {
       await verification.stop();
+      // Even an empty await would shift the commands of workflows that have no such step.
+      if (shape) await shape.stop();
       await replay.stop();
     });
   }

@@ -78,6 +78,8 @@ export interface Live {
   readonly verified: Amount;
   /** Differences that are known now. */
   readonly differences: DifferenceSummary;
+  /** Indexes and options of the source that are not at the target yet, and why where it refuses. */
+  readonly shape?: readonly { readonly what: string; readonly problem?: string }[];
   /** Running activities that Temporal is not happy with. */
   readonly problem?: Problem;
 }
@@ -258,6 +260,13 @@ function problemOf(
     };
   }
   if (live.problem) return live.problem;
+  const refused = live.shape?.find(({ problem }) => problem !== undefined);
+  if (refused) {
+    return {
+      what: `the target does not take the ${refused.what} of the source: ${refused.problem}`,
+      todo: 'mend what the message names at the target, or take it away at the source; it is tried again every minute',
+    };
+  }
   if (!live.stalled || state.phase === 'preflight') return null;
   return {
     what: 'capture has not been heard of for 30 s',

@@ -42,6 +42,10 @@ const options = {
   },
   renameStaging: { summary: 'Give the copy its final name', startToCloseTimeout: '1 hour' },
   replay: { summary: 'Apply changes from the buffer until the cutover', startToCloseTimeout: LONG },
+  followShape: {
+    summary: 'Carry changes of indexes and options until the cutover',
+    startToCloseTimeout: LONG,
+  },
   catchUp: { summary: 'Wait until the replay has caught up', startToCloseTimeout: LONG },
   verify: { summary: 'Compare every document byte for byte', startToCloseTimeout: LONG },
   reverify: {

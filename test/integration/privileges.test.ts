@@ -120,6 +120,7 @@ describe('a migration with exactly the documented roles', () => {
       const handle = await start(input);
       await using writer = startWriter();
       await reach(handle, 'ready');
+      await reshape(withCollMod);
       await writer.stop();
       await handle.executeUpdate('cutover', { args: [{}] });
       const result = await handle.result();
@@ -167,6 +168,39 @@ describe('a migration with exactly the documented roles', () => {
     // The replay goes on, and values move between documents: it must meet no unique index.
     const indexes = await orders.indexes();
     expect(indexes.filter(({ unique }) => unique).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('refuses the cutover while a new validator cannot be applied, and names the privilege', async () => {
+    const handle = await start({ source: 'stream', target: 'plain', copy: 'direct' });
+    await reach(handle, 'ready');
+    await setValidator();
+    const refusal: unknown = await handle
+      .executeUpdate('cutover', { args: [{}] })
+      .catch((error: unknown) => error);
+    expect(refusal).toMatchObject({
+      cause: {
+        type: errorTypes.cutoverRefused,
+        message: expect.stringMatching(/option "validator" \(.*may not run collMod: grant it/),
+      },
+    });
+    await to.db('admin').command({
+      grantRolesToUser: 'plain',
+      roles: [{ role: 'collmodCollMod', db: 'shop' }],
+    });
+    try {
+      await expect
+        .poll(() => handle.executeUpdate('cutover', { args: [{}] }).catch(() => undefined), {
+          timeout: 30_000,
+        })
+        .toBeDefined();
+      await handle.result();
+      await expectEqual();
+    } finally {
+      await to.db('admin').command({
+        revokeRolesFromUser: 'plain',
+        roles: [{ role: 'collmodCollMod', db: 'shop' }],
+      });
+    }
   });
 
   it('refuses a validator when the target may not be changed by collMod, and names the privilege', async () => {
@@ -368,6 +402,19 @@ async function setValidator(): Promise<void> {
   await from
     .db('shop')
     .command({ collMod: 'orders', validator: { number: { $not: { $type: 'int' } } } });
+}
+
+/** Changes indexes and options while a migration runs, as far as its target's user may follow. */
+async function reshape(withCollMod: boolean): Promise<void> {
+  const orders = from.db('shop').collection('orders');
+  await orders.createIndex({ text: 1 }, { name: 'hidden', hidden: true });
+  await orders.createIndex({ round: 1 }, { name: 'unique', unique: true, sparse: true });
+  await orders.dropIndex('unique');
+  await from.db('shop').command({ collMod: 'orders', index: { name: 'number_1', hidden: true } });
+  if (!withCollMod) return;
+  await from
+    .db('shop')
+    .command({ collMod: 'orders', changeStreamPreAndPostImages: { enabled: true } });
 }
 
 /** Updates, inserts and deletes at the source until it is stopped. */

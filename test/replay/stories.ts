@@ -74,5 +74,13 @@ export const stories: Readonly<Record<string, Story>> = {
       }),
     follow: (running) => running.failure(),
   },
+  followed: {
+    input: {},
+    fakes: plain,
+    follow: async (running, fakes) => {
+      await fakes.happened('start followShape');
+      await running.complete();
+    },
+  },
   running: { input: {}, fakes: plain, follow: (running) => running.reaches('ready') },
 };

@@ -153,7 +153,12 @@ describe('docs/status.md', () => {
     const rows = tableBelow(page, 'Blockers').map((row) =>
       row.map((cell) => cell.replaceAll('`', '')),
     );
-    const code = ['workflows/blockers.ts', 'workflows/inbox.ts', 'activities/cutover.ts']
+    const code = [
+      'blockers.ts',
+      'workflows/blockers.ts',
+      'workflows/inbox.ts',
+      'activities/cutover.ts',
+    ]
       .map((file) => read(`src/${file}`))
       .join('\n');
     const codes = [...code.matchAll(/(?:code: |\badd\()'(\w+)'/g)].map(([, name]) => name);

@@ -5,6 +5,7 @@ import { MongoClient, MongoError, MongoNetworkError, MongoServerError } from 'mo
 import { describe, expect, it } from 'vitest';
 import { errorTypes, PermanentError, TransientError } from '../../src/errors.js';
 import { failureInterceptor, toFailure, type FailureContext } from '../../src/failures.js';
+import { ToolError } from '../../src/tools/index.js';
 
 const CONTEXT = { activity: 'capture', alias: 'source', namespace: 'shop.orders' };
 
@@ -30,6 +31,19 @@ describe('toFailure', () => {
     expect(transient.details).toEqual([
       { name: 'TransientError', alias: 'source', namespace: 'shop.orders' },
     ]);
+  });
+
+  it('gives a source that is gone one type, whether the capture or mongodump finds out', () => {
+    const gone = new ToolError({
+      tool: 'mongodump',
+      namespace: { database: 'shop', collection: 'orders' },
+      binary: 'mongodump',
+      folder: '/var/dumps',
+      exitCode: 0,
+      signal: undefined,
+      stderrTail: ['namespace with DB shop and collection orders does not exist'],
+    });
+    expect(failureOf(gone)).toMatchObject({ type: 'ChangeStreamEnded', nonRetryable: true });
   });
 
   it('lets failures of Temporal pass', () => {

@@ -187,8 +187,8 @@ describe('what people see', () => {
       await running.complete();
       return historyOf(running.handle);
     });
-    expect(countEvents(events, 'activityTaskScheduledEventAttributes')).toBe(34);
-    // Three events each, three cancellations, start and end, the update, one patch: no timers.
-    expect(lasting(events)).toHaveLength(34 * 3 + 3 + 2 + 2 + 2);
+    expect(countEvents(events, 'activityTaskScheduledEventAttributes')).toBe(35);
+    // Three events each, four cancellations, start and end, the update, two of each patch: no timers.
+    expect(lasting(events)).toHaveLength(35 * 3 + 4 + 2 + 2 + 4);
   });
 });

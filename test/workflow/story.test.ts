@@ -100,7 +100,8 @@ describe('a migration without incident', () => {
     const [look, ...others] = fakes.calls;
     expect(look?.args).toEqual([{ workflowId, runId, options }]);
     for (const { id, args } of others) {
-      expect(args[0], id).toEqual({ workflowId, runId, options, traits });
+      const more = id === 'cutover' && { followsShape: true };
+      expect(args[0], id).toEqual({ workflowId, runId, options, traits, ...more });
     }
     expect(fakes.of('dump').map(({ args }) => args[1])).toEqual([0, 1, 2]);
     expect(fakes.of('restore')[0]?.args[1]).toMatchObject({ documents: 10, bytes: 1000 });

@@ -128,7 +128,7 @@ describe('the control document', () => {
     const control = controlOf(db, 'orders');
     await control.claim();
     const { capture } = must(await control.takeEpoch('capture'));
-    const held = await control.hold();
+    const held = must(await control.hold());
     expect([held.capture.epoch, held.replay.epoch]).toEqual([2, 1]);
     expect(await control.takeEpoch('capture')).toBeUndefined();
     expect(await control.takeEpoch('replay')).toBeUndefined();

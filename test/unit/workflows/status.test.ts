@@ -50,6 +50,25 @@ function ready(changed: Partial<MigrationState> = {}): MigrationState {
 
 const codes = (blockers: readonly { code: string }[]) => blockers.map(({ code }) => code);
 
+describe('indexes and options that the target lacks', () => {
+  const shape = [{ what: 'index "a_1"' }, { what: 'index "b_1"', problem: 'too many indexes' }];
+
+  it('speak against a cutover and are named', () => {
+    const blockers = allBlockers(ready(), migration, { ...calm, shape });
+    expect(codes(blockers)).toEqual(['shape']);
+    expect(blockers[0]?.message).toContain('index "a_1", index "b_1" (too many indexes)');
+    expect(codes(allBlockers(ready(), migration, { ...calm, shape: [] }))).toEqual([]);
+  });
+
+  it('are a problem once the target has refused one', () => {
+    expect(buildStatus(ready(), migration, { ...calm, shape }).problem?.what).toBe(
+      'the target does not take the index "b_1" of the source: too many indexes',
+    );
+    const building = { ...calm, shape: shape.slice(0, 1) };
+    expect(buildStatus(ready(), migration, building).problem).toBeNull();
+  });
+});
+
 describe('stateBlockers', () => {
   it.each([
     ['at the start', state(), ['copy', 'verification']],

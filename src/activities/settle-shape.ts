@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MongoServerError } from 'mongodb';
+import { shapeBlocker } from '../blockers.js';
+import type { Blocker, Migration, Traits } from '../migration.js';
+import type { Catalogue } from '../mongo/catalogue.js';
+import type { ShapeDifference } from '../mongo/control.js';
+import type { FinalFeatures } from '../mongo/final-plan.js';
+import { carryStep, readShape, type ShapeNow } from '../mongo/shape.js';
+import type { ShapeFeatures } from '../mongo/shape-plan.js';
+import type { Opened, Pulse } from './context.js';
+
+/** What is followed anyway gets this time before a cutover is refused, in ms; none of it is downtime. */
+const PATIENCE_MS = 5_000;
+const POLL_MS = 250;
+
+/** What the cutover brings into force. */
+export interface SettledShape {
+  readonly source: Catalogue;
+  readonly features: FinalFeatures;
+}
+
+/**
+ * Looks for indexes and options that the target does not have yet, before anything stands still.
+ * Only what takes long or cannot be done counts; the rest the cutover does itself.
+ */
+export async function findShapeBlockers(
+  opened: Opened,
+  migration: Migration,
+  { signal, touch }: Pulse,
+): Promise<readonly Blocker[]> {
+  if (!migration.followsShape) return [];
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const { holder, shape } = await opened.control.read();
+    // An attempt before this one has begun: nobody follows until it is over.
+    if (holder === 'cutover') return [];
+    const now = await readShapeNow(opened, migration, signal);
+    const known = new Map((shape?.left ?? []).map((each) => [each.what, each]));
+    const left = slow(now).map(({ what }) => known.get(what) ?? { what });
+    if (shape?.change) left.push({ what: shape.change.what });
+    if (left.length === 0) return [];
+    const isRefused = left.some(({ problem }) => problem !== undefined);
+    if (isRefused || Date.now() > deadline) return [shapeBlocker(left)];
+    touch();
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+/**
+ * Reads what the source is like after the fence, and does at the target what is quick: drops,
+ * hidden flags, options. An index that is still to be built is refused: applications wait.
+ * @param before the source as it was before the fence.
+ * @throws when another collection has the source's name by now.
+ */
+export async function settleShape(
+  opened: Opened,
+  migration: Migration,
+  before: Catalogue,
+  { signal, touch }: Pulse,
+): Promise<SettledShape | { readonly refused: readonly Blocker[] }> {
+  const { features } = migration.traits;
+  if (!migration.followsShape) return { source: before, features };
+  const now = await readShapeNow(opened, migration, signal);
+  if (before.uuid && !now.source.uuid?.equals(before.uuid)) {
+    throw new Error(`another collection has the name ${opened.sourceCollection} at the source`);
+  }
+  const left = slow(now);
+  if (left.length > 0) return { refused: [shapeBlocker(left)] };
+  for (const step of now.steps) {
+    touch();
+    try {
+      await carryStep(opened, step, { signal });
+    } catch (error) {
+      if (!(error instanceof MongoServerError)) throw error;
+      return { refused: [shapeBlocker([{ what: step.what, problem: error.message }])] };
+    }
+  }
+  return { source: now.source, features: { ...features, collMod: now.features.collMod } };
+}
+
+/** What may be done to the target, as preflight saw it. */
+export function shapeFeatures({ features, preImages }: Traits): ShapeFeatures {
+  return { collMod: features.collMod, preImages };
+}
+
+async function readShapeNow(
+  opened: Opened,
+  { traits }: Migration,
+  signal: AbortSignal,
+): Promise<ShapeNow> {
+  const now = await readShape(opened, shapeFeatures(traits), signal);
+  if (!now) throw new Error(`${opened.sourceCollection} is no longer at the source`);
+  return now;
+}
+
+function slow({ steps }: ShapeNow): readonly ShapeDifference[] {
+  return steps.flatMap((step): ShapeDifference[] => {
+    if (step.kind === 'impossible') return [{ what: step.what, problem: step.problem }];
+    return step.kind === 'create' ? [{ what: step.what }] : [];
+  });
+}

@@ -1,0 +1,127 @@
+import type { Db } from 'mongodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Opened } from '../../src/activities/context.js';
+import { findShapeBlockers, settleShape } from '../../src/activities/settle-shape.js';
+import type { Migration } from '../../src/migration.js';
+import { type Catalogue, readCatalogue } from '../../src/mongo/catalogue.js';
+import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
+import { CopyPlan } from '../../src/mongo/copy-plan.js';
+import { createLike } from '../../src/mongo/create-like.js';
+import { loadForms } from '../../src/mongo/index-twins.js';
+import { createIndexes } from '../../src/mongo/indexes.js';
+import { controlOf, must, TestMongo } from '../helpers/data-path.js';
+import { traits } from '../helpers/fake-activities.js';
+import { identity } from '../helpers/migration.js';
+
+const NAME = 'orders';
+const migration: Migration = { ...identity, traits, followsShape: true };
+const pulse = { touch: () => undefined, signal: new AbortController().signal };
+
+let mongo: TestMongo;
+let source: Db;
+let target: Db;
+let opened: Opened;
+
+beforeAll(async () => {
+  mongo = await TestMongo.start('settle');
+  source = mongo.client.db('source');
+  target = mongo.client.db('target');
+});
+
+afterAll(async () => {
+  await mongo?.[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  await Promise.all([source.dropDatabase(), target.dropDatabase()]);
+  const control = controlOf(target, NAME);
+  await control.claim();
+  await source.collection(NAME).createIndexes([
+    { key: { a: 1 }, name: 'a' },
+    { key: { b: 1 }, name: 'b' },
+  ]);
+  const catalogue = await catalogueOf(source);
+  await createLike(target, NAME, catalogue, { preImages: true });
+  await createIndexes(target, NAME, loadForms(catalogue));
+  const collections = { sourceCollection: NAME, targetCollection: NAME, staging: 'unused' };
+  opened = {
+    source,
+    target,
+    ...collections,
+    control,
+    plan: new CopyPlan(target, NAME, control.runId),
+  };
+});
+
+async function catalogueOf(db: Db): Promise<Catalogue> {
+  return must(await readCatalogue(db, NAME));
+}
+
+describe('a cutover', () => {
+  it('does itself what is quick, and brings into force what the source has after its fence', async () => {
+    const before = await catalogueOf(source);
+    await source.collection(NAME).dropIndex('a');
+    await source.command({ collMod: NAME, index: { name: 'b', hidden: true } });
+    await source.command({ collMod: NAME, validator: { a: 1 } });
+    await source.command({ collMod: NAME, changeStreamPreAndPostImages: { enabled: true } });
+    expect(await findShapeBlockers(opened, migration, pulse)).toEqual([]);
+    const settled = await settleShape(opened, migration, before, pulse);
+    if ('refused' in settled) throw new Error(JSON.stringify(settled.refused));
+    expect(settled.features).toEqual(traits.features);
+    expect(compareCatalogues(settled.source, await catalogueOf(target))).toEqual([
+      expect.objectContaining({ what: 'option validator' }),
+    ]);
+  });
+
+  it('refuses to build an index, before it holds anything and after', async () => {
+    const before = await catalogueOf(source);
+    await source.collection(NAME).dropIndex('a');
+    await source.collection(NAME).createIndex({ c: 1 }, { name: 'c' });
+    const refused = [{ code: 'shape', message: expect.stringContaining('yet: index "c"') }];
+    expect(await findShapeBlockers(opened, migration, pulse)).toEqual(refused);
+    expect(await settleShape(opened, migration, before, pulse)).toEqual({ refused });
+    // It has not begun with the rest.
+    const names = (await target.collection(NAME).indexes()).map(({ name }) => name);
+    expect(names).toEqual(['_id_', 'a', 'b']);
+  });
+
+  it('waits for the follower, and says why the target refuses without waiting', async () => {
+    await source.collection(NAME).createIndex({ c: 1 }, { name: 'c' });
+    const building = setTimeout(
+      () => void target.collection(NAME).createIndex({ c: 1 }, { name: 'c' }),
+      500,
+    );
+    expect(await findShapeBlockers(opened, migration, pulse)).toEqual([]);
+    clearTimeout(building);
+    await source.collection(NAME).createIndex({ d: 1 }, { name: 'd' });
+    const { shape } = must(await opened.control.takeEpoch('shape'));
+    const left = [{ what: 'index "d"', problem: 'there are 64 already' }];
+    await opened.control.advance('shape', must(shape).epoch, { left });
+    const asked = Date.now();
+    expect(await findShapeBlockers(opened, migration, pulse)).toEqual([
+      { code: 'shape', message: expect.stringContaining('index "d" (there are 64 already)') },
+    ]);
+    expect(Date.now() - asked).toBeLessThan(2_000);
+  });
+
+  it('of a migration that began before shapes were followed goes on as it did', async () => {
+    const before = await catalogueOf(source);
+    await source.collection(NAME).createIndex({ c: 1 }, { name: 'c' });
+    const old = { ...identity, traits };
+    expect(await findShapeBlockers(opened, old, pulse)).toEqual([]);
+    expect(await settleShape(opened, old, before, pulse)).toEqual({
+      source: before,
+      features: traits.features,
+    });
+  });
+
+  it('takes no other collection of the same name for its source', async () => {
+    const before = await catalogueOf(source);
+    await source.dropCollection(NAME);
+    await source.createCollection(NAME);
+    await expect(settleShape(opened, migration, before, pulse)).rejects.toThrow(
+      'another collection has the name',
+    );
+    expect(await target.collection(NAME).indexes()).toHaveLength(3);
+  });
+});
