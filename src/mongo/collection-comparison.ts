@@ -1,3 +1,4 @@
+import type { ShownDifference, Tally } from '../comparison.js';
 import {
   type Compared,
   copyOf,
@@ -11,31 +12,6 @@ import { readInOrder, type ReadRange, readRanges } from './id-order.js';
 import { type PaceClock, type ReadLimits, ReadPace } from './pace.js';
 import { idOf, type RawValue } from './raw.js';
 import { type Patience, Suspects } from './suspects.js';
-
-/** One difference, for people. */
-export interface ShownDifference {
-  /** The `_id` as Extended JSON. */
-  readonly id: string;
-  /** `missing`: not at the target. `extra`: not at the source. */
-  readonly kind: DifferenceKind;
-  /** Path of the first field that differs. */
-  readonly field?: string;
-  /** In what way it differs. */
-  readonly what?: string;
-}
-
-/** What a comparison has read and found. */
-export interface Tally {
-  readonly source: Readonly<Compared>;
-  readonly target: Readonly<Compared>;
-  readonly differing: number;
-  readonly missing: number;
-  readonly extra: number;
-  /** Documents that changed each time they were looked at. */
-  readonly unsettled: number;
-  /** The first 20 differences. */
-  readonly first: readonly ShownDifference[];
-}
 
 /** A place from which a comparison can go on: all before it is compared, and settled in the tally. */
 export interface Checkpoint extends Tally {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Double, Int32, Long, type MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Tally } from '../../../src/comparison.js';
 import {
   type Checkpoint,
   compareCollections,
   type ComparisonOptions,
   startingPoint,
-  type Tally,
 } from '../../../src/mongo/collection-comparison.js';
 import { everyId } from '../../helpers/bson.js';
 import { type Any, AS_IT_IS, TestMongo } from '../../helpers/data-path.js';
