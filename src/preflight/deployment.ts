@@ -67,7 +67,8 @@ export async function describeSide(
     version,
     featureVersion,
     topology,
-    clockSkewSeconds: Math.round(skewSeconds * 10) / 10,
+    // JSON has no negative zero.
+    clockSkewSeconds: Math.round(skewSeconds * 10) / 10 || 0,
     privileges: Object.fromEntries(actions.map((action) => [action, allows(action, namespace)])),
   };
 }
