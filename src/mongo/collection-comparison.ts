@@ -181,8 +181,10 @@ class Comparison {
     this.#checkpoint = { ...this.#tally(), pass, next: copyOf(next) };
   }
 
-  async #count(side: Side, { documents, bytes }: Pick<ReadRange, 'documents' | 'bytes'>) {
+  async #count(side: Side, { documents }: Pick<ReadRange, 'documents'>): Promise<void> {
     const isSource = side === this.#options.source;
+    // The bytes of a reply depend on how it was cut, and are more.
+    const bytes = documents.reduce((sum, document) => sum + document.length, 0);
     const read = { documents: documents.length, bytes };
     const compared = isSource ? this.#source : this.#target;
     compared.documents += read.documents;

@@ -14,8 +14,6 @@ export interface IdRange {
 /** A range and its documents, in order. */
 export interface ReadRange extends IdRange {
   readonly documents: readonly Buffer[];
-  /** Bytes of the documents. */
-  readonly bytes: number;
 }
 
 /** How to read. */
@@ -87,7 +85,7 @@ export async function* readRanges(
       const later = following ? next() : undefined;
       // It is awaited below, unless the caller gives up.
       later?.catch(() => undefined);
-      yield { from: start, to, ...current };
+      yield { from: start, to, documents: current.documents };
       if (!following) return;
       start = to;
       current = following;
