@@ -1,4 +1,5 @@
 import type { ShownDifference, Tally } from '../comparison.js';
+import { chunks, idLimits } from './chunks.js';
 import {
   type Compared,
   copyOf,
@@ -161,7 +162,12 @@ class Comparison {
   }
 
   async #lookUp(side: Side, documents: readonly Buffer[]): Promise<Map<string, Buffer>> {
-    return readByIds(side, documents.map(idOf), this.#options.signal);
+    const found = new Map<string, Buffer>();
+    for (const part of chunks(documents.map(idOf), ({ bytes }) => bytes.length, idLimits)) {
+      const documentsOfPart = await readByIds(side, part, this.#options.signal);
+      for (const [key, document] of documentsOfPart) found.set(key, document);
+    }
+    return found;
   }
 
   async #settle(): Promise<void> {

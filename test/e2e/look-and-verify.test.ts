@@ -7,6 +7,7 @@ import type { Inspection } from '../../src/inspection.js';
 import { TASK_QUEUE } from '../../src/names.js';
 import type { VerifyStatus } from '../../src/workflows/verify-status.js';
 import { Environment, type WorkerProcess } from './environment.js';
+import { loadItems, Writers } from './writers.js';
 
 interface Item {
   _id: number | string;
@@ -135,6 +136,29 @@ describe('verifyCollection', () => {
       target: { documents: DOCUMENTS },
     });
     expect(report.first.map(({ id }) => id)).toEqual(['2', '"n29999"']);
+  });
+
+  it('finds nothing in a target that follows its source, while applications write', async () => {
+    await loadItems(environment.sourceClient, 'live', DOCUMENTS);
+    const writers = new Writers(environment.sourceClient, 'live', DOCUMENTS, 300);
+    const migration = await environment.migrate('live', { copy: 'direct' });
+    await environment.until(migration, 'ready', ({ phase }) => phase === 'ready');
+    const handle = await start('verifyCollection', { namespace: 'shop.live' });
+    const report = (await handle.result()) as ComparisonReport;
+    expect(report).toMatchObject({ differing: 0, missing: 0, extra: 0, first: [] });
+    expect(report.target.documents).toBeGreaterThan(DOCUMENTS / 2);
+    // Unique and TTL indexes come into force at the cutover.
+    expect(report.indexDifferences.map(({ name }) => name).toSorted()).toEqual(['at_1', 'email_1']);
+    await writers.stop();
+    const looked = (await (
+      await start('preflight', { namespace: 'shop.live' })
+    ).result()) as Inspection;
+    expect(looked.errors.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(['migrationExists', 'targetExists']),
+    );
+    await environment.cutOver(migration);
+    const proof = await start('verifyCollection', { namespace: 'shop.live' });
+    expect(await proof.result()).toMatchObject({ equal: true });
   });
 
   it('ends by cancellation', async () => {
