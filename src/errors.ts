@@ -4,6 +4,7 @@
 export const errorTypes = {
   invalidInput: 'InvalidInput',
   preflightFailed: 'PreflightFailed',
+  notComparable: 'NotComparable',
   migrationExists: 'MigrationExists',
   markerRefused: 'MarkerRefused',
   historyLost: 'ChangeStreamHistoryLost',

@@ -7,11 +7,18 @@ import type { ControlDocument } from './mongo/control.js';
 import type { CopySummary } from './mongo/copy-plan.js';
 import { appliedAsOf, isStalled, lagSeconds } from './mongo/lag.js';
 import { summariseDifferences, Verification } from './mongo/verification.js';
-import { findProblem } from './pending-activities.js';
+import { findProblem, readHeartbeat } from './pending-activities.js';
 import { redact } from './redact.js';
 import { renderDetails } from './workflows/details.js';
-import { LIVE_DETAILS, LIVE_STATUS_PREFIX, type LiveMark } from './workflows/live.js';
-import { buildStatus, type Live, type MigrationStatus } from './workflows/status.js';
+import {
+  LIVE_DETAILS,
+  LIVE_STATUS_PREFIX,
+  type LiveMark,
+  type VerifyMark,
+} from './workflows/live.js';
+import { buildStatus, type Live } from './workflows/status.js';
+import { renderVerifyDetails } from './workflows/verify-details.js';
+import { buildVerifyStatus, type VerifyLive } from './workflows/verify-status.js';
 
 /** Longest that an answer waits for the servers, in ms. */
 const TIME_LIMIT_MS = 3_000;
@@ -47,8 +54,9 @@ export class LiveStatusCodec implements PayloadCodec {
     if (!payload.data) return payload;
     const data = Buffer.from(payload.data);
     if (data.subarray(0, PREFIX.length).equals(PREFIX)) {
-      const mark = JSON.parse(data.toString()) as LiveMark;
-      return { ...payload, data: Buffer.from(JSON.stringify(await this.#status(mark))) };
+      const mark = JSON.parse(data.toString()) as LiveMark | VerifyMark;
+      const { status } = await this.#answer(mark);
+      return { ...payload, data: Buffer.from(JSON.stringify(status)) };
     }
     if (!data.includes(DETAILS_START)) return payload;
     return { ...payload, data: await this.#details(data) };
@@ -61,29 +69,35 @@ export class LiveStatusCodec implements PayloadCodec {
     const { start, end } = LIVE_DETAILS;
     const stop = currentDetails.indexOf(end);
     if (!currentDetails.startsWith(start) || stop < 0) return data;
-    const mark = JSON.parse(currentDetails.slice(start.length, stop)) as LiveMark;
-    const filled = { ...answer, currentDetails: renderDetails(await this.#status(mark)) };
-    return Buffer.from(JSON.stringify(filled));
+    const mark = JSON.parse(currentDetails.slice(start.length, stop)) as LiveMark | VerifyMark;
+    const { page } = await this.#answer(mark);
+    return Buffer.from(JSON.stringify({ ...answer, currentDetails: page() }));
   }
 
-  async #status({ $live: identity, state }: LiveMark): Promise<MigrationStatus> {
-    return buildStatus(state, identity, await this.#read(identity));
-  }
-
-  async #read(identity: LiveMark['$live']): Promise<Live | { error: string }> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<{ error: string }>((resolve) => {
-      const error = `no answer within ${TIME_LIMIT_MS / 1000} s`;
-      timer = setTimeout(() => resolve({ error }), TIME_LIMIT_MS);
-    });
-    const read = this.#readServers(identity).catch((error: unknown) => ({
-      error: redact(error instanceof Error ? error.message : String(error)),
-    }));
-    try {
-      return await Promise.race([read, limit]);
-    } finally {
-      clearTimeout(timer);
+  async #answer(mark: LiveMark | VerifyMark): Promise<{ status: object; page: () => string }> {
+    if (isVerify(mark)) {
+      const { $live: comparison, state } = mark;
+      const live = await withinLimit(this.#readComparison(comparison.workflowId));
+      const status = buildVerifyStatus(state, comparison, live);
+      return { status, page: () => renderVerifyDetails(status) };
     }
+    const { $live: identity, state } = mark;
+    const status = buildStatus(state, identity, await withinLimit(this.#readServers(identity)));
+    return { status, page: () => renderDetails(status) };
+  }
+
+  async #readComparison(workflowId: string): Promise<VerifyLive> {
+    const [heartbeat, problem] = await Promise.all([
+      readHeartbeat(this.#client, workflowId, 'compareCollections'),
+      findProblem(this.#client, workflowId),
+    ]);
+    // It is our own activity that has sent it.
+    const { progress } = (heartbeat ?? {}) as Pick<VerifyLive, 'progress'>;
+    return {
+      asOf: new Date().toISOString(),
+      ...(progress && { progress }),
+      ...(problem && { problem }),
+    };
   }
 
   async #readServers(identity: LiveMark['$live']): Promise<Live> {
@@ -112,6 +126,27 @@ export class LiveStatusCodec implements PayloadCodec {
       differences: summariseDifferences([...differences.values()].flat()),
       ...(problem && { problem }),
     };
+  }
+}
+
+function isVerify(mark: LiveMark | VerifyMark): mark is VerifyMark {
+  return 'kind' in mark.$live;
+}
+
+/** What was read, or why it could not be. */
+async function withinLimit<T>(work: Promise<T>): Promise<T | { error: string }> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<{ error: string }>((resolve) => {
+    const error = `no answer within ${TIME_LIMIT_MS / 1000} s`;
+    timer = setTimeout(() => resolve({ error }), TIME_LIMIT_MS);
+  });
+  const read = work.catch((error: unknown) => ({
+    error: redact(error instanceof Error ? error.message : String(error)),
+  }));
+  try {
+    return await Promise.race([read, limit]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

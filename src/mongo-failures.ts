@@ -33,15 +33,21 @@ export function isUnreachable(error: unknown): error is Error {
 
 /** Says which hosts do not answer, by host and port only. */
 export function unreachable(error: Error, context: FailureContext): Explanation {
+  return {
+    type: errorTypes.unreachable,
+    message:
+      `Cannot reach ${deployment(context)} (${whyUnreachable(error)}). It keeps trying until the ` +
+      'server answers.',
+  };
+}
+
+/** Why no server could be spoken to: hosts and ports, each with what was tried. */
+export function whyUnreachable(error: Error): string {
   const servers = error instanceof MongoServerSelectionError ? error.reason?.servers : undefined;
   const hosts = [...(servers ?? [])].map(([address, { error: cause }]) =>
     cause ? `${address}: ${cause.message}` : address,
   );
-  const why = hosts.length > 0 ? hosts.join('; ') : error.message;
-  return {
-    type: errorTypes.unreachable,
-    message: `Cannot reach ${deployment(context)} (${why}). It keeps trying until the server answers.`,
-  };
+  return hosts.length > 0 ? hosts.join('; ') : error.message;
 }
 
 /** Explains an error that the driver raised or a server answered with. */

@@ -127,17 +127,70 @@ export function parseInput<S extends z.ZodType>(
   return { error: `Invalid ${what}: ${problems.join('; ')}` };
 }
 
-/** Checks the input of `migrateCollection` and fills in its defaults. */
-export function parseMigrateCollection(payload: unknown): Parsed<MigrateCollectionOptions> {
-  const parsed = parseInput(migrateCollectionInput, payload ?? {}, 'input of migrateCollection');
+/**
+ * Checks the input of `migrateCollection` and fills in its defaults. `preflight` takes the same.
+ * @param workflow the one to name in what is wrong.
+ */
+export function parseMigrateCollection(
+  payload: unknown,
+  workflow = 'migrateCollection',
+): Parsed<MigrateCollectionOptions> {
+  return parsePair(migrateCollectionInput, payload, `input of ${workflow}`);
+}
+
+/** Checks an input that names two collections, which have to be different ones. */
+function parsePair<
+  S extends z.ZodType<{
+    source: string;
+    target: string;
+    namespace: string;
+    targetNamespace?: string | undefined;
+  }>,
+>(
+  schema: S,
+  payload: unknown,
+  what: string,
+): Parsed<z.output<S> & { readonly targetNamespace: string }> {
+  const parsed = parseInput(schema, payload ?? {}, what);
   if ('error' in parsed) return parsed;
-  const options = { ...parsed.value };
-  const targetNamespace = options.targetNamespace ?? options.namespace;
-  if (options.source === options.target && targetNamespace === options.namespace) {
+  const { source, target, namespace: from, targetNamespace = from } = parsed.value;
+  if (source === target && targetNamespace === from) {
     return {
       error:
-        'Invalid input of migrateCollection: source and target are the same collection; give another target alias or a targetNamespace',
+        `Invalid ${what}: source and target are the same collection; give another target alias or ` +
+        'a targetNamespace',
     };
   }
-  return { value: { ...options, targetNamespace } };
+  return { value: { ...parsed.value, targetNamespace } };
+}
+
+/** What a person gives `verifyCollection`, checked; every field beyond the first three is optional. */
+export const verifyCollectionInput = z.strictObject({
+  /** Alias of the deployment that is taken for right. */
+  source: alias,
+  /** Alias of the deployment that is compared with it. */
+  target: alias,
+  /** `<database>.<collection>` at the source. */
+  namespace,
+  /** `<database>.<collection>` at the target; the same as `namespace` unless given. */
+  targetNamespace: namespace.optional(),
+  /** Documents read per second at most, on each side. */
+  documentsPerSecond: z.number().int().min(1).max(10_000_000).optional(),
+  /** Bytes of documents read per second at most, on each side. */
+  bytesPerSecond: z
+    .number()
+    .int()
+    .min(64 * 1024)
+    .max(1024 ** 4)
+    .optional(),
+});
+
+/** The checked input with the target's namespace filled in. */
+export type VerifyCollectionOptions = Readonly<z.infer<typeof verifyCollectionInput>> & {
+  readonly targetNamespace: string;
+};
+
+/** Checks the input of `verifyCollection`. */
+export function parseVerifyCollection(payload: unknown): Parsed<VerifyCollectionOptions> {
+  return parsePair(verifyCollectionInput, payload, 'input of verifyCollection');
 }

@@ -43,6 +43,18 @@ export async function findProblem(
   return undefined;
 }
 
+/** The details of the last heartbeat of a running activity, decoded; nothing before the first one. */
+export async function readHeartbeat(
+  client: Client,
+  workflowId: string,
+  activityId: string,
+): Promise<unknown> {
+  const { raw } = await client.workflow.getHandle(workflowId).describe();
+  const activity = raw.pendingActivities?.find((pending) => pending.activityId === activityId);
+  const data = activity?.heartbeatDetails?.payloads?.[0]?.data;
+  return data ? (JSON.parse(Buffer.from(data).toString()) as unknown) : undefined;
+}
+
 /** An attempt that has run for a while has got over what the one before it failed with. */
 function isRunningAgain(
   state: unknown,

@@ -1,19 +1,22 @@
+import type { Comparison } from '../comparison.js';
 import type { Migration } from '../migration.js';
 import { capture } from './capture.js';
 import { captureToken } from './capture-token.js';
 import { cleanUp, type CleanUpOptions, countLateWrites } from './clean-up.js';
+import { compareCollections } from './compare-collections.js';
 import type { ActivityDependencies } from './context.js';
 import { copyPartition, dump, type Dumped, planCopy, restore } from './copy.js';
 import { convertIndexes, cutover } from './cutover.js';
 import { buildIndexes, renameStaging } from './finish-copy.js';
 import { followShape } from './follow-shape.js';
+import { inspect } from './inspect.js';
 import { preflight } from './preflight.js';
 import { replay } from './replay.js';
 import { catchUp, reverify, verify } from './verify.js';
 
 export type { ActivityDependencies } from './context.js';
 
-/** The steps of a migration. Their names are in the history of running workflows: they stay. */
+/** The steps of all workflows. Their names are in the history of running workflows: they stay. */
 export function createActivities(deps: ActivityDependencies) {
   return {
     preflight: (migration: Omit<Migration, 'traits'>) => preflight(deps, migration),
@@ -35,6 +38,8 @@ export function createActivities(deps: ActivityDependencies) {
     convertIndexes: (migration: Migration) => convertIndexes(deps, migration),
     countLateWrites: (migration: Migration) => countLateWrites(deps, migration),
     cleanUp: (migration: Migration, options: CleanUpOptions) => cleanUp(deps, migration, options),
+    inspect: (migration: Omit<Migration, 'traits'>) => inspect(deps, migration),
+    compareCollections: (comparison: Comparison) => compareCollections(deps, comparison),
   };
 }
 

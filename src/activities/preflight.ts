@@ -1,10 +1,8 @@
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Migration, Traits } from '../migration.js';
 import { decode, readCatalogue } from '../mongo/catalogue.js';
-import { preflight as check } from '../preflight/index.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
+import { lookAround } from './look-around.js';
 
 /**
  * Looks for everything that speaks against the migration and reports it all at once. Writes nothing.
@@ -15,23 +13,10 @@ export async function preflight(
   deps: ActivityDependencies,
   migration: Omit<Migration, 'traits'>,
 ): Promise<Traits> {
-  const { options, workflowId, runId } = migration;
-  const source = deps.connections.get(options.source);
-  const target = deps.connections.get(options.target);
   return withPulse(
     () => ({ doing: 'looking at both sides; nothing is written' }),
     async ({ signal }) => {
-      const report = await check({
-        source,
-        target,
-        options,
-        self: { workflowId, runId },
-        isRunning: deps.isRunning,
-        tools: deps.tools ?? { problem: 'mongodump and mongorestore are not on this worker' },
-        freeBytes,
-        dumpFolder: deps.dumpFolder,
-        signal,
-      });
+      const report = await lookAround(deps, migration, signal);
       if (report.errors.length > 0 || !report.source || !report.target) {
         const reasons = report.errors.map(({ message }) => message);
         throw new PermanentError(
@@ -58,16 +43,4 @@ export async function preflight(
       };
     },
   );
-}
-
-/** Bytes free where a folder is or will be. */
-async function freeBytes(folder: string): Promise<number> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
-  } catch (error) {
-    const parent = dirname(folder);
-    if ((error as { code?: string }).code !== 'ENOENT' || parent === folder) throw error;
-    return freeBytes(parent);
-  }
 }

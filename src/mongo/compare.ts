@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { BSON, type Db, type Document } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
-import { asBuffer, idOf, RawValue, walk } from './raw.js';
+import { describeFieldDifference, findFieldDifference } from './field-difference.js';
+import { asBuffer, idOf, RawValue } from './raw.js';
 import { type RawBatch, RawCursor } from './raw-cursor.js';
 
 /** One side of a comparison. */
@@ -17,8 +18,10 @@ export interface DocumentDifference {
   readonly id: RawValue;
   /** `missing`: not at the target. `extra`: not at the source. */
   readonly kind: DifferenceKind;
-  /** First top-level field that differs. */
+  /** Path of the first field that differs: `items.3.price`. */
   readonly field?: string | undefined;
+  /** In what way it differs, in words. */
+  readonly what?: string | undefined;
   /** Hash of the source's document, to tell whether it has changed between two looks. */
   readonly sourceHash?: string | undefined;
 }
@@ -114,11 +117,17 @@ export function differ(
   target: Buffer | undefined,
 ): DocumentDifference | undefined {
   if (!source) return target && { id, kind: 'extra' };
-  const sourceHash = createHash('sha1').update(source).digest('base64');
+  const sourceHash = hashOf(source);
   if (!target) return { id, kind: 'missing', sourceHash };
-  return source.equals(target)
-    ? undefined
-    : { id, kind: 'differs', field: firstDifferingField(source, target), sourceHash };
+  if (source.equals(target)) return undefined;
+  const found = findFieldDifference(source, target);
+  const what = found && describeFieldDifference(found);
+  return { id, kind: 'differs', field: found?.path, what, sourceHash };
+}
+
+/** Hash of a document, to tell whether it has changed. */
+export function hashOf(document: Uint8Array): string {
+  return createHash('sha1').update(document).digest('base64');
 }
 
 /** An `_id` as extended JSON, for people: the short form where it says all. */
@@ -129,23 +138,6 @@ export function showId(id: RawValue): string {
   const reread: unknown = EJSON.parse(short ?? '', { relaxed: false });
   const saysAll = EJSON.stringify(reread, { relaxed: false }) === exact;
   return (saysAll ? short : exact) ?? '';
-}
-
-function firstDifferingField(source: Buffer, target: Buffer): string | undefined {
-  const elements = (document: Buffer) => {
-    const list: { name: string; bytes: Buffer }[] = [];
-    walk(document, 0, (_type, nameStart, nameEnd, _valueStart, valueEnd) => {
-      list.push({
-        name: document.toString('utf8', nameStart, nameEnd),
-        bytes: document.subarray(nameStart - 1, valueEnd),
-      });
-    });
-    return list;
-  };
-  const right = elements(target);
-  const left = elements(source);
-  const at = left.findIndex(({ bytes }, index) => !right[index]?.bytes.equals(bytes));
-  return at < 0 ? right[left.length]?.name : left[at]?.name;
 }
 
 class Pairing {
@@ -193,8 +185,8 @@ class Pairing {
   }
 }
 
-/** A view of a reply would keep the whole reply in memory. */
-function copyOf(id: RawValue): RawValue {
+/** An `_id` by itself: a view of a reply would keep the whole reply in memory. */
+export function copyOf(id: RawValue): RawValue {
   return new RawValue(id.type, Buffer.from(asBuffer(id.bytes)));
 }
 

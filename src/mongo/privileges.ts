@@ -10,6 +10,15 @@ export interface Privileges {
   readonly allows: (action: string, namespace: string) => boolean;
 }
 
+/** Actions that a migration uses at the source; without `collStats` its size is estimated. */
+export const sourceActions = [
+  'find',
+  'changeStream',
+  'listCollections',
+  'listIndexes',
+  'collStats',
+] as const;
+
 /** Actions that a migration needs on every collection it makes in the target database. */
 export const targetActions = [
   'find',

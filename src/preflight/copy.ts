@@ -1,4 +1,4 @@
-import type { Findings, PreflightContext, SourceReport } from './report.js';
+import type { DiskReport, Findings, PreflightContext, SourceReport } from './report.js';
 
 /**
  * Bytes per second that a copy moves at least, network included. On one machine mongodump and
@@ -25,15 +25,15 @@ export function diskNeeded(
   return Math.ceil((whole ? bytes : Math.min(bytes, inFlight)) * DISK_MARGIN);
 }
 
-/** Whether this worker can dump at all: tools, and room for the files. */
+/** Whether this worker can dump at all: tools, and room for the files, which it returns. */
 export async function checkDump(
   context: PreflightContext,
   findings: Findings,
   bytes: number,
   singlePartition: boolean,
-): Promise<void> {
+): Promise<DiskReport | undefined> {
   const { options, tools, dumpFolder } = context;
-  if (options.copy !== 'dump') return;
+  if (options.copy !== 'dump') return undefined;
   if (tools?.problem !== undefined) {
     findings.error(
       'toolsMissing',
@@ -41,12 +41,13 @@ export async function checkDump(
         '"direct", which needs neither tools nor disk.',
     );
   }
-  if (!context.freeBytes) return;
+  if (!context.freeBytes) return undefined;
   const [free, needed] = [
     await context.freeBytes(dumpFolder),
     diskNeeded(bytes, options, singlePartition),
   ];
-  if (free >= needed) return;
+  const report = { folder: dumpFolder, neededBytes: needed, freeBytes: free };
+  if (free >= needed) return report;
   const remedies = [
     'free space',
     ...(options.restore === 'signal' ? ['restore "auto", which keeps only what is in flight'] : []),
@@ -58,6 +59,7 @@ export async function checkDump(
     `the worker's folder ${dumpFolder} has ${gib(free)} free, and dump files need ${gib(needed)} at ` +
       `once; what helps: ${remedies.join(', or ')}`,
   );
+  return report;
 }
 
 /** Whether the source holds its history for longer than the copy takes. */

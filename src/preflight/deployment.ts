@@ -1,7 +1,9 @@
 import { type Document, type MongoClient, Timestamp } from 'mongodb';
 import { errorCode } from '../mongo/catalogue.js';
 import { runCommand } from '../mongo/raw.js';
-import type { Findings, Topology } from './report.js';
+import { parseNamespace } from '../names.js';
+import { readPrivileges } from '../mongo/privileges.js';
+import type { Findings, SideReport, Topology } from './report.js';
 
 /** What a deployment says of itself to every user. */
 export interface Deployment {
@@ -49,6 +51,25 @@ export async function readDeployment(
     members: hello.setName ? `${hello.setName}/${[...(hello.hosts ?? [])].toSorted().join()}` : '',
     time: hello.operationTime ?? new Timestamp({ t: Math.floor(now / 1000), i: 1 }),
     skewSeconds: hello.localTime ? (hello.localTime.getTime() - now) / 1000 : 0,
+  };
+}
+
+/** What a report says of a side: of the deployment, and what its user may do in a namespace. */
+export async function describeSide(
+  client: MongoClient,
+  { version, featureVersion, topology, skewSeconds }: Deployment,
+  namespace: string,
+  actions: readonly string[],
+  signal?: AbortSignal,
+): Promise<SideReport> {
+  const { allows } = await readPrivileges(client.db(parseNamespace(namespace).db), signal);
+  return {
+    version,
+    featureVersion,
+    topology,
+    // JSON has no negative zero.
+    clockSkewSeconds: Math.round(skewSeconds * 10) / 10 || 0,
+    privileges: Object.fromEntries(actions.map((action) => [action, allows(action, namespace)])),
   };
 }
 

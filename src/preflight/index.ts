@@ -1,6 +1,7 @@
 import { isAtLeast } from '../mongo/final-plan.js';
 import { checkDump, checkOplog, estimateCopyHours } from './copy.js';
 import { checkPair } from './pair.js';
+import { reachSide } from './reach.js';
 import { signedIn } from './refusal.js';
 import { Findings, type PreflightContext, type PreflightReport } from './report.js';
 import { checkSource } from './source.js';
@@ -10,14 +11,18 @@ export type * from './report.js';
 
 /**
  * Looks for everything that speaks against a migration, and reports it all at once. Writes nothing.
- * @throws MongoServerSelectionError, MongoNetworkError when a server cannot be reached: that may
- * pass, and is for the caller to try again.
+ * @throws MongoServerSelectionError, MongoNetworkError when a server cannot be reached and there is no
+ * `limitMs`: that may pass, and is for the caller to try again.
  */
 export async function preflight(context: PreflightContext): Promise<PreflightReport> {
   const findings = new Findings();
   const [source, target] = await Promise.all([
-    signedIn(findings, 'source', () => checkSource(context, findings)),
-    signedIn(findings, 'target', () => checkTarget(context, findings)),
+    reachSide(context, findings, 'source', (limited) =>
+      signedIn(findings, 'source', () => checkSource(limited, findings)),
+    ),
+    reachSide(context, findings, 'target', (limited) =>
+      signedIn(findings, 'target', () => checkTarget(limited, findings)),
+    ),
   ]);
   if (source && target) checkPair(context, findings, source, target);
   const options = source?.catalogue?.options;
@@ -26,13 +31,14 @@ export async function preflight(context: PreflightContext): Promise<PreflightRep
   const singlePartition = natural || old || (options?.has('clusteredIndex') ?? false);
   const bytes = source?.report.bytes ?? 0;
   const estimatedCopyHours = estimateCopyHours(bytes);
-  await checkDump(context, findings, bytes, singlePartition);
+  const disk = await checkDump(context, findings, bytes, singlePartition);
   if (source) checkOplog(findings, source.report, estimatedCopyHours);
   return {
     errors: findings.errors,
     warnings: findings.warnings,
     ...(source && { source: source.report }),
     ...(target && { target: target.report }),
+    ...(disk && { disk }),
     estimatedCopyHours,
     singlePartition,
     natural,

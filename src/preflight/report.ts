@@ -1,4 +1,5 @@
 import type { MongoClient } from 'mongodb';
+import type { CollectionType } from '../mongo/catalogue.js';
 import type { FinalFeatures } from '../mongo/final-plan.js';
 import type { MigrateCollectionOptions } from '../options.js';
 
@@ -24,6 +25,11 @@ export interface PreflightContext {
   readonly freeBytes?: (folder: string) => Promise<number>;
   readonly dumpFolder: string;
   readonly signal?: AbortSignal;
+  /**
+   * Time in ms that each side has to answer. With it, a side that cannot be reached or does not answer
+   * is a finding; without it, it is an error, for the caller to try again.
+   */
+  readonly limitMs?: number;
 }
 
 /** A workflow run. */
@@ -35,10 +41,20 @@ export interface RunId {
 /** How a deployment is made up. */
 export type Topology = 'replicaSet' | 'sharded' | 'standalone';
 
-/** What preflight found out about the source. Bytes are those of BSON documents, uncompressed. */
-export interface SourceReport {
+/** What is known of a side, whichever it is. */
+export interface SideReport {
   readonly version: string;
+  /** Version by whose rules it runs (featureCompatibilityVersion); `version` where it may not be read. */
+  readonly featureVersion: string;
   readonly topology: Topology;
+  /** Seconds by which its clock is ahead of the worker's. */
+  readonly clockSkewSeconds: number;
+  /** Actions that a migration may need there, and whether the user has them. */
+  readonly privileges: Readonly<Record<string, boolean>>;
+}
+
+/** What preflight found out about the source. Bytes are those of BSON documents, uncompressed. */
+export interface SourceReport extends SideReport {
   readonly documents: number;
   readonly bytes: number;
   readonly averageBytes: number;
@@ -61,12 +77,19 @@ export interface TargetFeatures extends FinalFeatures {
 }
 
 /** What preflight found out about the target. */
-export interface TargetReport {
-  readonly version: string;
-  readonly topology: Topology;
+export interface TargetReport extends SideReport {
   readonly features: TargetFeatures;
+  /** What has the final name there; missing where nothing has. */
+  readonly existing?: { readonly type: CollectionType; readonly documents: number };
   /** A run that has ended and left state for this namespace, which the migration cleans up. */
   readonly leftover?: RunId;
+}
+
+/** Room for dump files on the worker that looked, in bytes. */
+export interface DiskReport {
+  readonly folder: string;
+  readonly neededBytes: number;
+  readonly freeBytes: number;
 }
 
 /** Everything that speaks against a migration, at once, and what it is planned by. */
@@ -78,6 +101,8 @@ export interface PreflightReport {
   readonly source?: SourceReport;
   /** Missing where the target could not be looked at; `errors` says why. */
   readonly target?: TargetReport;
+  /** With `copy: "dump"`. */
+  readonly disk?: DiskReport;
   /** Hours of copying at 30 MB/s. */
   readonly estimatedCopyHours: number;
   /** Whether the copy has to be one partition: capped, clustered, or a source before 5.0. */

@@ -1,10 +1,11 @@
 import { type Catalogue, indexName, readCatalogue } from '../mongo/catalogue.js';
 import { readSize } from '../mongo/collection-size.js';
+import { sourceActions } from '../mongo/privileges.js';
 import { indexProblem, secondaryIndexes } from '../mongo/indexes.js';
 import { type OplogWindow, probeWindow } from '../mongo/oplog-window.js';
 import { runCommand } from '../mongo/raw.js';
 import { parseNamespace } from '../names.js';
-import { checkDeployment, type Deployment, readDeployment } from './deployment.js';
+import { checkDeployment, type Deployment, describeSide, readDeployment } from './deployment.js';
 import { checkMarker } from './marker.js';
 import { permitted } from './refusal.js';
 import type { Findings, PreflightContext, SourceReport } from './report.js';
@@ -43,6 +44,8 @@ export async function checkSource(
       })
     : undefined;
   const oplog = mayBeRead ? await checkStream(context, findings, deployment) : undefined;
+  const markerActions = options.token === 'marker' ? ['insert', 'remove'] : [];
+  const actions = [...sourceActions, ...markerActions];
   if (catalogue?.type === 'collection') {
     checkOptions(findings, options.namespace, catalogue);
     if (options.token === 'marker') await checkMarker(context, findings, catalogue, deployment);
@@ -51,8 +54,7 @@ export async function checkSource(
     deployment,
     catalogue: catalogue ?? undefined,
     report: {
-      version: deployment.version,
-      topology: deployment.topology,
+      ...(await describeSide(source, deployment, options.namespace, actions, signal)),
       documents: size?.documents ?? 0,
       bytes: size?.bytes ?? 0,
       averageBytes: size?.averageBytes ?? 0,

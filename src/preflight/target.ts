@@ -3,7 +3,7 @@ import { finalFeatures, isAtLeast } from '../mongo/final-plan.js';
 import { type Privileges, readPrivileges, targetActions } from '../mongo/privileges.js';
 import { runCommand } from '../mongo/raw.js';
 import { bufferName, CONTROL_COLLECTION, parseNamespace, stagingName } from '../names.js';
-import { checkDeployment, type Deployment, readDeployment } from './deployment.js';
+import { checkDeployment, type Deployment, describeSide, readDeployment } from './deployment.js';
 import { checkLeftovers } from './leftovers.js';
 import { permitted } from './refusal.js';
 import type { Findings, PreflightContext, TargetFeatures, TargetReport } from './report.js';
@@ -43,6 +43,7 @@ export async function checkTarget(
         return { existing, documents: Number(reply ? reply['n'] : 0), ...left };
       })
     : undefined;
+  const actions = [...targetActions, 'collMod'];
   const collModAllowed = privileges.allows('collMod', options.targetNamespace);
   return {
     deployment,
@@ -50,9 +51,11 @@ export async function checkTarget(
     existingDocuments: found?.documents ?? 0,
     existingIsOurs: found?.isOurs ?? false,
     report: {
-      version: deployment.version,
-      topology: deployment.topology,
+      ...(await describeSide(target, deployment, options.targetNamespace, actions, signal)),
       features: targetFeatures(deployment, collModAllowed),
+      ...(found?.existing && {
+        existing: { type: found.existing.type, documents: found.documents },
+      }),
       ...(found?.leftover && { leftover: found.leftover }),
     },
   };

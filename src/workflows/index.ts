@@ -1,1 +1,3 @@
 export { migrateCollection } from './migrate-collection.js';
+export { preflight } from './preflight.js';
+export { verifyCollection } from './verify-collection.js';

@@ -1,6 +1,8 @@
+import type { Comparison } from '../comparison.js';
 import type { Migration } from '../migration.js';
 import { isFinal } from './phases.js';
 import type { MigrationState, MigrationStatus } from './status.js';
+import type { VerifyState } from './verify-status.js';
 
 /**
  * A workflow cannot read the servers when it is asked for its status, and counters sent to it by
@@ -17,28 +19,49 @@ export const LIVE_STATUS_PREFIX = '{"$live":';
 /** What encloses the mark in the current details. */
 export const LIVE_DETAILS = { start: '<!--live:', end: '-->' } as const;
 
-/** The status with the mark first, until nothing changes any more. */
+/** The same for a comparison; what the worker fills in is in the heartbeat of its activity. */
+export interface VerifyMark {
+  readonly $live: Comparison & { readonly kind: 'verify' };
+  readonly state: VerifyState;
+}
+
+/** The status with the mark first; without one as it is. */
+export function markStatus<Status extends object>(
+  mark: LiveMark | VerifyMark | undefined,
+  status: Status,
+): Status {
+  return mark ? { ...mark, ...status } : status;
+}
+
+/** Markdown with the mark in a comment; without one as it is. */
+export function markDetails(mark: LiveMark | VerifyMark | undefined, markdown: string): string {
+  if (!mark) return markdown;
+  // "--" would end a comment; within JSON it can only stand in a text.
+  const json = JSON.stringify(mark).replaceAll('--', '-\\u002d');
+  return `${LIVE_DETAILS.start}${json}${LIVE_DETAILS.end}${markdown}`;
+}
+
+/** A migration's status with the mark, until nothing changes any more. */
 export function liveStatus(
   identity: LiveMark['$live'],
   state: MigrationState,
   status: MigrationStatus,
 ): MigrationStatus {
-  if (isFinal(state.phase)) return status;
-  const { workflowId, runId, options } = identity;
-  const mark: LiveMark = { $live: { workflowId, runId, options }, state };
-  return { ...mark, ...status };
+  return markStatus(markOf(identity, state), status);
 }
 
-/** Markdown with the mark in a comment, until nothing changes any more. */
+/** A migration's page with the mark, until nothing changes any more. */
 export function liveDetails(
   identity: LiveMark['$live'],
   state: MigrationState,
   markdown: string,
 ): string {
-  if (isFinal(state.phase)) return markdown;
-  const { workflowId, runId, options } = identity;
-  const mark: LiveMark = { $live: { workflowId, runId, options }, state };
-  // "--" would end a comment; within JSON it can only stand in a text.
-  const json = JSON.stringify(mark).replaceAll('--', '-\\u002d');
-  return `${LIVE_DETAILS.start}${json}${LIVE_DETAILS.end}${markdown}`;
+  return markDetails(markOf(identity, state), markdown);
+}
+
+function markOf(
+  { workflowId, runId, options }: LiveMark['$live'],
+  state: MigrationState,
+): LiveMark | undefined {
+  return isFinal(state.phase) ? undefined : { $live: { workflowId, runId, options }, state };
 }

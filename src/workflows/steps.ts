@@ -65,6 +65,14 @@ const options = {
     summary: 'Remove buffer, control document and dump files',
     startToCloseTimeout: '1 hour',
   },
+  inspect: {
+    summary: 'Look at both sides and report; nothing is written',
+    startToCloseTimeout: '10 minutes',
+  },
+  compareCollections: {
+    summary: 'Compare two collections byte for byte; nothing is written',
+    startToCloseTimeout: LONG,
+  },
 } as const satisfies Record<keyof Activities, ActivityOptions>;
 
 /** More options for one call. */

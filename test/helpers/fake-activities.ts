@@ -1,5 +1,7 @@
 import { CancelledFailure, Context } from '@temporalio/activity';
 import type { Activities } from '../../src/activities/index.js';
+import type { ComparisonReport } from '../../src/comparison.js';
+import type { Inspection } from '../../src/inspection.js';
 import type { CutoverReport, Traits, VerificationReport } from '../../src/migration.js';
 import { deferred } from './deferred.js';
 
@@ -47,6 +49,31 @@ export const report: CutoverReport = {
   applied: 11,
   copied: { documents: 30, bytes: 3000 },
   buffered: { changes: 11, bytes: 1200 },
+};
+
+/** What `inspect` answers unless a test says otherwise. */
+export const inspection: Inspection = {
+  mayStart: true,
+  errors: [],
+  warnings: [],
+  estimatedCopyHours: 0.1,
+  singlePartition: false,
+  natural: false,
+  found: { indexes: 1, options: 0 },
+};
+
+/** A comparison of two equal collections. */
+export const comparisonReport: ComparisonReport = {
+  equal: true,
+  source: { documents: 30, bytes: 3000 },
+  target: { documents: 30, bytes: 3000 },
+  differing: 0,
+  missing: 0,
+  extra: 0,
+  unsettled: 0,
+  first: [],
+  indexDifferences: [],
+  optionDifferences: [],
 };
 
 /** Something that a test lets happen later. */
@@ -104,6 +131,8 @@ const defaults: Behaviours = {
   convertIndexes: async () => undefined,
   countLateWrites: async () => ({ count: 0, first: [] }),
   cleanUp: async () => ({ removed: ['shop.cdc.orders'], left: ['shop.orders'] }),
+  inspect: async () => inspection,
+  compareCollections: async () => comparisonReport,
 };
 
 /** One call of an activity. */
@@ -199,6 +228,8 @@ export class FakeActivities {
       convertIndexes: (...args) => this.#run('convertIndexes', args),
       countLateWrites: (...args) => this.#run('countLateWrites', args),
       cleanUp: (...args) => this.#run('cleanUp', args),
+      inspect: (...args) => this.#run('inspect', args),
+      compareCollections: (...args) => this.#run('compareCollections', args),
     };
   }
 

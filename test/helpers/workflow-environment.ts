@@ -14,6 +14,7 @@ import type { migrateCollection } from '../../src/workflows/index.js';
 import { isFinal } from '../../src/workflows/phases.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 import type { FakeActivities } from './fake-activities.js';
+import { takenAs } from './taken-as.js';
 
 /** What a migration is started with unless a test says otherwise. */
 export const input = { source: 'source', target: 'target', namespace: 'shop.orders' } as const;
@@ -134,6 +135,22 @@ export class WorkflowEnvironment implements AsyncDisposable {
     payload: unknown,
     story: (running: Running) => Promise<T>,
   ): Promise<T> {
+    const args = isFields(payload) ? { ...input, ...payload } : payload;
+    return this.runWorkflow<typeof migrateCollection, T>(
+      'migrateCollection',
+      fakes,
+      args,
+      (handle) => story(new Running(fakes, handle)),
+    );
+  }
+
+  /** Starts any workflow with these activities and this input. */
+  async runWorkflow<W extends (payload?: unknown) => Promise<unknown>, T>(
+    type: string,
+    fakes: FakeActivities,
+    payload: unknown,
+    story: (handle: WorkflowHandle<W>) => Promise<T>,
+  ): Promise<T> {
     const taskQueue = randomUUID();
     const worker = await Worker.create({
       connection: this.#connection,
@@ -145,20 +162,19 @@ export class WorkflowEnvironment implements AsyncDisposable {
       defaultHeartbeatThrottleInterval: '20ms',
     });
     return worker.runUntil(async () => {
-      const handle = await this.client.workflow.start<typeof migrateCollection>(
-        'migrateCollection',
-        {
+      const handle: WorkflowHandle<W> = takenAs(
+        await this.client.workflow.start(type, {
           taskQueue,
           workflowId: `migrate:source:${taskQueue}`,
-          args: [isFields(payload) ? { ...input, ...payload } : payload],
-        },
+          args: [payload],
+        }),
       );
       void handle
         .result()
         .catch(() => undefined)
         .then(() => fakes.ended());
       try {
-        return await story(new Running(fakes, handle));
+        return await story(handle);
       } finally {
         await handle.terminate('the test is over').catch(() => undefined);
         fakes.end();
@@ -173,7 +189,8 @@ export class WorkflowEnvironment implements AsyncDisposable {
   }
 }
 
-async function failureOf(work: Promise<unknown>): Promise<ApplicationFailure> {
+/** Why a workflow or an update has failed. */
+export async function failureOf(work: Promise<unknown>): Promise<ApplicationFailure> {
   const error: unknown = await work.then(
     () => new Error('nothing has failed'),
     (reason: unknown) => reason,

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { MongoClient, type Db } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startReplicaSet } from '../../embedded/index.js';
@@ -104,8 +106,14 @@ describe('preflight', () => {
         options: [],
         oplogHours: 744,
         oplogAtLeast: true,
+        featureVersion: expect.stringMatching(/^\d+\.\d+$/) as unknown,
+        privileges: { find: true, changeStream: true, listIndexes: true, collStats: true },
       },
-      target: { topology: 'replicaSet', features: { collMod: true, prepareUnique: true } },
+      target: {
+        topology: 'replicaSet',
+        features: { collMod: true, prepareUnique: true },
+        privileges: { insert: true, renameCollectionSameDB: true, collMod: true },
+      },
       singlePartition: false,
       natural: false,
     });
@@ -126,6 +134,8 @@ describe('preflight', () => {
     expect(report.errors).toEqual([]);
     expect(codes(report.warnings)).toEqual(['slowCutover']);
     expect(report.target?.features.collMod).toBe(false);
+    expect(report.target?.privileges).toMatchObject({ insert: true, collMod: false });
+    expect(report.source?.privileges).toMatchObject({ find: true, changeStream: true });
   });
 
   it('names every missing privilege at once', async () => {
@@ -153,6 +163,55 @@ describe('preflight', () => {
       name: 'MongoServerSelectionError',
     });
     await gone.close();
+  });
+});
+
+describe('a look with a time limit', () => {
+  it('takes a side that cannot be reached for a finding, and still looks at the other', async () => {
+    const gone = new MongoClient('mongodb://127.0.0.1:1/', { serverSelectionTimeoutMS: 100 });
+    const report = await check({}, { target: gone, limitMs: 5_000 });
+    await gone.close();
+    expect(codes(report.errors)).toEqual(['targetUnreachable']);
+    expect(report.errors[0]?.message).toMatch(
+      /the target "target".*127\.0\.0\.1:1.*MONGODB_URI_TARGET/s,
+    );
+    expect(report).toMatchObject({ source: { documents: 2 } });
+    expect(report).not.toHaveProperty('target');
+  });
+
+  it('does not wait for a server that takes connections and never answers', async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const address = silent.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const mute = new MongoClient(`mongodb://127.0.0.1:${port}/`, {
+      serverSelectionTimeoutMS: 60_000,
+    });
+    const report = await check({}, { source: mute, limitMs: 300 });
+    expect(codes(report.errors)).toEqual(['sourceUnreachable']);
+    expect(report.errors[0]?.message).toContain('no answer in 0.3 s');
+    expect(report.target).toBeDefined();
+    sockets.forEach((socket) => socket.destroy());
+    silent.close();
+    await mute.close();
+  });
+
+  it('finds the same as one without', async () => {
+    const limited = await check({}, { limitMs: 60_000 });
+    const unlimited = await check();
+    const timeless = (report: PreflightReport) => ({
+      ...report,
+      source: { ...report.source, clockSkewSeconds: 0 },
+      target: { ...report.target, clockSkewSeconds: 0 },
+    });
+    expect(timeless(limited)).toEqual(timeless(unlimited));
+  });
+
+  it('ends with the cancellation of the one who asks', async () => {
+    const end = new AbortController();
+    end.abort(new Error('enough'));
+    await expect(check({}, { limitMs: 60_000, signal: end.signal })).rejects.toThrow('enough');
   });
 });
 
@@ -206,6 +265,8 @@ describe('the target', () => {
     const [empty] = (await check()).errors;
     expect(empty).toMatchObject({ code: 'targetExists' });
     expect(empty?.message).toContain('is empty');
+    const { target: seen } = await check();
+    expect(seen?.existing).toEqual({ type: 'collection', documents: 0 });
     await to.collection('orders').insertMany([{}, {}, {}]);
     expect((await check()).errors[0]?.message).toContain('has 3 documents');
     expect((await check({ targetNamespace: 'shop.orders2' })).errors).toEqual([]);
@@ -279,6 +340,9 @@ describe('the worker', () => {
     const bare = { tools: { problem: 'mongodump is not on PATH.' }, freeBytes: async () => 10 };
     const report = await check({}, bare);
     expect(codes(report.errors)).toEqual(['diskShort', 'toolsMissing']);
-    expect((await check({ copy: 'direct' }, bare)).errors).toEqual([]);
+    expect(report.disk).toEqual({ folder: '/dumps', neededBytes: 47, freeBytes: 10 });
+    const direct = await check({ copy: 'direct' }, bare);
+    expect(direct.errors).toEqual([]);
+    expect(direct).not.toHaveProperty('disk');
   });
 });

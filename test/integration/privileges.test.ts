@@ -17,7 +17,9 @@ import {
   type ReplicaSet,
   type TemporalServer,
 } from '../../embedded/index.js';
+import type { ComparisonReport } from '../../src/comparison.js';
 import { errorTypes } from '../../src/errors.js';
+import type { Inspection } from '../../src/inspection.js';
 import { readCatalogue } from '../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
 import { enforceFinal, relaxFinal } from '../../src/mongo/final-form.js';
@@ -69,6 +71,9 @@ beforeAll(async () => {
   await grant(to, blocks, ['Target'], 'plain');
   await grant(to, blocks, ['Target', 'collMod'], 'collmod');
 
+  await grant(from, blocks, ['Looking and comparing'], 'verifier');
+  await grant(to, blocks, ['Looking and comparing'], 'verifier');
+
   const tools = await obtainMongoTools();
   worker = startWorker({
     TEMPORAL_ADDRESS: temporal.address,
@@ -78,6 +83,8 @@ beforeAll(async () => {
     MONGODB_URI_BLIND: uriOf(source, 'blind'),
     MONGODB_URI_PLAIN: uriOf(target, 'plain'),
     MONGODB_URI_COLLMOD: uriOf(target, 'collmod'),
+    MONGODB_URI_LEFT: uriOf(source, 'verifier'),
+    MONGODB_URI_RIGHT: uriOf(target, 'verifier'),
     MONGODUMP_BIN: tools.mongodump,
     MONGORESTORE_BIN: tools.mongorestore,
   });
@@ -225,6 +232,31 @@ describe('a migration with exactly the documented roles', () => {
     const failure = await failureOf(handle);
     expect(failure.message).toContain('lacks insert and remove on shop.orders');
   });
+});
+
+describe('a comparison with exactly the documented role', () => {
+  it('reads both sides, and is not allowed anything else', async () => {
+    const orders = await from.db('shop').collection<Order>('orders').find().toArray();
+    await to.db('shop').collection<Order>('orders').insertMany(orders.slice(1));
+    const report: ComparisonReport = await client.workflow.execute('verifyCollection', {
+      taskQueue: TASK_QUEUE,
+      workflowId: 'verify',
+      args: [{ source: 'left', target: 'right', namespace: 'shop.orders' }],
+    });
+    expect(report).toMatchObject({ equal: false, differing: 0, missing: 1, extra: 0 });
+    expect(report.first).toEqual([{ id: '0', kind: 'missing' }]);
+    expect(report.indexDifferences.map(({ name }) => name)).toEqual(['number_1', 'seenAt_1']);
+
+    const found: Inspection = await client.workflow.execute('preflight', {
+      taskQueue: TASK_QUEUE,
+      workflowId: 'look',
+      args: [{ source: 'left', target: 'right', namespace: 'shop.orders' }],
+    });
+    expect(found.errors.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(['sourceStreamRefused', 'targetPrivileges']),
+    );
+    expect(found.source?.privileges).toMatchObject({ find: true, changeStream: false });
+  }, 60_000);
 });
 
 describe('a password', () => {

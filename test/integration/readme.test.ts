@@ -35,6 +35,7 @@ let path: string;
 let readme: string;
 let cutoverPage: string;
 let statusPage: string;
+let verificationPage: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'csm-readme-'));
@@ -57,6 +58,7 @@ beforeAll(async () => {
   readme = await read('README.md');
   cutoverPage = await read('docs/cutover.md');
   statusPage = await read('docs/status.md');
+  verificationPage = await read('docs/verification.md');
   const tools = await obtainMongoTools();
   worker = startWorker({
     MONGODB_URI_SOURCE: source.uri,
@@ -104,6 +106,22 @@ describe('the five steps of the README', () => {
     expect(readme).toContain('\nnpm ci && npm run demo\nnpm ci && npm test\n');
     expect(scripts).toMatchObject({ demo: expect.any(String), test: expect.any(String) });
   });
+});
+
+describe('look before, prove after', () => {
+  it('are two commands: one answers what is in the way, one that both sides are equal', async () => {
+    const looked = await run(command(readme, 'workflow execute', 'preflight:source:shop.orders'));
+    expect(looked).toMatchObject({ exitCode: 0 });
+    expect(looked.stdout).toContain('"code":"targetExists"');
+    expect(looked.stdout).toContain('"mayStart":false');
+    const id = 'verify:source:shop.orders';
+    expect(await run(command(readme, 'workflow start', id))).toMatchObject({ exitCode: 0 });
+    const result = await run(command(verificationPage, 'workflow result', id));
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(result.stdout).toContain('"equal":true');
+    const status = await run(command(verificationPage, 'workflow query', id));
+    expect(status.stdout).toContain('completed');
+  }, 60_000);
 });
 
 describe('the two parts of the scripts', () => {

@@ -11,9 +11,12 @@ import {
   emptyInput,
   migrateCollectionInput,
   parseInput,
+  verifyCollectionInput,
 } from '../../src/options.js';
 import { forcible } from '../../src/blockers.js';
 import { descriptions, signals } from '../../src/workflows/messages.js';
+import { buildVerifyStatus } from '../../src/workflows/verify-status.js';
+import { comparisonReport, inspection } from '../helpers/fake-activities.js';
 import { initialState, buildStatus, type MigrationStatus } from '../../src/workflows/status.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -168,6 +171,41 @@ describe('docs/status.md', () => {
   });
 });
 
+describe('docs/verification.md', () => {
+  const page = read('docs/verification.md');
+  const options = { source: 'a', target: 'b', namespace: 'c.d', targetNamespace: 'c.d' };
+  const status = buildVerifyStatus({ phase: 'comparing', startedAt: '' }, { options });
+
+  it.each([
+    ['Options', Object.keys(verifyCollectionInput.shape)],
+    ['Status', Object.keys(status)],
+    ['Report', Object.keys(comparisonReport)],
+  ])('explains every field under %s', (section, names) => {
+    const documented = tableBelow(page, section).flatMap(([cell = '']) => cell.split(', '));
+    expect(documented.toSorted()).toEqual(names.map((name) => `\`${name}\``).toSorted());
+  });
+});
+
+describe('docs/preflight.md', () => {
+  const page = read('docs/preflight.md');
+
+  it('explains every code of a finding', () => {
+    const code = readdirSync(join(ROOT, 'src/preflight'))
+      .map((name) => read(`src/preflight/${name}`))
+      .join('\n');
+    const codes = [...code.matchAll(/findings\.(?:error|warn)\(\s*'(\w+)'/g)].map(
+      ([, name]) => name,
+    );
+    expect(codes.length).toBeGreaterThan(20);
+    for (const name of codes) expect(page).toContain(`\`${name}\``);
+  });
+
+  it('explains every field of the answer', () => {
+    const documented = tableBelow(page, 'Answer').flatMap(([cell = '']) => cell.split(', '));
+    for (const name of Object.keys(inspection)) expect(documented).toContain(`\`${name}\``);
+  });
+});
+
 describe('LICENSE', () => {
   it('is the Apache License 2.0, word for word', () => {
     expect(createHash('sha256').update(read('LICENSE')).digest('hex')).toBe(
@@ -230,7 +268,8 @@ function payloadsOf(markdown: string): Payload[] {
 }
 
 function schemaOf(message: string) {
-  if (message === 'migrateCollection') return migrateCollectionInput;
+  if (message === 'migrateCollection' || message === 'preflight') return migrateCollectionInput;
+  if (message === 'verifyCollection') return verifyCollectionInput;
   if (message === 'abort') return abortInput;
   if (message === 'cutover') return cutoverInput;
   expect(Object.keys(descriptions)).toContain(message);

@@ -4,8 +4,19 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Connections } from '../../src/connections.js';
 import { LiveStatusCodec } from '../../src/live-status.js';
 import { Secret } from '../../src/secret.js';
-import { liveDetails, liveStatus } from '../../src/workflows/live.js';
+import {
+  liveDetails,
+  liveStatus,
+  markDetails,
+  markStatus,
+  type VerifyMark,
+} from '../../src/workflows/live.js';
 import { buildStatus, initialState, type MigrationStatus } from '../../src/workflows/status.js';
+import {
+  buildVerifyStatus,
+  type VerifyState,
+  type VerifyStatus,
+} from '../../src/workflows/verify-status.js';
 import { identity } from '../helpers/migration.js';
 import { takenAs } from '../helpers/taken-as.js';
 
@@ -91,6 +102,32 @@ describe('the codec', () => {
     expect(page.startsWith('## source:shop.orders')).toBe(true);
     expect(page).not.toContain('<!--');
     expect(page).not.toContain('old page');
+  });
+
+  it('fills the status and the page of a comparison from its heartbeat', async () => {
+    const options = { source: 'a', target: 'b', namespace: 'c.d', targetNamespace: 'c.d' };
+    const comparison = { workflowId: 'verify', runId: 'run-1', options };
+    const comparing: VerifyState = { phase: 'comparing', startedAt: '' };
+    const mark: VerifyMark = { $live: { kind: 'verify', ...comparison }, state: comparing };
+    const progress = { doing: 'comparing', total: 10, source: { documents: 5, bytes: 50 } };
+    const heartbeatDetails = { payloads: [payloadOf({ progress, checkpoint: {} })] };
+    const activity = { activityId: 'compareCollections', heartbeatDetails };
+    const beating = new LiveStatusCodec(
+      nowhere,
+      clientThat(async () => ({ raw: { pendingActivities: [activity] } })),
+    );
+    const before = buildVerifyStatus(comparing, comparison);
+    const answer = takenAs<VerifyStatus>(await encode(markStatus(mark, before), beating));
+    expect(answer).toMatchObject({ percent: 50, compared: { source: { documents: 5 } } });
+    expect(answer).not.toHaveProperty('$live');
+    expect(answer.live.asOf).toMatch(/Z$/);
+    const currentDetails = markDetails(mark, 'old page');
+    const { currentDetails: page } = takenAs<{ currentDetails: string }>(
+      await encode({ currentDetails }, beating),
+    );
+    expect(page).toContain('5 documents of 10 (50 %)');
+    const silent = takenAs<VerifyStatus>(await encode(markStatus(mark, before)));
+    expect(silent).toMatchObject({ percent: null, doing: null });
   });
 
   it('keeps the payload’s metadata', async () => {

@@ -5,6 +5,7 @@ import {
   emptyInput,
   parseInput,
   parseMigrateCollection,
+  parseVerifyCollection,
 } from '../../src/options.js';
 
 const input = { source: 'source', target: 'target', namespace: 'shop.orders' };
@@ -183,4 +184,48 @@ describe('the payload of a message', () => {
     const parsed = parseInput(schema, payload, `payload of ${name}`);
     expect(parsed).toEqual({ error: expect.stringContaining(text) });
   });
+});
+
+describe('the input of verifyCollection', () => {
+  it('needs three fields, and limits nothing by itself', () => {
+    expect(parseVerifyCollection(input)).toEqual({
+      value: { ...input, targetNamespace: 'shop.orders' },
+    });
+    const limited = { ...input, documentsPerSecond: 1, bytesPerSecond: 65_536 };
+    expect(parseVerifyCollection(limited)).toMatchObject({ value: limited });
+  });
+
+  it.each([
+    ['source', 'Source'],
+    ['namespace', 'orders'],
+    ['targetNamespace', 'shop.cdc'],
+    ['documentsPerSecond', 0],
+    ['documentsPerSecond', 1.5],
+    ['bytesPerSecond', 1000],
+    ['bytesPerSecond', '1 MB'],
+    ['copy', 'dump'],
+  ])('with a wrong %s (%j) is refused by that name', (field, value) => {
+    const parsed = parseVerifyCollection({ ...input, [field]: value });
+    const error = 'error' in parsed ? parsed.error : '';
+    expect(error.startsWith('Invalid input of verifyCollection: ')).toBe(true);
+    expect(error).toContain(`"${field}"`);
+  });
+
+  it('is refused with one collection on both sides, and with a connection string', () => {
+    for (const wrong of [
+      { ...input, target: 'source' },
+      { ...input, source: 'mongodb://user:s3cret@host/' },
+      undefined,
+      [],
+    ]) {
+      const parsed = parseVerifyCollection(wrong);
+      expect(parsed).toHaveProperty('error');
+      expect(JSON.stringify(parsed)).not.toContain('s3cret');
+    }
+  });
+});
+
+it('the input of preflight is that of migrateCollection, under its own name', () => {
+  const parsed = parseMigrateCollection({ ...input, copy: 'fast' }, 'preflight');
+  expect(parsed).toMatchObject({ error: expect.stringContaining('Invalid input of preflight') });
 });

@@ -69,9 +69,9 @@ describe('a comparison', () => {
   it.each([
     ['a byte', { a: 1, t: 'text' }, { a: 1, t: 'tex ' }, 't'],
     ['a type', { n: new Int32(5) }, { n: new Double(5) }, 'n'],
-    ['a type within', { a: { n: new Int32(5) } }, { a: { n: Long.fromInt(5) } }, 'a'],
+    ['a type within', { a: { n: new Int32(5) } }, { a: { n: Long.fromInt(5) } }, 'a.n'],
     ['the order of fields', { a: 1, b: 1 }, { b: 1, a: 1 }, 'a'],
-    ['the order of fields within', { x: { a: 1, b: 1 } }, { x: { b: 1, a: 1 } }, 'x'],
+    ['the order of fields within', { x: { a: 1, b: 1 } }, { x: { b: 1, a: 1 } }, 'x.a'],
     ['one more field', { a: 1 }, { a: 1, b: 1 }, 'b'],
     ['one field less', { a: 1, b: null }, { a: 1 }, 'b'],
     ['zero and its negative', { n: new Double(0) }, { n: new Double(-0) }, 'n'],

@@ -30,6 +30,9 @@ describe('disk for dump files', () => {
 
 describe('the oplog', () => {
   const report: SourceReport = {
+    featureVersion: '6.0',
+    clockSkewSeconds: 0,
+    privileges: {},
     version: '6.0.5',
     topology: 'replicaSet',
     documents: 1e9,
