@@ -1,14 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientSession, Timestamp } from 'mongodb';
-import { isForced, shapeBlocker, uncomparedSeconds, verificationBehind } from '../blockers.js';
+import { shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
-import type {
-  Blocker,
-  CatalogueReport,
-  CutoverOutcome,
-  CutoverReport,
-  Migration,
-} from '../migration.js';
+import type { CatalogueReport, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
 import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
@@ -16,7 +9,6 @@ import { compareCatalogues } from '../mongo/catalogue-difference.js';
 import type { ControlDocument } from '../mongo/control.js';
 import { convertUnique, enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
-import { isStalled, lagSeconds } from '../mongo/lag.js';
 import { readOperationTime } from '../mongo/operation-time.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { takeOverReplay } from '../mongo/takeover.js';
@@ -29,17 +21,13 @@ import {
   readSourceCatalogue,
   withPulse,
 } from './context.js';
+import { findSettledBlockers } from './cutover-blockers.js';
 import { replayTarget } from './replay.js';
 import { recheck } from './recheck.js';
 import { findShapeBlockers, settleShape } from './settle-shape.js';
 
 /** How long a request waits for the last events, in ms: each wait is downtime. */
 const MAX_AWAIT_MS = 20;
-/** Capture writes every two seconds; after this silence it is being started again (ms). */
-const SILENT_MS = 4_000;
-/** How long a cutover waits for that, in ms. */
-const RESTART_MS = 60_000;
-const POLL_MS = 250;
 
 /**
  * Cuts over: takes the fence, reads the rest of the stream up to it, applies it, looks again at what
@@ -205,54 +193,6 @@ export async function convertIndexes(
       }
     },
   );
-}
-
-/**
- * Blockers, given time while capture and comparison are being started again: after the loss of a
- * worker that takes Temporal a heartbeat timeout, and a cutover that was asked for just then need not
- * be asked for twice. One that an earlier attempt has begun goes on.
- */
-async function findSettledBlockers(
-  { control }: Opened,
-  migration: Migration,
-  force: readonly string[],
-  { signal, touch }: Pulse,
-): Promise<readonly Blocker[]> {
-  const deadline = Date.now() + RESTART_MS;
-  for (;;) {
-    const document = await control.read();
-    if (document.holder === 'cutover') return [];
-    const blockers = findBlockers(document, migration, force);
-    const silentMs = Date.now() - (document.capture.at?.getTime() ?? 0);
-    const mayPass = silentMs >= SILENT_MS || blockers.some(({ code }) => code === 'verification');
-    if (blockers.length === 0 || !mayPass || Date.now() > deadline) return blockers;
-    touch();
-    await sleep(POLL_MS, undefined, { signal });
-  }
-}
-
-/** What the state of the target says against a cutover now. */
-export function findBlockers(
-  control: ControlDocument,
-  { options }: Migration,
-  force: readonly string[],
-): readonly Blocker[] {
-  const blockers: Blocker[] = [];
-  const lag = lagSeconds(control);
-  if (isStalled(control)) {
-    blockers.push({
-      code: 'stalled',
-      message: 'capture has not been heard of for 30 s: is a worker running, do both sides answer?',
-    });
-  } else if (lag === undefined || lag > options.maxLagSeconds) {
-    blockers.push({
-      code: 'lag',
-      message: `the target is ${lag ?? 'an unknown number of'} seconds behind; allowed are ${options.maxLagSeconds} (maxLagSeconds)`,
-    });
-  }
-  const uncompared = uncomparedSeconds(control.replay.asOf, control.verify?.asOf);
-  if (uncompared !== undefined) blockers.push(verificationBehind(uncompared));
-  return blockers.filter(({ code }) => !isForced(code, force));
 }
 
 async function captureUntil(

@@ -20,6 +20,7 @@ import { liveDetails, liveStatus } from './live.js';
 import { descriptions, statusQuery } from './messages.js';
 import { buildStatus, initialState, type MigrationState, type MigrationStatus } from './status.js';
 import { step } from './steps.js';
+import { Work } from './work.js';
 
 /**
  * Between two tries of a cutover that is to happen by itself. It grows, because each try is written
@@ -56,11 +57,8 @@ class CollectionMigration {
   readonly #identity: Omit<Migration, 'traits'>;
   readonly #state: MigrationState = initialState(now());
   readonly #inbox: Inbox;
-  /** Work that a pause cancels, and whether it has. */
-  readonly #pausable = new Map<CancellationScope, { paused: boolean }>();
   readonly #story = new CancellationScope();
-  /** Work under way; nothing is cleaned up before it has ended. */
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #work = new Work(() => this.#state.paused);
   #caughtUp = false;
 
   constructor(identity: Omit<Migration, 'traits'>) {
@@ -83,7 +81,7 @@ class CollectionMigration {
     } catch (error) {
       await CancellationScope.nonCancellable(async () => {
         this.#story.cancel();
-        await Promise.allSettled(this.#running);
+        await this.#work.ended();
         // A cutover that was done when something else ended the story: there is only forward.
         if (migration && this.#state.cutover) await this.#finish(migration);
         else await this.#end(migration, error);
@@ -96,8 +94,8 @@ class CollectionMigration {
   /** The story, from the token to the clean-up. */
   async #migrate(migration: Migration): Promise<void> {
     await step('captureToken')(migration);
-    const capture = this.#start(() => step('capture')(migration));
-    await Promise.race([capture.done, this.#track(this.#copyAndFollow(migration))]);
+    const capture = this.#work.start(() => step('capture')(migration));
+    await Promise.race([capture.done, this.#work.track(this.#copyAndFollow(migration))]);
     // The target is open for applications: from here on there is only forward.
     await CancellationScope.nonCancellable(async () => {
       await capture.stop();
@@ -108,23 +106,25 @@ class CollectionMigration {
   /** From the copy to the cutover, while capture runs beside it. */
   async #copyAndFollow(migration: Migration): Promise<void> {
     this.#enter('copying');
-    const partitions = await this.#untilNotPaused(() => step('planCopy')(migration));
+    const partitions = await this.#work.untilNotPaused(() => step('planCopy')(migration));
     this.#state.copy = 'running';
     await copyCollection(migration, partitions, {
-      pausable: (run) => this.#untilNotPaused(run),
+      pausable: (run) => this.#work.untilNotPaused(run),
       restoreAllowed: () => this.#restoreAllowed(migration),
     });
     this.#state.copy = 'indexes';
-    await this.#untilNotPaused(() => step('buildIndexes')(migration));
-    await this.#untilNotPaused(() => step('renameStaging')(migration));
+    await this.#work.untilNotPaused(() => step('buildIndexes')(migration));
+    await this.#work.untilNotPaused(() => step('renameStaging')(migration));
     this.#state.copy = 'done';
     this.#enter('replaying');
-    const replay = this.#start(() => this.#untilNotPaused(() => step('replay')(migration)));
+    const replay = this.#work.start(() =>
+      this.#work.untilNotPaused(() => step('replay')(migration)),
+    );
     const followsShape = patched('followShape');
     const shape = followsShape
-      ? this.#start(() => this.#untilNotPaused(() => step('followShape')(migration)))
+      ? this.#work.start(() => this.#work.untilNotPaused(() => step('followShape')(migration)))
       : undefined;
-    const verification = this.#start(() => this.#verify(migration));
+    const verification = this.#work.start(() => this.#verify(migration));
     await Promise.race([
       replay.done,
       ...(shape ? [shape.done] : []),
@@ -140,18 +140,18 @@ class CollectionMigration {
   }
 
   async #verify(migration: Migration): Promise<void> {
-    await this.#untilNotPaused(() => step('catchUp')(migration));
+    await this.#work.untilNotPaused(() => step('catchUp')(migration));
     if (migration.options.verify === 'full') {
       this.#state.verification = 'running';
       this.#changed();
-      this.#state.report = await this.#untilNotPaused(() => step('verify')(migration));
+      this.#state.report = await this.#work.untilNotPaused(() => step('verify')(migration));
       this.#state.verification = 'done';
       this.#state.verifiedAt = now();
     }
     this.#caughtUp = true;
     if (this.#state.phase === 'replaying') this.#enter('ready');
     if (migration.options.verify === 'full' && patched('reverify')) {
-      await this.#untilNotPaused(() => step('reverify')(migration));
+      await this.#work.untilNotPaused(() => step('reverify')(migration));
     }
   }
 
@@ -233,44 +233,6 @@ class CollectionMigration {
     this.#enter('copying');
   }
 
-  /** Runs work that a pause cancels and a resume runs again. */
-  async #untilNotPaused<T>(run: () => Promise<T>): Promise<T> {
-    const outer = CancellationScope.current();
-    for (;;) {
-      await condition(() => !this.#state.paused);
-      const scope = new CancellationScope();
-      const mark = { paused: false };
-      this.#pausable.set(scope, mark);
-      try {
-        return await this.#track(scope.run(run));
-      } catch (error) {
-        // However it ended: what a pause cancelled is run again. A resume may have come by now.
-        if (!mark.paused || outer.consideredCancelled) throw error;
-      } finally {
-        this.#pausable.delete(scope);
-      }
-    }
-  }
-
-  /** Starts work beside the story. `stop` cancels it and returns when it has ended. */
-  #start(run: () => Promise<unknown>): { done: Promise<unknown>; stop: () => Promise<void> } {
-    const scope = new CancellationScope();
-    const done = this.#track(scope.run(run));
-    const stop = async () => {
-      scope.cancel();
-      // Its part is over: with what it ends no longer matters.
-      await done.catch(() => undefined);
-    };
-    return { done, stop };
-  }
-
-  #track<T>(work: Promise<T>): Promise<T> {
-    this.#running.add(work);
-    const forget = () => this.#running.delete(work);
-    work.then(forget, forget);
-    return work;
-  }
-
   #begin(traits: Traits): Migration {
     const { documents, bytes, warnings } = traits;
     this.#state.total = { documents, bytes };
@@ -286,16 +248,9 @@ class CollectionMigration {
 
   /** After every change of the state. */
   #changed(): void {
-    if (this.#state.paused) this.#pause();
+    if (this.#state.paused) this.#work.pause();
     if (this.#state.aborting) this.#story.cancel();
     setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
-  }
-
-  #pause(): void {
-    for (const [scope, mark] of this.#pausable) {
-      mark.paused = true;
-      scope.cancel();
-    }
   }
 
   #status(): MigrationStatus {

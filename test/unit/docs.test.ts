@@ -161,6 +161,7 @@ describe('docs/status.md', () => {
       'workflows/blockers.ts',
       'workflows/inbox.ts',
       'activities/cutover.ts',
+      'activities/cutover-blockers.ts',
     ]
       .map((file) => read(`src/${file}`))
       .join('\n');
