@@ -21,9 +21,9 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
   /** Documents per reply; a reply has 16 MB at most in any case. */
   readonly batchSize: number;
+  /** Documents in all, if not all of the range. */
+  readonly limit?: number;
 }
-
-const EMPTY: RawBatch = { documents: [], bytes: 0 };
 
 /**
  * Reads the documents of a range in `_id` order. The range is given as bounds of the index, for which
@@ -33,7 +33,7 @@ const EMPTY: RawBatch = { documents: [], bytes: 0 };
 export async function* readInOrder(
   { db, collection }: Side,
   { from, to }: IdRange,
-  { signal, batchSize }: ReadOptions,
+  { signal, batchSize, limit }: ReadOptions,
 ): AsyncGenerator<RawBatch> {
   const shared = { find: collection, batchSize, readConcern: { level: 'majority' } };
   if (from?.type !== BSONType.maxKey) {
@@ -43,7 +43,7 @@ export async function* readInOrder(
         ...shared,
         hint: { _id: 1 },
         sort: { _id: 1 },
-        noCursorTimeout: true,
+        ...(limit !== undefined && { limit }),
         ...(from && { min: { _id: from } }),
         // With `min` alone the server takes MaxKey for the end, and the end is exclusive.
         ...((from ?? to) && { max: { _id: to ?? new MaxKey() } }),
@@ -63,35 +63,44 @@ export async function* readInOrder(
 
 /**
  * Cuts a collection into ranges as it reads it, from an `_id` on; together they cover every `_id`, of
- * documents or not. An empty collection is one empty range. The next reply is on its way while the
- * caller works.
+ * documents or not. An empty collection is one empty range. Each range is a query of its own: the
+ * caller may take as long as it likes, and no cursor can time out. The next range is on its way
+ * meanwhile.
  */
 export async function* readRanges(
   side: Side,
   from: RawValue | undefined,
   options: ReadOptions,
 ): AsyncGenerator<ReadRange> {
-  const batches = readInOrder(side, { from }, options);
-  try {
-    const next = async (): Promise<RawBatch | undefined> => {
-      const { value, done } = await batches.next();
-      return done === true ? undefined : value;
-    };
-    let current = (await next()) ?? EMPTY;
-    let following = await next();
-    for (let start = from; ;) {
-      const first = following?.documents[0];
-      const to = first && idOf(first);
-      const later = following ? next() : undefined;
-      // It is awaited below, unless the caller gives up.
-      later?.catch(() => undefined);
-      yield { from: start, to, documents: current.documents };
-      if (!following) return;
-      start = to;
-      current = following;
-      following = await later;
-    }
-  } finally {
-    await batches.return(undefined);
+  let range = await readRange(side, from, options);
+  for (;;) {
+    const { to } = range;
+    const following = to && readRange(side, to, options);
+    // It is awaited below, unless the caller gives up.
+    following?.catch(() => undefined);
+    yield range;
+    if (!following) return;
+    range = await following;
   }
+}
+
+/** Reads a range of at most so many documents; the one after them is where the next range begins. */
+async function readRange(
+  side: Side,
+  from: RawValue | undefined,
+  options: ReadOptions,
+): Promise<ReadRange> {
+  const documents: Buffer[] = [];
+  let to: RawValue | undefined;
+  const limit = options.batchSize + 1;
+  for await (const batch of readInOrder(side, { from }, { ...options, batchSize: limit, limit })) {
+    documents.push(...batch.documents);
+    const [first, last] = [documents[0], documents.at(-1)].map((one) => one && idOf(one));
+    // The same `_id` twice, as shards may have it, must not be a range that leads to itself.
+    if (last && first?.key !== last.key) {
+      to = last;
+      break;
+    }
+  }
+  return { from, to, documents: to ? documents.slice(0, -1) : documents };
 }
