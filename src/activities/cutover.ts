@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
 import type { ClientSession, Timestamp } from 'mongodb';
 import { isForced, shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
@@ -207,12 +208,15 @@ async function findSettledBlockers(
   { signal, touch }: Pulse,
 ): Promise<readonly Blocker[]> {
   const deadline = Date.now() + RESTART_MS;
+  // Capture may be back before the replay is: its lag passes too.
+  let isRestart = Context.current().info.attempt > 1;
   for (;;) {
     const document = await control.read();
     if (document.holder === 'cutover') return [];
     const blockers = findBlockers(document, migration, force);
     const silentMs = Date.now() - (document.capture.at?.getTime() ?? 0);
-    if (blockers.length === 0 || silentMs < SILENT_MS || Date.now() > deadline) return blockers;
+    isRestart ||= silentMs >= SILENT_MS;
+    if (blockers.length === 0 || !isRestart || Date.now() > deadline) return blockers;
     touch();
     await sleep(POLL_MS, undefined, { signal });
   }
