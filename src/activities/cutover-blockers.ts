@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
 import { isForced, uncomparedSeconds, verificationBehind } from '../blockers.js';
 import type { Blocker, Migration } from '../migration.js';
 import type { ControlDocument } from '../mongo/control.js';
@@ -23,13 +24,15 @@ export async function findSettledBlockers(
   { signal, touch }: Pulse,
 ): Promise<readonly Blocker[]> {
   const deadline = Date.now() + RESTART_MS;
+  // Capture may be back before replay and comparison are: their lag passes too.
+  let isRestart = Context.current().info.attempt > 1;
   for (;;) {
     const document = await control.read();
     if (document.holder === 'cutover') return [];
     const blockers = findBlockers(document, migration, force);
     const silentMs = Date.now() - (document.capture.at?.getTime() ?? 0);
-    const mayPass = silentMs >= SILENT_MS || blockers.some(({ code }) => code === 'verification');
-    if (blockers.length === 0 || !mayPass || Date.now() > deadline) return blockers;
+    isRestart ||= silentMs >= SILENT_MS || blockers.some(({ code }) => code === 'verification');
+    if (blockers.length === 0 || !isRestart || Date.now() > deadline) return blockers;
     touch();
     await sleep(POLL_MS, undefined, { signal });
   }
