@@ -11,6 +11,12 @@ it.each([
   ['at the top', twice, true],
   ['in an object', documentOf([0x03, 'x', twice]), true],
   ['in an object in an array', documentOf([0x04, 'x', documentOf([0x03, '0', twice])]), true],
+  ['in the _id', documentOf([0x03, '_id', twice]), false],
+  [
+    'in an _id that is not at the top',
+    documentOf([0x03, 'x', documentOf([0x03, '_id', twice])]),
+    true,
+  ],
   ['in bytes that are no fields', documentOf([0x05, 'x', withHead(twice)]), false],
 ])('a name that comes twice %s: %s', (_where, document, found) => {
   expect(hasDoubledName(document)).toBe(found);
