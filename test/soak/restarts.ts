@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment, WorkerProcess } from '../e2e/environment.js';
 import { Dice } from './dice.js';
 
-/** Longest heartbeats and the start of a worker take some seconds: without a pause nothing would get done. */
+/** What a worker says when it has started, which takes long on a busy machine. */
+const READY = 'ready: serving';
+/** From there on. A killed worker's activities wait 10 s for their next attempt: without a pause nothing gets done. */
 const FIRST_MS: readonly [number, number] = [2_000, 8_000];
 const NEXT_MS: readonly [number, number] = [20_000, 45_000];
 
@@ -29,7 +31,9 @@ export class Restarts {
     const run = async (): Promise<void> => {
       const { signal } = this.#stopping;
       for (let [least, most] = FIRST_MS; !signal.aborted; [least, most] = NEXT_MS) {
-        await sleep(this.#dice.between(least, most), undefined, { signal }).catch(() => {});
+        const pause = this.#dice.between(least, most);
+        while (!signal.aborted && !this.#worker.log().includes(READY)) await sleep(100);
+        await sleep(pause, undefined, { signal }).catch(() => {});
         if (!signal.aborted) await this.restart();
       }
     };

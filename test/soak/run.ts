@@ -83,8 +83,12 @@ async function migrate(
     running.push({ profile, handle: await environment.migrate(profile.name, input) });
   }
   if (options.restarts) worker.begin();
+  let isTelling = false;
   const told = setInterval(() => {
-    void tell(environment, running, source, say);
+    // Without a worker an answer takes long.
+    if (isTelling) return;
+    isTelling = true;
+    void tell(environment, running, source, say).finally(() => (isTelling = false));
   }, SAY_EVERY_MS);
   told.unref();
   let abandoned = false;
