@@ -72,7 +72,8 @@ async function migrate(
   // Looked at by the races below; before them it has no one to tell.
   failed.catch(() => {});
   const dice = new Dice('migrations', options.seed);
-  const least = sleep(options.minutes * 60_000);
+  // From then on the worker stays, so that all gets ready.
+  const least = sleep(options.minutes * 60_000).then(() => worker.end());
   const running: Running[] = [];
   for (const profile of source.profiles) {
     const partitionBytes = dice.pick([1, 2, 8, 64]) * MEGABYTE;
@@ -102,7 +103,6 @@ async function migrate(
     // A question on its way would outlive the connection.
     await Promise.allSettled(ready);
   }
-  await worker.end();
   await Promise.race([failed, source.stop()]);
   say('cutover');
   const ends = running.map(async ({ profile, handle }) => {
