@@ -130,8 +130,17 @@ export function hashOf(document: Uint8Array): string {
   return createHash('sha1').update(document).digest('base64');
 }
 
-/** An `_id` as extended JSON, for people: the short form where it says all. */
+/** An `_id` as extended JSON, for people: the short form where it says all, its bytes where none exists. */
 export function showId(id: RawValue): string {
+  try {
+    return extendedJson(id);
+  } catch {
+    // Servers store what bson cannot read: dates beyond JavaScript's, text that is no UTF-8, odd binaries.
+    return `BSON type ${id.type}: ${asBuffer(id.bytes).toString('hex')}`;
+  }
+}
+
+function extendedJson(id: RawValue): string {
   const { EJSON } = BSON;
   const { id: value } = BSON.deserialize(BSON.serialize({ id }), { promoteValues: false });
   const [short, exact] = [true, false].map((relaxed) => EJSON.stringify(value, { relaxed }));

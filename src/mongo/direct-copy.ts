@@ -1,7 +1,9 @@
 import type { Db, Document, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { splitByMessage } from './buffer.js';
-import { exactUpdate } from './exact-write.js';
+import { chunks, idLimits } from './chunks.js';
+import { hasDoubledName } from './doubled-names.js';
+import { deleteStatement, exactUpdate } from './exact-write.js';
 import { hasEmptyTimestamp, idOf, runWithDocuments } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
@@ -120,6 +122,11 @@ export async function writeEmptyTimestamps(
   options: Pick<DirectCopyOptions, 'target' | 'targetCollection' | 'targetUuid' | 'signal'>,
   documents: readonly Buffer[],
 ): Promise<void> {
+  const doubled = documents.filter(hasDoubledName).map(idOf);
+  for (const ids of chunks(doubled, ({ bytes }) => bytes.length, idLimits)) {
+    const statement = Buffer.from(deleteStatement(ids));
+    await write(options, { delete: options.targetCollection }, 'deletes', [statement]);
+  }
   const updates = documents.map((document) =>
     Buffer.from(exactUpdate({ id: idOf(document), document })),
   );
@@ -136,7 +143,7 @@ async function write(
     signal,
   }: Pick<DirectCopyOptions, 'target' | 'targetCollection' | 'targetUuid' | 'signal'>,
   command: Document,
-  field: 'documents' | 'updates',
+  field: 'documents' | 'updates' | 'deletes',
   part: readonly Buffer[],
 ): Promise<void> {
   const reply = await runWithDocuments(

@@ -1,7 +1,14 @@
 import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
 import { type Control, FencedError } from './control.js';
-import { type CommandOptions, RawValue, runWithDocuments } from './raw.js';
+import { hasDoubledName } from './doubled-names.js';
+import {
+  type CommandOptions,
+  hasDollarName,
+  hasEmptyTimestamp,
+  RawValue,
+  runWithDocuments,
+} from './raw.js';
 
 const DOCUMENTS_PER_TRANSACTION = 1_000;
 const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
@@ -18,6 +25,13 @@ export interface FencedTarget {
   readonly signal: AbortSignal;
 }
 
+/** One command of a transaction. */
+interface Step {
+  readonly command: Document;
+  readonly field: 'updates' | 'deletes';
+  readonly list: readonly Uint8Array[];
+}
+
 /** A document and its `_id`. */
 export interface ExactDocument {
   readonly id: RawValue;
@@ -25,16 +39,26 @@ export interface ExactDocument {
 }
 
 /**
- * The update that makes a document exactly these bytes, whether it is there or not. A pipeline with
- * a literal, because a replacement would read `$`-prefixed names as operators, and both an insert
- * and a replacement would turn a top-level `Timestamp(0, 0)` into the current time.
+ * The update that makes a document exactly these bytes, whether it is there or not. A replacement where it
+ * can be one; else a pipeline with a literal, because a replacement would read `$`-prefixed names as
+ * operators, and both an insert and a replacement would turn a top-level `Timestamp(0, 0)` into the
+ * current time. Over a document of which either form has a name twice, a pipeline makes a 6.0.5 server
+ * abort: `deleteStatement` has to come first.
  */
 export function exactUpdate({ id, document }: ExactDocument): Uint8Array {
-  return BSON.serialize({
-    q: { _id: id },
-    u: [{ $replaceWith: { $literal: RawValue.document(document) } }],
-    upsert: true,
-  });
+  const bytes = RawValue.document(document);
+  const u = needsPipeline(document) ? [{ $replaceWith: { $literal: bytes } }] : bytes;
+  return BSON.serialize({ q: { _id: id }, u, upsert: true });
+}
+
+/** The statement that deletes documents by `_id`. */
+export function deleteStatement(ids: readonly RawValue[]): Uint8Array {
+  return BSON.serialize({ q: { _id: { $in: ids } }, limit: 0 });
+}
+
+/** Whether `exactUpdate` writes the document by a pipeline. */
+function needsPipeline(document: Buffer): boolean {
+  return hasDollarName(document) || hasEmptyTimestamp(document);
 }
 
 /** Writes documents as they are, in transactions that hold only while the epoch is ours. */
@@ -44,35 +68,46 @@ export async function writeExactly(
 ): Promise<void> {
   const limits = { items: DOCUMENTS_PER_TRANSACTION, bytes: BYTES_PER_TRANSACTION };
   for (const part of chunks(documents, ({ document }) => document.length, limits)) {
-    const updates = part.map(exactUpdate);
-    await inFencedTransaction(target, { update: target.collection }, 'updates', updates);
+    // Nobody knows here whether the target's document has a name twice. In a capped collection a delete
+    // costs the natural order, and is done only where the new document has one.
+    const first = part.filter(
+      ({ document }) => needsPipeline(document) && (!target.capped || hasDoubledName(document)),
+    );
+    const steps: Step[] = [
+      { command: { update: target.collection }, field: 'updates', list: part.map(exactUpdate) },
+    ];
+    if (first.length > 0)
+      steps.unshift(
+        deletion(
+          target,
+          first.map(({ id }) => id),
+        ),
+      );
+    await inFencedTransaction(target, steps);
   }
 }
 
 /** Deletes documents by `_id`, in transactions that hold only while the epoch is ours. */
 export async function deleteExactly(target: FencedTarget, ids: readonly RawValue[]): Promise<void> {
   for (const part of chunks(ids, ({ bytes }) => bytes.length, idLimits)) {
-    const statement = BSON.serialize({ q: { _id: { $in: part } }, limit: 0 });
-    await inFencedTransaction(target, { delete: target.collection }, 'deletes', [statement]);
+    await inFencedTransaction(target, [deletion(target, part)]);
   }
+}
+
+function deletion({ collection }: FencedTarget, ids: readonly RawValue[]): Step {
+  return { command: { delete: collection }, field: 'deletes', list: [deleteStatement(ids)] };
 }
 
 async function inFencedTransaction(
   { db, control, epoch, capped, session, signal }: FencedTarget,
-  command: Document,
-  field: 'updates' | 'deletes',
-  statements: readonly Uint8Array[],
+  steps: readonly Step[],
 ): Promise<void> {
   const run = async (options: CommandOptions, concern: Document = {}): Promise<void> => {
-    const reply = await runWithDocuments(
-      db,
-      { ...command, ...concern },
-      field,
-      statements,
-      options,
-    );
-    const [first] = (reply.writeErrors ?? []) as { errmsg: string; code: number }[];
-    if (first) throw new Error(`${field} at the target: ${first.errmsg} (${first.code})`);
+    for (const { command, field, list } of steps) {
+      const reply = await runWithDocuments(db, { ...command, ...concern }, field, list, options);
+      const [first] = (reply.writeErrors ?? []) as { errmsg: string; code: number }[];
+      if (first) throw new Error(`${field} at the target: ${first.errmsg} (${first.code})`);
+    }
   };
   if (capped) {
     const { replay } = await control.read();

@@ -213,7 +213,10 @@ export function hasDollarName(document: Uint8Array): boolean {
   return found;
 }
 
-/** Runs a command and decodes its reply. */
+/**
+ * Runs a command and decodes its reply. Bytes in it that are no UTF-8 are no error: an upsert repeats the
+ * `_id`, a duplicate key the values, and servers store such strings.
+ */
 export async function runCommand(
   db: Db,
   command: Document,
@@ -221,7 +224,7 @@ export async function runCommand(
 ): Promise<Document> {
   options.signal?.throwIfAborted();
   const limited = maxTimeMS === undefined ? command : { ...command, maxTimeMS };
-  const reply = await db.command(limited, { ...defined(options) });
+  const reply = await db.command(limited, { ...defined(options), enableUtf8Validation: false });
   throwWriteConcernError(reply);
   return reply;
 }
@@ -233,7 +236,7 @@ export async function runRaw(
   options: CommandOptions = {},
 ): Promise<Record<string, unknown>> {
   options.signal?.throwIfAborted();
-  return db.command(command, { ...defined(options), raw: true });
+  return db.command(command, { ...defined(options), raw: true, enableUtf8Validation: false });
 }
 
 /**

@@ -40,13 +40,17 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
   const deleted = new Map<string, RawValue>();
   for (const change of range.changes) {
     if (change.code === 'd') deleted.set(change.id.key, change.id);
-    last.delete(change.id.key);
+    // In a capped collection a document stands where its first change does.
+    if (!target.capped) last.delete(change.id.key);
     last.set(change.id.key, change);
   }
   if (!target.capped) await deleteExactly(target, [...deleted.values()]);
   const written = [...last.values()].filter(({ code }) => code !== 'd');
-  const byServer = target.exactOnly ? [] : written.filter(({ code }) => code === 'u');
-  const byWorker = target.exactOnly ? written : written.filter(({ code }) => code !== 'u');
+  // What two write one after the other is not in order.
+  const inOrder = target.capped && written.some(({ code }) => code !== 'u');
+  const exactOnly = target.exactOnly || inOrder;
+  const byServer = exactOnly ? [] : written.filter(({ code }) => code === 'u');
+  const byWorker = exactOnly ? written : written.filter(({ code }) => code !== 'u');
   if (byServer.length > 0) await mergeRange(target, range);
   for (let at = 0; at < byWorker.length; at += FETCH) {
     await writeByWorker(target, byWorker.slice(at, at + FETCH));
@@ -112,13 +116,21 @@ async function writeByWorker(
 ): Promise<void> {
   const buffered = changes.filter(({ code }) => code !== 'r');
   const documents = await fetchBuffered(target, buffered);
-  await writeExactly(target, documents);
-  for (const { id } of changes.filter(({ code }) => code === 'r')) {
+  const byId = new Map(documents.map((document) => [document.id.key, document]));
+  const ready: ExactDocument[] = [];
+  for (const { id } of changes) {
+    const document = byId.get(id.key);
+    if (document) {
+      ready.push(document);
+      continue;
+    }
+    await writeExactly(target, ready.splice(0));
     const current = await fetchFromSource(target, id);
     // Gone by now: its delete follows in the stream.
     if (current) await writeExactly(target, [{ id, document: current }]);
     else await deleteExactly(target, [id]);
   }
+  await writeExactly(target, ready);
 }
 
 async function fetchBuffered(

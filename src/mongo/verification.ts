@@ -2,6 +2,7 @@ import { BSON, type Collection, type Db, type Document } from 'mongodb';
 import type { DifferenceSummary } from '../migration.js';
 import { CONTROL_COLLECTION } from '../names.js';
 import { type DocumentDifference, type DifferenceKind, showId } from './compare.js';
+import { decode } from './catalogue.js';
 import { chunks, idLimits } from './chunks.js';
 import { fields } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
@@ -97,14 +98,17 @@ export class Verification {
     for await (const { documents } of found) {
       for (const document of documents) {
         const entry = fields(document);
-        const { _id: key, kinds, fields: names = [] } = BSON.deserialize(document);
+        // Not the whole document: there are `_id`s that bson cannot read.
+        const key = decode(entry.get('_id')) as Document;
+        const kinds = decode(entry.get('kinds')) as DifferenceKind[];
+        const names = (decode(entry.get('fields')) ?? []) as (string | null)[];
         const ids = [...fields(entry.get('ids')?.bytes ?? BSON.serialize({})).values()];
         const differences = ids.map((id, index): DocumentDifference => ({
           id,
-          kind: (kinds as DifferenceKind[])[index] ?? 'differs',
-          field: (names as (string | null)[])[index] ?? undefined,
+          kind: kinds[index] ?? 'differs',
+          field: names[index] ?? undefined,
         }));
-        const partition = Number(key.open);
+        const partition = Number(key['open']);
         open.set(partition, [...(open.get(partition) ?? []), ...differences]);
       }
     }

@@ -20,6 +20,12 @@ const POLL_MS = 100;
 /** Ends a test that would wait for ever. */
 const PATIENCE_MS = 120_000;
 
+/** How an environment is to be; nothing is needed. */
+export interface EnvironmentOptions {
+  /** Longest wait for a status; 2 minutes when left out. */
+  readonly patienceMs?: number;
+}
+
 /** A worker process as `npm start` runs it. */
 export interface WorkerProcess {
   readonly process: ChildProcess;
@@ -39,6 +45,7 @@ export class Environment {
   readonly folder: string;
   readonly #tools: { mongodump: string; mongorestore: string };
   readonly #workers = new Set<WorkerProcess>();
+  readonly #patienceMs: number;
 
   private constructor(parts: {
     source: ReplicaSet;
@@ -47,6 +54,7 @@ export class Environment {
     client: Client;
     folder: string;
     tools: { mongodump: string; mongorestore: string };
+    patienceMs: number;
   }) {
     this.source = parts.source;
     this.target = parts.target;
@@ -54,11 +62,12 @@ export class Environment {
     this.client = parts.client;
     this.folder = parts.folder;
     this.#tools = parts.tools;
+    this.#patienceMs = parts.patienceMs;
     this.sourceClient = new MongoClient(parts.source.uri);
     this.targetClient = new MongoClient(parts.target.uri);
   }
 
-  static async start(): Promise<Environment> {
+  static async start({ patienceMs = PATIENCE_MS }: EnvironmentOptions = {}): Promise<Environment> {
     const [source, target, temporal, tools] = await Promise.all([
       startReplicaSet({ name: 'source' }),
       startReplicaSet({ name: 'target' }),
@@ -68,7 +77,7 @@ export class Environment {
     const connection = await Connection.connect({ address: temporal.address });
     const folder = await mkdtemp(join(tmpdir(), 'csm-e2e-'));
     const client = new Client({ connection });
-    return new Environment({ source, target, temporal, client, folder, tools });
+    return new Environment({ source, target, temporal, client, folder, tools, patienceMs });
   }
 
   async stop(): Promise<void> {
@@ -132,7 +141,7 @@ export class Environment {
 
   /** The status; asks again while no worker is there to answer. */
   async status(handle: WorkflowHandle): Promise<MigrationStatus> {
-    const deadline = Date.now() + PATIENCE_MS;
+    const deadline = Date.now() + this.#patienceMs;
     for (;;) {
       try {
         return await handle.query<MigrationStatus>('status');
@@ -149,7 +158,7 @@ export class Environment {
     what: string,
     isReached: (status: MigrationStatus) => boolean,
   ): Promise<MigrationStatus> {
-    const deadline = Date.now() + PATIENCE_MS;
+    const deadline = Date.now() + this.#patienceMs;
     for (;;) {
       const status = await this.status(handle);
       if (isReached(status)) return status;
@@ -162,7 +171,7 @@ export class Environment {
 
   /** Asks for the cutover until it is not refused, and waits for the end of the migration. */
   async cutOver(handle: WorkflowHandle): Promise<MigrationStatus> {
-    const deadline = Date.now() + PATIENCE_MS;
+    const deadline = Date.now() + this.#patienceMs;
     for (;;) {
       await this.until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
       try {

@@ -12,7 +12,7 @@ import {
   Timestamp,
   UUID,
 } from 'mongodb';
-import { fields, type RawValue } from '../../src/mongo/raw.js';
+import { fields, RawValue } from '../../src/mongo/raw.js';
 
 /** A value as BSON bytes. */
 export function rawOf(value: unknown): RawValue {
@@ -100,3 +100,11 @@ export const everyId: Readonly<Record<string, Id>> = {
   'document with dots': new Map([['a.b', 1]]),
   'nested document': new Map([['a', { b: [1, { c: null }] }]]),
 };
+
+/** `_id`s that servers store and bson cannot read: a far date, no UTF-8, binaries of a wrong length. */
+export const unreadableIds: readonly RawValue[] = [
+  new RawValue(0x09, Buffer.from('ffffffffffffff7f', 'hex')),
+  new RawValue(0x02, stringBytes(Buffer.from([0xff]))),
+  new RawValue(0x05, Buffer.from('0100000004ff', 'hex')),
+  new RawValue(0x05, Buffer.from('0100000002ff', 'hex')),
+];

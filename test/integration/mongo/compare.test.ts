@@ -6,7 +6,7 @@ import {
   type DocumentDifference,
   showId,
 } from '../../../src/mongo/compare.js';
-import { everyId, keyOf, rawOf } from '../../helpers/bson.js';
+import { everyId, keyOf, rawOf, unreadableIds } from '../../helpers/bson.js';
 import { AS_IT_IS, DataPath, TestMongo } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
@@ -165,5 +165,14 @@ describe('an _id for people', () => {
     [new BSON.MinKey(), '{"$minKey":1}'],
   ])('is extended JSON: %s', (id, text) => {
     expect(showId(rawOf(id))).toBe(text);
+  });
+
+  it('is its bytes where bson cannot read it', () => {
+    expect(unreadableIds.map(showId)).toEqual([
+      'BSON type 9: ffffffffffffff7f',
+      'BSON type 2: 02000000ff00',
+      'BSON type 5: 0100000004ff',
+      'BSON type 5: 0100000002ff',
+    ]);
   });
 });

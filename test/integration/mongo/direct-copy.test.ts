@@ -1,9 +1,15 @@
 import { type Document, Int32, type MongoClient, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectionUuid } from '../../../src/mongo/buffer.js';
-import { copyDirectly, type DirectCopyOptions } from '../../../src/mongo/direct-copy.js';
+import {
+  copyDirectly,
+  type DirectCopyOptions,
+  writeEmptyTimestamps,
+} from '../../../src/mongo/direct-copy.js';
+import { exactUpdate } from '../../../src/mongo/exact-write.js';
 import { partitionFilter } from '../../../src/mongo/partitions.js';
-import { everyId } from '../../helpers/bson.js';
+import { idOf, runWithDocuments } from '../../../src/mongo/raw.js';
+import { documentOf, everyId } from '../../helpers/bson.js';
 import { AS_IT_IS, DataPath, type PathOptions, TestMongo } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
@@ -109,6 +115,31 @@ describe('a direct copy', () => {
     expect(
       [...source.values()].filter((document) => document.includes('\x11t\0\0\0')),
     ).toHaveLength(2);
+    await expectEqual(path);
+  });
+
+  it('keeps an empty timestamp beside a name that occurs twice', async () => {
+    const path = await DataPath.begin(client);
+    const document = documentOf(
+      [0x10, '_id', Buffer.from([1, 0, 0, 0])],
+      [0x11, 't', Buffer.alloc(8)],
+      [0x10, 'twice', Buffer.from([1, 0, 0, 0])],
+      [0x10, 'twice', Buffer.from([2, 0, 0, 0])],
+    );
+    const update = exactUpdate({ id: idOf(document), document });
+    await runWithDocuments(path.source, { update: path.name }, 'updates', [update]);
+    // As mongorestore leaves it: an update by a pipeline over this makes a 6.0.5 server abort.
+    await runWithDocuments(path.target, { insert: path.name }, 'documents', [document]);
+    await writeEmptyTimestamps(
+      {
+        target: path.target,
+        targetCollection: path.name,
+        targetUuid: await collectionUuid(path.target, path.name),
+        signal: new AbortController().signal,
+      },
+      [document],
+    );
+    expect([...(await path.sides()).source.values()]).toEqual([document]);
     await expectEqual(path);
   });
 

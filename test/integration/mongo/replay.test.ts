@@ -26,6 +26,7 @@ afterAll(async () => {
   await mongo?.[Symbol.asyncDispose]();
 });
 
+const COLLATED = { exactOnly: true, collection: { collation: { locale: 'en' } } };
 const NO_LIMITS = { events: 100_000, bytes: Infinity };
 
 /** The range of everything that is captured. */
@@ -122,6 +123,48 @@ describe('replay', () => {
     expect([...(await path.sides()).target.values()]).toEqual([odd]);
     // And again, over a document that is there.
     await path.orders.updateMany({}, { $set: { more: 1 } });
+    await path.follow();
+    expect((await path.sides()).target).toEqual((await path.sides()).source);
+  });
+
+  it('brings an _id that is no UTF-8, which the answer to a write repeats', async () => {
+    const path = await DataPath.begin(client);
+    const odd = documentOf(
+      [0x02, '_id', stringBytes(Buffer.from([0x61, 0xff]))],
+      [0x10, '$written by the worker', Buffer.alloc(4)],
+    );
+    await path.follow();
+    await runWithDocuments(path.source, { insert: path.name }, 'documents', [odd]);
+    await path.follow();
+    expect([...(await path.sides()).target.values()]).toEqual([odd]);
+  });
+
+  it.each([
+    ['$-prefixed ones', [0x10, '$x', Buffer.alloc(4)], {}],
+    ['others under a collation', [0x10, 'x', Buffer.alloc(4)], COLLATED],
+  ] as const)('brings names that occur twice, beside %s', async (_what, element, options) => {
+    const path = await DataPath.begin(client, options);
+    const twice: [number, string, Uint8Array][] = [
+      [0x02, 'twice', stringBytes('a')],
+      [0x02, 'once', stringBytes('b')],
+      [0x02, 'twice', stringBytes('c')],
+    ];
+    const odd = (n: number) =>
+      documentOf(
+        [0x10, '_id', Buffer.from([1, 0, 0, 0])],
+        [0x10, 'n', Buffer.from([n, 0, 0, 0])],
+        [...element],
+        ...twice,
+      );
+    await runWithDocuments(path.source, { insert: path.name }, 'documents', [odd(1)]);
+    await path.follow();
+    expect([...(await path.sides()).target.values()]).toEqual([odd(1)]);
+    // Over a document that is there: a pipeline would make a 6.0 server compute a difference, and abort.
+    await path.orders.updateOne({}, { $set: { n: 2 } });
+    await path.follow();
+    expect([...(await path.sides()).target.values()]).toEqual([odd(2)]);
+    await path.orders.updateOne({}, { $unset: { twice: '' } });
+    await path.orders.updateOne({}, { $unset: { twice: '' } });
     await path.follow();
     expect((await path.sides()).target).toEqual((await path.sides()).source);
   });
@@ -283,6 +326,28 @@ describe('the worker writes every document itself', () => {
     expect(target).toEqual(source);
   });
 });
+
+it.each([true, false])(
+  'keeps the natural order of a capped collection where it writes some itself, exactOnly %s',
+  async (exactOnly) => {
+    const collection = { capped: true, size: 100_000 };
+    const path = await follow({ collection, capped: true, exactOnly }, async (each) => {
+      const insert = (_id: number, more: object = {}) =>
+        each.orders.insertOne({ _id, n: new Int32(0), ...more }, AS_IT_IS);
+      for (const id of [5, 3]) await insert(id);
+      await insert(4, { $x: 1 });
+      for (const id of [1, 9]) await insert(id);
+      await each.capture();
+      await each.orders.updateOne({ _id: 5 }, { $inc: { n: 1 } });
+      await each.orders.updateOne({ _id: 4 }, { $inc: { n: 1 } });
+      for (const id of [2, 8]) await insert(id);
+    });
+    const { source, target } = await path.sides();
+    expect([...source.keys()]).toEqual([5, 3, 4, 1, 9, 2, 8].map(keyOf));
+    expect([...target.keys()]).toEqual([...source.keys()]);
+    expect(target).toEqual(source);
+  },
+);
 
 function isEqual({ source, target }: { source: string; target: string }): boolean {
   return source === target;

@@ -1,0 +1,139 @@
+import type { Document } from 'mongodb';
+import type { idSeries } from './ids.js';
+import { Dice } from './dice.js';
+
+/** A collection of a soak: what it is, and how much goes on in it. */
+export interface Profile {
+  readonly name: string;
+  readonly kind: string;
+  readonly documents: number;
+  /** Part of all changes. */
+  readonly share: number;
+  /** Writers, each with documents of its own beside the hot ones. */
+  readonly lanes: number;
+  readonly options: Document;
+  readonly indexes: readonly Document[];
+  readonly ids: keyof typeof idSeries;
+  /** Whether it has documents near 16 MB. */
+  readonly large: boolean;
+  /** Whether writes go past the validator. */
+  readonly bypass: boolean;
+}
+
+/** Ten years: nothing expires while a soak runs. */
+const FAR_SECONDS = 315_360_000;
+const SPECIALS = 4;
+
+const plainIndexes: readonly Document[] = [
+  { key: { email: 1 }, name: 'email_1', unique: true, sparse: true },
+  {
+    key: { seat: 1 },
+    name: 'seat',
+    unique: true,
+    partialFilterExpression: { active: true, seat: { $exists: true } },
+  },
+  { key: { at: 1 }, name: 'at_1', expireAfterSeconds: FAR_SECONDS },
+  { key: { counter: 1, group: -1 }, name: 'counter_1_group_-1' },
+];
+
+const manyIndexes: readonly Document[] = [
+  ...plainIndexes,
+  { key: { score: -1 }, name: 'score', sparse: true, hidden: true },
+  { key: { rank: 1 }, name: 'rank', partialFilterExpression: { active: true } },
+  { key: { 'items.sku': 1, group: 1 }, name: 'items' },
+  { key: { tags: 1 }, name: 'tags', collation: { locale: 'de', strength: 1 } },
+  { key: { note: 'text' }, name: 'note_text', weights: { note: 3 }, default_language: 'none' },
+  { key: { 'sub.$**': 1 }, name: 'everything below sub' },
+  { key: { shard: 'hashed' }, name: 'shard_hashed' },
+  { key: { place: '2dsphere' }, name: 'place_2dsphere' },
+  { key: { 'a.b': 1, _id: -1 }, name: 'é %/ "quoted"' },
+];
+
+type Special = Pick<Profile, 'options'> & Partial<Profile>;
+
+/** Kinds of collections of which each seed has some. */
+const specials: Readonly<Record<string, (dice: Dice) => Special>> = {
+  collation: (dice) => ({
+    options: {
+      collation: { locale: 'de', strength: dice.between(1, 2), numericOrdering: dice.chance(0.5) },
+    },
+    ids: 'collated',
+    // Under a collation others are equal too.
+    indexes: [
+      ...plainIndexes,
+      { key: { group: 1 }, name: 'bytewise', collation: { locale: 'simple' } },
+    ],
+  }),
+  validator: (dice) => ({
+    options: {
+      validator: dice.pick([
+        { counter: { $gte: 50 }, odd: { $exists: false } },
+        { $jsonSchema: { required: ['email', 'counter'], properties: { 2: { type: 'string' } } } },
+      ]),
+      validationLevel: dice.pick(['strict', 'moderate']),
+      validationAction: 'error',
+    },
+    bypass: true,
+  }),
+  warning: () => ({
+    options: { validator: { counter: { $type: 'string' } }, validationAction: 'warn' },
+  }),
+  capped: (dice) => ({
+    options: dice.chance(0.5)
+      ? { capped: true, size: 64 * 1024 * 1024 }
+      : { capped: true, size: 64 * 1024 * 1024, max: 1_000_000 },
+    indexes: [{ key: { counter: 1 }, name: 'counter' }],
+    lanes: 1,
+  }),
+  clustered: (dice) => ({
+    options: { clusteredIndex: { key: { _id: 1 }, unique: true, name: dice.pick(['_id_', 'x']) } },
+  }),
+  images: () => ({ options: { changeStreamPreAndPostImages: { enabled: true } } }),
+  plain: () => ({ options: {}, ids: 'plain', indexes: [] }),
+};
+
+const oddNames = [
+  'two words.v2 %/é',
+  '漢字 %20',
+  '"quoted" \'name\' \\ *?<>|',
+  'a.b.c..d',
+  '%2F%2e%2e',
+  '-dash',
+  'tab\tand\nline',
+  '__proto__',
+];
+
+/** The collections of a seed: a large one with many indexes, and smaller ones of several kinds. */
+export function chooseCollections(seed: number, documents: number, prefix = ''): Profile[] {
+  const dice = new Dice('collections', seed);
+  const names = dice.some(oddNames, SPECIALS);
+  const small = dice.some(Object.keys(specials), SPECIALS).map((kind, index) => {
+    const { options, ...rest } = specials[kind]?.(dice) ?? { options: {} };
+    return {
+      name: prefix + (dice.chance(0.6) ? `${kind} ${names[index]}` : kind),
+      kind,
+      documents: Math.ceil(documents / 20),
+      share: 0.1,
+      lanes: 2,
+      ids: 'mixed',
+      indexes: plainIndexes,
+      large: false,
+      bypass: false,
+      ...rest,
+      options,
+    } as const;
+  });
+  const main: Profile = {
+    name: `${prefix}main`,
+    kind: 'main',
+    documents,
+    share: 1 - small.length * 0.1,
+    lanes: 4,
+    options: {},
+    indexes: manyIndexes,
+    ids: 'mixed',
+    large: true,
+    bypass: false,
+  };
+  return [main, ...small];
+}

@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Environment, WorkerProcess } from '../e2e/environment.js';
+import { Dice } from './dice.js';
+
+/** What a worker says when it has started, which takes long on a busy machine. */
+const READY = 'ready: serving';
+/** From there on. A killed worker's activities wait 10 s for their next attempt: without a pause nothing gets done. */
+const FIRST_MS: readonly [number, number] = [2_000, 8_000];
+const NEXT_MS: readonly [number, number] = [20_000, 45_000];
+
+/** A worker, ended and started again at moments of a seed's choice, as often as wanted. */
+export class Restarts {
+  readonly #environment: Environment;
+  readonly #dice: Dice;
+  readonly #stopping = new AbortController();
+  readonly #logs: WorkerProcess[] = [];
+  #worker: WorkerProcess;
+  #running: Promise<void> = Promise.resolve();
+  /** How the workers ended so far. */
+  readonly done: string[] = [];
+
+  /** Starts the first worker. */
+  constructor(environment: Environment, seed: number) {
+    this.#environment = environment;
+    this.#dice = new Dice('restarts', seed);
+    this.#worker = this.#start();
+  }
+
+  /** Ends the worker again and again: the first time soon, and then so rarely that the work gets on. */
+  begin(): void {
+    const run = async (): Promise<void> => {
+      const { signal } = this.#stopping;
+      for (let [least, most] = FIRST_MS; !signal.aborted; [least, most] = NEXT_MS) {
+        const pause = this.#dice.between(least, most);
+        while (!signal.aborted && !this.#worker.log().includes(READY)) await sleep(100);
+        await sleep(pause, undefined, { signal }).catch(() => {});
+        if (!signal.aborted) await this.restart();
+      }
+    };
+    this.#running = run();
+  }
+
+  /** Ends the worker and starts another, at once or after a while. */
+  async restart(): Promise<void> {
+    const signal = this.#dice.pick(['SIGKILL', 'SIGKILL', 'SIGTERM'] as const);
+    this.done.push(signal);
+    await this.#worker.kill(signal);
+    await sleep(this.#dice.pick([0, 0, 1_500]));
+    this.#worker = this.#start();
+  }
+
+  /** No restarts from now on; the worker goes on. */
+  async end(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /** Ends the worker for good. */
+  async stop(): Promise<void> {
+    await this.end();
+    await this.#worker.kill('SIGTERM');
+  }
+
+  /** The last warnings and errors of all workers. */
+  problems(): string[] {
+    const lines = this.#logs.flatMap((worker) => worker.log().split('\n'));
+    return lines.filter((line) => /"level":"?(warn|error|fatal|[456]0)/.test(line)).slice(-20);
+  }
+
+  #start(): WorkerProcess {
+    const worker = this.#environment.startWorker({ CSM_LOG_FORMAT: 'json' });
+    this.#logs.push(worker);
+    return worker;
+  }
+}

@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import { BSON } from 'mongodb';
+import { describe, expect, it } from 'vitest';
+import { RawValue } from '../../../src/mongo/raw.js';
+import { nextChange } from '../../soak/changes.js';
+import { chooseCollections, type Profile } from '../../soak/collections.js';
+import { Dice } from '../../soak/dice.js';
+import { equalId, idSeries, singularIds } from '../../soak/ids.js';
+import { Lane } from '../../soak/lane.js';
+import { updates } from '../../soak/updates.js';
+import { scalars } from '../../soak/values.js';
+
+const DOCUMENTS = 200;
+const CHANGES = 1_000;
+
+function profileOf(seed: number, kind = 'main'): Profile {
+  const found = chooseCollections(seed, DOCUMENTS).find((profile) => profile.kind === kind);
+  if (!found) throw new Error(`seed ${seed} has no collection of kind ${kind}`);
+  return found;
+}
+
+/** All that a lane does: its documents and its changes, as one hash. */
+function hashOf(seed: number, number = 0): string {
+  const profile = { ...profileOf(seed), large: false };
+  const lane = new Lane(profile, seed, number);
+  const hash = createHash('sha256');
+  for (const document of lane.load()) hash.update(document);
+  for (let count = 0; count < CHANGES; count++) {
+    const { kind, mode, commands } = nextChange(lane, profile);
+    hash.update(`${kind} ${mode}`);
+    for (const command of commands) hash.update(BSON.serialize(command));
+  }
+  return hash.digest('hex');
+}
+
+describe('what a seed decides', () => {
+  it('is the same for the same seed, byte for byte', () => {
+    expect(hashOf(7)).toBe(hashOf(7));
+    expect(chooseCollections(7, DOCUMENTS)).toEqual(chooseCollections(7, DOCUMENTS));
+  });
+
+  it('is other for another seed, and for another lane', () => {
+    const hashes = [hashOf(7), hashOf(8), hashOf(7, 1)];
+    expect(new Set(hashes).size).toBe(3);
+  });
+
+  it('has in some seed each kind of collection, and in each seed the large one', () => {
+    const seeds = Array.from({ length: 30 }, (_, seed) => chooseCollections(seed, DOCUMENTS));
+    expect(seeds.every(([first]) => first?.kind === 'main')).toBe(true);
+    const kinds = new Set(seeds.flat().map(({ kind }) => kind));
+    expect([...kinds].toSorted()).toEqual([
+      'capped',
+      'clustered',
+      'collation',
+      'images',
+      'main',
+      'plain',
+      'validator',
+      'warning',
+    ]);
+    for (const profiles of seeds) {
+      expect(new Set(profiles.map(({ name }) => name)).size).toBe(profiles.length);
+      expect(profiles.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1);
+    }
+  });
+});
+
+describe('the changes', () => {
+  it('are of all kinds and all forms', () => {
+    const profile = profileOf(1);
+    const lane = new Lane(profile, 1, 0);
+    for (const _ of lane.load());
+    const kinds = new Set<string>();
+    for (let count = 0; count < 4_000; count++) kinds.add(nextChange(lane, profile).kind);
+    for (const form of Object.keys(updates)) expect(kinds).toContain(`update ${form}`);
+    for (const kind of ['insert', 'transaction', 'aborted', 'rotateSeats', 'retype', 'upsert']) {
+      expect(kinds).toContain(kind);
+    }
+  });
+
+  it('delete nothing from a capped collection, and begin no transaction there', () => {
+    const seed = Array.from({ length: 30 }, (_, each) => each).find((each) =>
+      chooseCollections(each, DOCUMENTS).some(({ kind }) => kind === 'capped'),
+    );
+    const profile = profileOf(seed ?? 0, 'capped');
+    const lane = new Lane(profile, 1, 0);
+    for (let count = 0; count < CHANGES; count++) {
+      const { mode, commands } = nextChange(lane, profile);
+      expect(mode).toBe('plain');
+      expect(commands.some((command) => 'delete' in command || 'remove' in command)).toBe(false);
+    }
+  });
+});
+
+describe('the documents', () => {
+  it('have values of all BSON types', () => {
+    const types = new Set(scalars.map(({ type }) => type));
+    const all = [1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 127, 255];
+    expect([...types].toSorted((one, other) => one - other)).toEqual(all);
+  });
+
+  it('have _ids of which no two are equal, but where that is the point', () => {
+    const dice = new Dice('ids');
+    const ids = Array.from({ length: 2_000 }, (_, n) => idSeries.mixed(n + 1, dice));
+    const keys = [...ids.map(({ value }) => value.key), ...singularIds.map(({ key }) => key)];
+    expect(new Set(keys).size).toBe(keys.length);
+    const numeric = ids.filter(({ value }) => value.type === 0x10);
+    for (const id of numeric.slice(0, 50)) {
+      const other = equalId(id, dice);
+      expect(other?.value).toBeInstanceOf(RawValue);
+      expect(other?.value.key).not.toBe(id.value.key);
+      const [one, two] = [id.value, other?.value].map((value) =>
+        Number(String(BSON.deserialize(BSON.serialize({ value }))['value'])),
+      );
+      expect(one).toBe(two);
+    }
+  });
+});
