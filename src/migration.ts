@@ -44,6 +44,8 @@ export interface VerificationReport {
     readonly id: string;
     readonly kind: string;
     readonly field?: string;
+    /** In what way it differs. */
+    readonly what?: string;
   }[];
 }
 

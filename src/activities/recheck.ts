@@ -1,6 +1,6 @@
 import type { Timestamp } from 'mongodb';
 import type { Migration } from '../migration.js';
-import { compareIds, type DocumentDifference } from '../mongo/compare.js';
+import { compareIds, explainDifferences, type DocumentDifference } from '../mongo/compare.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import { Verification } from '../mongo/verification.js';
 import { distinct, readUncompared } from '../mongo/verifier.js';
@@ -33,5 +33,11 @@ export async function recheck(
   const pinned = await deps.connections.pinned(options.source);
   const db = pinned.db(source.databaseName);
   await readWritesAfter(db, sourceCollection, fence, signal, (id) => late.add(id.key));
-  return { differences: found.filter(({ id }) => !late.has(id.key)), rechecked: ids.length };
+  const differences = await explainDifferences(
+    sourceOf(opened),
+    targetOf(opened),
+    found.filter(({ id }) => !late.has(id.key)),
+    signal,
+  );
+  return { differences, rechecked: ids.length };
 }

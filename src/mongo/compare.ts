@@ -22,8 +22,9 @@ export interface DocumentDifference {
   readonly field?: string | undefined;
   /** In what way it differs, in words. */
   readonly what?: string | undefined;
-  /** Hash of the source's document, to tell whether it has changed between two looks. */
+  /** Hashes of the documents, to tell whether they have changed between two looks. */
   readonly sourceHash?: string | undefined;
+  readonly targetHash?: string | undefined;
 }
 
 /** What a comparison has read so far. */
@@ -38,6 +39,7 @@ const BATCH_DOCUMENTS = 2_000;
 /** Bytes of unmatched documents kept for comparison; beyond that only their `_id`s are. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const IDS_PER_QUERY = 1_000;
+const EXPLAINED = 20;
 
 /**
  * Reads both sides in `_id` order and compares documents byte for byte. Each side may be ahead of
@@ -60,6 +62,7 @@ export async function compareDocuments(
     const [fromSource, fromTarget] = await Promise.all([nextOf(left), nextOf(right)]);
     for (const document of fromSource.documents) pairing.add('source', document);
     for (const document of fromTarget.documents) pairing.add('target', document);
+    pairing.keep();
     compared.documents += fromSource.documents.length;
     compared.bytes += fromSource.bytes;
     onProgress(compared);
@@ -70,7 +73,10 @@ export async function compareDocuments(
   return { compared, differences };
 }
 
-/** Reads the given documents on both sides and compares them byte for byte. */
+/**
+ * Reads the given documents on both sides and compares them by hash: as many as wanted, since of each
+ * only the hash is kept. What differs in them is for `explainDifferences` to say.
+ */
 export async function compareIds(
   source: Side,
   target: Side,
@@ -80,54 +86,73 @@ export async function compareIds(
   const differences: DocumentDifference[] = [];
   const limits = { ...idLimits, items: IDS_PER_QUERY };
   for (const part of chunks(ids, ({ bytes }) => bytes.length, limits)) {
-    const [left, right] = await Promise.all([
-      readByIds(source, part, signal),
-      readByIds(target, part, signal),
-    ]);
+    const hashes = async (side: Side) => {
+      const found = new Map<string, string>();
+      await eachById(side, part, signal, (key, document) => found.set(key, hashOf(document)));
+      return found;
+    };
+    const [left, right] = await Promise.all([hashes(source), hashes(target)]);
     for (const id of part) {
-      const difference = differ(id, left.get(id.key), right.get(id.key));
-      if (difference) differences.push(difference);
+      const [sourceHash, targetHash] = [left.get(id.key), right.get(id.key)];
+      if (sourceHash === targetHash) continue;
+      const kind = !sourceHash ? 'extra' : !targetHash ? 'missing' : 'differs';
+      differences.push({ id, kind, sourceHash, targetHash });
     }
   }
   return differences;
 }
 
+/** Reads the first 20 documents that differ once more and says in what field. */
+export async function explainDifferences(
+  source: Side,
+  target: Side,
+  differences: readonly DocumentDifference[],
+  signal: AbortSignal,
+): Promise<readonly DocumentDifference[]> {
+  const explained = [...differences];
+  for (const [index, difference] of differences.slice(0, EXPLAINED).entries()) {
+    const { id, kind } = difference;
+    if (kind !== 'differs') continue;
+    const [left, right] = await Promise.all(
+      [source, target].map(async (side) => (await readByIds(side, [id], signal)).get(id.key)),
+    );
+    const found = left && right && findFieldDifference(left, right);
+    if (!found) continue;
+    explained[index] = { ...difference, field: found.path, what: describeFieldDifference(found) };
+  }
+  return explained;
+}
+
 /** The documents of these `_id`s (same bytes, not merely equal), by the `_id`'s key. */
 export async function readByIds(
-  { db, collection }: Side,
+  side: Side,
   ids: readonly RawValue[],
   signal: AbortSignal,
 ): Promise<Map<string, Buffer>> {
   const found = new Map<string, Buffer>();
+  await eachById(side, ids, signal, (key, document) => found.set(key, document));
+  return found;
+}
+
+async function eachById(
+  { db, collection }: Side,
+  ids: readonly RawValue[],
+  signal: AbortSignal,
+  onDocument: (key: string, document: Buffer) => void,
+): Promise<void> {
   await using cursor = await RawCursor.open(
     db,
     { find: collection, filter: { _id: { $in: ids } }, readConcern: { level: 'majority' } },
     { signal },
   );
   for await (const { documents } of cursor) {
-    for (const document of documents) found.set(idOf(document).key, document);
+    for (const document of documents) onDocument(idOf(document).key, document);
   }
-  return found;
-}
-
-/** Compares one document; nothing when it is the same on both sides or on neither. */
-export function differ(
-  id: RawValue,
-  source: Buffer | undefined,
-  target: Buffer | undefined,
-): DocumentDifference | undefined {
-  if (!source) return target && { id, kind: 'extra' };
-  const sourceHash = hashOf(source);
-  if (!target) return { id, kind: 'missing', sourceHash };
-  if (source.equals(target)) return undefined;
-  const found = findFieldDifference(source, target);
-  const what = found && describeFieldDifference(found);
-  return { id, kind: 'differs', field: found?.path, what, sourceHash };
 }
 
 /** Hash of a document, to tell whether it has changed. */
 export function hashOf(document: Uint8Array): string {
-  return createHash('sha1').update(document).digest('base64');
+  return createHash('sha256').update(document).digest('base64');
 }
 
 /** An `_id` as extended JSON, for people: the short form where it says all, its bytes where none exists. */
@@ -156,6 +181,8 @@ class Pairing {
     target: new Map<string, Buffer>(),
   };
   #held = 0;
+  /** What has come since `keep` and found no counterpart yet. */
+  #young: { readonly side: 'source' | 'target'; readonly key: string }[] = [];
 
   add(side: 'source' | 'target', document: Buffer): void {
     const other = this.#waiting[side === 'source' ? 'target' : 'source'];
@@ -163,6 +190,7 @@ class Pairing {
     const counterpart = other.get(id.key);
     if (!counterpart) {
       this.#waiting[side].set(id.key, document);
+      this.#young.push({ side, key: id.key });
       this.#held += document.length;
       if (this.#held > MAX_HELD_BYTES) this.#letGo();
       return;
@@ -172,6 +200,15 @@ class Pairing {
     if (!document.equals(counterpart)) {
       this.differences.push({ id: copyOf(id), kind: 'differs' });
     }
+  }
+
+  /** Copies what waits on: a view of a reply would keep the whole reply in memory. */
+  keep(): void {
+    for (const { side, key } of this.#young) {
+      const document = this.#waiting[side].get(key);
+      if (document) this.#waiting[side].set(key, Buffer.from(document));
+    }
+    this.#young = [];
   }
 
   /** What is left without counterpart. */

@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chunks } from './chunks.js';
-import { compareIds, copyOf, type DocumentDifference, hashOf, type Side } from './compare.js';
+import {
+  compareIds,
+  copyOf,
+  type DocumentDifference,
+  explainDifferences,
+  hashOf,
+  type Side,
+} from './compare.js';
 import { idOf, type RawValue } from './raw.js';
 
 /** How long a difference may take to go away by itself. */
@@ -93,7 +100,8 @@ export class Suspects {
     }
     this.#open = [];
     this.#idBytes = 0;
-    return { confirmed: standing, unsettled };
+    const confirmed = await explainDifferences(this.#source, this.#target, standing, signal);
+    return { confirmed, unsettled };
   }
 
   async #lookAgain(

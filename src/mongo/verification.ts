@@ -79,6 +79,7 @@ export class Verification {
         ids: part.map(({ id }) => id),
         kinds: part.map(({ kind }) => kind),
         fields: part.map(({ field }) => field ?? null),
+        whats: part.map(({ what }) => what ?? null),
       });
       at += part.length;
     }
@@ -102,11 +103,13 @@ export class Verification {
         const key = decode(entry.get('_id')) as Document;
         const kinds = decode(entry.get('kinds')) as DifferenceKind[];
         const names = (decode(entry.get('fields')) ?? []) as (string | null)[];
+        const whats = (decode(entry.get('whats')) ?? []) as (string | null)[];
         const ids = [...fields(entry.get('ids')?.bytes ?? BSON.serialize({})).values()];
         const differences = ids.map((id, index): DocumentDifference => ({
           id,
           kind: kinds[index] ?? 'differs',
           field: names[index] ?? undefined,
+          what: whats[index] ?? undefined,
         }));
         const partition = Number(key['open']);
         open.set(partition, [...(open.get(partition) ?? []), ...differences]);
@@ -126,10 +129,11 @@ export function summariseDifferences(
     differing: count('differs'),
     missing: count('missing'),
     extra: count('extra'),
-    first: differences.slice(0, SHOWN).map(({ id, kind, field }) => ({
+    first: differences.slice(0, SHOWN).map(({ id, kind, field, what }) => ({
       id: showId(id),
       kind,
       ...(field !== undefined && { field }),
+      ...(what !== undefined && { what }),
     })),
   };
 }

@@ -4,6 +4,7 @@ import {
   type Compared,
   compareDocuments,
   compareIds,
+  explainDifferences,
   type DocumentDifference,
   type Side,
 } from './compare.js';
@@ -128,7 +129,7 @@ export class Verifier {
       standing = again.filter((difference) => isSame(difference, before.get(difference.id.key)));
       touch();
     }
-    return standing;
+    return explainDifferences(source, target, standing, signal);
   }
 
   async #addOpen(differences: readonly DocumentDifference[]): Promise<void> {
@@ -185,6 +186,8 @@ export function distinct(ids: readonly RawValue[]): readonly RawValue[] {
 
 function isSame(one: DocumentDifference, other: DocumentDifference | undefined): boolean {
   return (
-    other?.kind === one.kind && other.field === one.field && other.sourceHash === one.sourceHash
+    other !== undefined &&
+    other.sourceHash === one.sourceHash &&
+    other.targetHash === one.targetHash
   );
 }
