@@ -70,19 +70,16 @@ export async function writeExactly(
   for (const part of chunks(documents, ({ document }) => document.length, limits)) {
     // Nobody knows here whether the target's document has a name twice. In a capped collection a delete
     // costs the natural order, and is done only where the new document has one.
-    const first = part.filter(
+    const stale = part.filter(
       ({ document }) => needsPipeline(document) && (!target.capped || hasDoubledName(document)),
     );
+    const ids = stale.map(({ id }) => id);
     const steps: Step[] = [
+      ...[...chunks(ids, ({ bytes }) => bytes.length, idLimits)].map((some) =>
+        deletion(target, some),
+      ),
       { command: { update: target.collection }, field: 'updates', list: part.map(exactUpdate) },
     ];
-    if (first.length > 0)
-      steps.unshift(
-        deletion(
-          target,
-          first.map(({ id }) => id),
-        ),
-      );
     await inFencedTransaction(target, steps);
   }
 }

@@ -28,6 +28,7 @@ interface Running {
 
 const MEGABYTE = 1024 * 1024;
 const SAY_EVERY_MS = 15_000;
+
 /**
  * One soak in an environment that may have had others: loads the collections, migrates them all at the same
  * time while they change, cuts over, and compares.
