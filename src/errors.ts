@@ -12,6 +12,7 @@ export const errorTypes = {
   eventTooLarge: 'ChangeEventTooLarge',
   fenced: 'Fenced',
   cutoverRefused: 'CutoverRefused',
+  tooManyDifferences: 'TooManyDifferences',
   diskFull: 'DiskFull',
   toolFailed: 'ToolFailed',
   controlLost: 'ControlDocumentLost',

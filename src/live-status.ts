@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Payload, PayloadCodec } from '@temporalio/common';
+import { uncomparedSeconds } from './blockers.js';
 import type { Connections } from './connections.js';
 import { open } from './activities/context.js';
 import { measureBuffer } from './mongo/buffer.js';
@@ -173,6 +174,7 @@ function describeControl(
       applied: document && appliedAsOf(document)?.toISOString(),
       verified: document?.verify?.asOf?.toISOString(),
     },
+    uncomparedSeconds: uncomparedSeconds(document?.replay.asOf, document?.verify?.asOf),
     oplogHours: capture?.oplogHours,
     shape: document?.shape?.left ?? [],
   };

@@ -53,26 +53,17 @@ export async function cutover(
       await using session = opened.target.client.startSession({ causalConsistency: false });
       const held = await takeOverReplay(opened.control, session, () => opened.control.hold());
       if (!held) return { refused: [shapeBlocker([{ what: 'a change that is under way' }])] };
-      let outcome: CutoverOutcome | undefined;
-      try {
-        const context = finalContext(opened, catalogue, pulse);
-        outcome = await cutOver({
-          opened,
-          deps,
-          migration,
-          force,
-          held,
-          session,
-          context,
-          status,
-          pulse,
-        });
-        return outcome;
-      } finally {
-        // Until a successor holds again, the migration must not stand still.
-        const isDone = outcome !== undefined && 'done' in outcome;
-        if (!isDone) await opened.control.release(held.replay.epoch).catch(() => undefined);
-      }
+      // Until a successor holds again, the migration must not stand still.
+      const release = () => opened.control.release(held.replay.epoch);
+      const context = finalContext(opened, catalogue, pulse);
+      const cut = { opened, deps, migration, force, held, session, context, status, pulse };
+      const outcome = await cutOver(cut).catch(async (error: unknown) => {
+        await release().catch(() => undefined);
+        throw error;
+      });
+      // A refusal that left everything standing would be worse than another try.
+      if ('refused' in outcome) await release();
+      return outcome;
     },
   );
 }

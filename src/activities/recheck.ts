@@ -2,8 +2,9 @@ import type { Timestamp } from 'mongodb';
 import type { Migration } from '../migration.js';
 import { compareIds, explainDifferences, type DocumentDifference } from '../mongo/compare.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
+import type { RawValue } from '../mongo/raw.js';
 import { Verification } from '../mongo/verification.js';
-import { distinct, readUncompared } from '../mongo/verifier.js';
+import { readUncompared } from '../mongo/verifier.js';
 import type { ActivityDependencies, Opened, Pulse } from './context.js';
 import { sourceOf, targetOf } from './verify.js';
 
@@ -18,26 +19,30 @@ export async function recheck(
   { runId, options }: Migration,
   fence: Timestamp,
   force: readonly string[],
-  { signal }: Pick<Pulse, 'signal'>,
+  { signal, touch }: Pulse,
 ): Promise<{ differences: readonly DocumentDifference[]; rechecked: number }> {
   const { control, source, sourceCollection, target, targetCollection } = opened;
+  const sides = [sourceOf(opened), targetOf(opened)] as const;
   const verification = new Verification(target, targetCollection, runId);
+  // In this order: what the comparison finds meanwhile is in the one or in the other.
+  const state = await control.read();
   const known = [...(await verification.open()).values()].flat().map(({ id }) => id);
-  const changed = force.includes('verification')
-    ? []
-    : await readUncompared(targetOf(opened), await control.read(), signal);
-  const ids = distinct([...known, ...changed]);
-  const found = await compareIds(sourceOf(opened), targetOf(opened), ids, signal);
-  if (found.length === 0) return { differences: [], rechecked: ids.length };
-  const late = new Set<string>();
+  const found = new Map<string, DocumentDifference>();
+  let rechecked = 0;
+  const compare = async (ids: readonly RawValue[]): Promise<void> => {
+    const differences = await compareIds(...sides, ids, signal);
+    for (const difference of differences) found.set(difference.id.key, difference);
+    rechecked += ids.length;
+    touch();
+  };
+  await compare(known);
+  if (!force.includes('verification')) {
+    for await (const ids of readUncompared(sides[1], state, signal)) await compare(ids);
+  }
+  if (found.size === 0) return { differences: [], rechecked };
   const pinned = await deps.connections.pinned(options.source);
   const db = pinned.db(source.databaseName);
-  await readWritesAfter(db, sourceCollection, fence, signal, (id) => late.add(id.key));
-  const differences = await explainDifferences(
-    sourceOf(opened),
-    targetOf(opened),
-    found.filter(({ id }) => !late.has(id.key)),
-    signal,
-  );
-  return { differences, rechecked: ids.length };
+  await readWritesAfter(db, sourceCollection, fence, signal, (id) => found.delete(id.key));
+  const differences = await explainDifferences(...sides, [...found.values()], signal);
+  return { differences, rechecked };
 }

@@ -61,6 +61,9 @@ export async function readShape(
   return { source: wanted, features, steps: steps.filter(({ what }) => !same.has(what)) };
 }
 
+/** IndexOptionsConflict and IndexKeySpecsConflict: any other error says nothing about the index. */
+const OTHER_INDEX: readonly (number | string)[] = [85, 86];
+
 /** Whether the server takes an index for the one of its name that is there. Builds nothing. */
 async function isTakenFor(
   target: Db,
@@ -73,8 +76,9 @@ async function isTakenFor(
     await runCommand(target, command, { signal });
     return true;
   } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return false;
+    const code = errorCode(error);
+    if (code !== undefined && OTHER_INDEX.includes(code)) return false;
+    throw error;
   }
 }
 

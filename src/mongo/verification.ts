@@ -1,4 +1,4 @@
-import { BSON, type Collection, type Db, type Document } from 'mongodb';
+import { BSON, type Collection, type Db, type Document, ObjectId } from 'mongodb';
 import type { DifferenceSummary } from '../migration.js';
 import { CONTROL_COLLECTION } from '../names.js';
 import { type DocumentDifference, type DifferenceKind, showId } from './compare.js';
@@ -63,18 +63,17 @@ export class Verification {
     );
   }
 
-  /** Replaces the open differences of a partition. */
+  /**
+   * Replaces the open differences of a partition. The new ones are there before the old ones go: a
+   * crash or a reader in between finds too many, never too few.
+   */
   async replaceOpen(partition: number, differences: readonly DocumentDifference[]): Promise<void> {
-    await this.#collection.deleteMany({
-      '_id.collection': this.#name,
-      '_id.open': partition,
-      runId: this.#runId,
-    });
+    const set = new ObjectId();
     const limits = { ...idLimits, items: IDS_PER_DOCUMENT };
     let at = 0;
     for (const part of chunks(differences, ({ id }) => id.bytes.length, limits)) {
       await this.#collection.insertOne({
-        _id: { collection: this.#name, open: partition, part: at },
+        _id: { collection: this.#name, open: partition, set, part: at },
         runId: this.#runId,
         ids: part.map(({ id }) => id),
         kinds: part.map(({ kind }) => kind),
@@ -83,11 +82,17 @@ export class Verification {
       });
       at += part.length;
     }
+    await this.#collection.deleteMany({
+      '_id.collection': this.#name,
+      '_id.open': partition,
+      '_id.set': { $ne: set },
+      runId: this.#runId,
+    });
   }
 
   /** The open differences of all partitions, with the exact bytes of their `_id`s. */
   async open(): Promise<Map<number, DocumentDifference[]>> {
-    const open = new Map<number, DocumentDifference[]>();
+    const open = new Map<number, Map<string, DocumentDifference>>();
     await using found = await RawCursor.open(this.#db, {
       find: CONTROL_COLLECTION,
       filter: {
@@ -112,10 +117,12 @@ export class Verification {
           what: whats[index] ?? undefined,
         }));
         const partition = Number(key['open']);
-        open.set(partition, [...(open.get(partition) ?? []), ...differences]);
+        const known = open.get(partition) ?? new Map<string, DocumentDifference>();
+        for (const difference of differences) known.set(difference.id.key, difference);
+        open.set(partition, known);
       }
     }
-    return open;
+    return new Map([...open].map(([partition, known]) => [partition, [...known.values()]]));
   }
 }
 

@@ -5,9 +5,11 @@ import {
   compareDocuments,
   compareIds,
   explainDifferences,
+  MAX_DIFFERENCES,
   type DocumentDifference,
   type Side,
 } from './compare.js';
+import { errorTypes, TransientError } from '../errors.js';
 import { type Control, type ControlDocument, FencedError } from './control.js';
 import type { CopyPlan } from './copy-plan.js';
 import { readOperationTime } from './operation-time.js';
@@ -18,6 +20,8 @@ import { timestampMs, tokenTime } from './token.js';
 import { CHANGED, type Verification, type VerifiedPartition } from './verification.js';
 
 const POLL_MS = 250;
+/** Between two looks for changed documents while a partition is compared, in ms. */
+const FOLLOW_MS = 1_000;
 /** Changes whose documents are compared in one go. */
 const FOLLOW_LIMITS = { events: 10_000, bytes: Number.POSITIVE_INFINITY };
 /** Times that a difference has to be found again, each after replay has passed the last look. */
@@ -52,38 +56,56 @@ export class Verifier {
     this.#context = context;
   }
 
-  /** Compares one partition of the copy's plan and records what it has found. */
+  /**
+   * Compares one partition of the copy's plan and records what it has found. Changes are followed
+   * beside it: what waits for its comparison waits in the buffer, and a cutover for it.
+   * @throws TransientError when more differs than is worth keeping; what was found is recorded.
+   */
   async comparePartition(
     index: number,
     onProgress: (compared: Compared) => void,
   ): Promise<VerifiedPartition> {
     const { source, target, plan, verification, signal, touch } = this.#context;
     const filter = partitionFilter(await plan.get(index));
-    const { compared, differences } = await compareDocuments(
+    let followedAt = Date.now();
+    const { compared, differences, isWhole } = await compareDocuments(
       source,
       target,
       filter,
       signal,
-      (read) => {
+      async (read) => {
         touch();
         onProgress(read);
+        if (Date.now() - followedAt < FOLLOW_MS) return;
+        await this.follow();
+        followedAt = Date.now();
       },
     );
     const standing = await this.#confirm(differences.map(({ id }) => id));
     await this.#checkEpoch();
+    if (!isWhole) {
+      if (standing.length > 0) await verification.replaceOpen(index, standing);
+      throw new TransientError(
+        errorTypes.tooManyDifferences,
+        `more than ${MAX_DIFFERENCES} documents differ in one part of the collection: something other ` +
+          'than this migration writes to the target, or the replay lags far behind',
+      );
+    }
     await verification.record(index, compared, standing);
     return compared;
   }
 
-  /** Compares the documents of all changes that are applied and were not compared yet. */
+  /**
+   * Compares the documents of all changes that are applied by now and were not compared yet.
+   * @returns how many.
+   */
   async follow(): Promise<number> {
     const { control, epoch, target, signal, touch } = this.#context;
+    const { replay, verify } = await control.read();
+    const upTo = replay.through ?? '';
+    let after = verify?.through;
     let documents = 0;
-    for (;;) {
-      const { replay, verify } = await control.read();
-      const after = verify?.through;
-      const upTo = replay.through;
-      if (after === undefined || upTo === undefined || upTo <= after) return documents;
+    while (after !== undefined && after < upTo) {
       const range = await readRange(
         target.db,
         target.collection,
@@ -100,8 +122,10 @@ export class Verifier {
       const asOf = range.last ? (replay.asOf ?? end) : end;
       // What was found is recorded: from here on the buffer may forget these changes.
       await control.advance('verify', epoch, { through: range.end, asOf });
+      after = range.end;
       touch();
     }
+    return documents;
   }
 
   /** Looks again at the differences that are known; those that are gone are forgotten. */
@@ -161,26 +185,24 @@ export class Verifier {
 }
 
 /**
- * `_id`s of the documents whose changes are applied and were not compared yet.
- * @returns nothing when the comparison has not begun.
+ * Gives the `_id`s of the documents whose changes are applied and were not compared yet, some
+ * thousands at a time; none when the comparison has not begun.
  */
-export async function readUncompared(
+export async function* readUncompared(
   { db, collection }: Side,
   { replay, verify }: Pick<ControlDocument, 'replay' | 'verify'>,
   signal: AbortSignal,
-): Promise<readonly RawValue[]> {
-  const ids: RawValue[] = [];
+): AsyncGenerator<readonly RawValue[]> {
   let after = verify?.through;
   while (after !== undefined && replay.through !== undefined && after < replay.through) {
     const range = await readRange(db, collection, after, replay.through, FOLLOW_LIMITS, signal);
-    ids.push(...range.changes.map(({ id }) => id));
+    yield distinct(range.changes.map(({ id }) => id));
     after = range.end;
   }
-  return distinct(ids);
 }
 
 /** The same `_id`s, each once. */
-export function distinct(ids: readonly RawValue[]): readonly RawValue[] {
+function distinct(ids: readonly RawValue[]): readonly RawValue[] {
   return [...new Map(ids.map((id) => [id.key, id])).values()];
 }
 

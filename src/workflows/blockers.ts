@@ -1,4 +1,4 @@
-import { shapeBlocker, uncomparedSeconds, verificationBehind } from '../blockers.js';
+import { shapeBlocker, verificationBehind } from '../blockers.js';
 import type { Blocker, Migration } from '../migration.js';
 import { isFinal } from './phases.js';
 import type { Live, MigrationState } from './status.js';
@@ -44,11 +44,8 @@ export function allBlockers(
   if (live.shape && live.shape.length > 0) blockers.push(shapeBlocker(live.shape));
   if (live.stalled)
     blockers.push({ code: 'stalled', message: 'capture has not been heard of for 30 s' });
-  const { applied, verified } = live.positions;
-  const uncompared =
-    applied && verified ? uncomparedSeconds(new Date(applied), new Date(verified)) : undefined;
-  if (state.verification === 'done' && uncompared !== undefined) {
-    blockers.push(verificationBehind(uncompared));
+  if (state.verification === 'done' && live.uncomparedSeconds !== undefined) {
+    blockers.push(verificationBehind(live.uncomparedSeconds));
   }
   const { maxLagSeconds } = migration.options;
   if (live.lagSeconds === undefined || live.lagSeconds > maxLagSeconds) {

@@ -76,6 +76,8 @@ export interface Live {
     readonly copiedPartitions: number;
   };
   readonly verified: Amount;
+  /** Seconds by which the comparison of changed documents is behind the replay, where that is much. */
+  readonly uncomparedSeconds?: number | undefined;
   /** Differences that are known now. */
   readonly differences: DifferenceSummary;
   /** Indexes and options of the source that are not at the target yet, and why where it refuses. */

@@ -13,6 +13,7 @@ it('the types of failures never change', () => {
     eventTooLarge: 'ChangeEventTooLarge',
     fenced: 'Fenced',
     cutoverRefused: 'CutoverRefused',
+    tooManyDifferences: 'TooManyDifferences',
     diskFull: 'DiskFull',
     toolFailed: 'ToolFailed',
     controlLost: 'ControlDocumentLost',

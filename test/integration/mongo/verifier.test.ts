@@ -4,7 +4,7 @@ import { FencedError } from '../../../src/mongo/control.js';
 import { CHANGED, Verification } from '../../../src/mongo/verification.js';
 import { replayRanges } from '../../../src/mongo/replay-loop.js';
 import { readUncompared, Verifier } from '../../../src/mongo/verifier.js';
-import { keyOf } from '../../helpers/bson.js';
+import { keyOf, rawOf } from '../../helpers/bson.js';
 import { DataPath, TestMongo } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
@@ -136,12 +136,14 @@ describe('the comparison of documents that change', () => {
     await replayUntilIdle();
     expect(await path.changes()).toHaveLength(2);
     await path.copy.deleteOne({ _id: new Int32(1) });
-    const ids = await readUncompared(
+    const left = readUncompared(
       { db: path.target, collection: path.name },
       await path.control.read(),
       new AbortController().signal,
     );
-    expect(ids.map(({ bytes }) => bytes[0])).toEqual([1, 2]);
+    const ids: (number | undefined)[] = [];
+    for await (const some of left) ids.push(...some.map(({ bytes }) => bytes[0]));
+    expect(ids).toEqual([1, 2]);
     const successor = await takeUp();
     await withReplay(() => successor.follow());
     expect(await open(CHANGED)).toEqual([{ id: 1, kind: 'missing', field: undefined }]);
@@ -162,6 +164,51 @@ describe('the comparison of documents that change', () => {
     await path.orders.updateOne({}, { $set: { a: 2 } });
     await path.follow();
     await expect(withReplay(() => verifier.follow())).rejects.toThrow(FencedError);
+  });
+});
+
+describe('the comparison of documents that never hold still', () => {
+  it('ends, and finds no difference', async () => {
+    await path.orders.insertMany([1, 2].map((n) => ({ _id: new Int32(n), a: 1 })));
+    await path.follow();
+    const verifier = await takeUp();
+    const over = new AbortController();
+    const writing = (async () => {
+      while (!over.signal.aborted) await path.orders.updateMany({}, { $inc: { a: 1 } });
+    })();
+    await withReplay(async () => {
+      for (let round = 0; round < 3; round++) await verifier.follow();
+      await verifier.comparePartition(0, () => undefined);
+    });
+    over.abort();
+    await writing;
+    expect(await verification.open()).toEqual(new Map());
+  });
+});
+
+describe('known differences', () => {
+  const difference = (n: number) => ({ id: rawOf(new Int32(n)), kind: 'differs' as const });
+
+  it('are replaced, those of one partition at a time', async () => {
+    await verification.replaceOpen(0, [difference(1), difference(2)]);
+    await verification.replaceOpen(1, [difference(3)]);
+    await verification.replaceOpen(0, [difference(2)]);
+    expect(await open(0)).toEqual([{ id: 2, kind: 'differs', field: undefined }]);
+    expect(await open(1)).toHaveLength(1);
+    await verification.replaceOpen(1, []);
+    expect(await open(1)).toEqual([]);
+  });
+
+  it('are recorded when they are too many to go on, and block', async () => {
+    const many = Array.from({ length: 50_100 }, (_, n) => ({ _id: new Int32(n) }));
+    await path.orders.insertMany(many);
+    await path.follow();
+    await path.copy.deleteMany({});
+    const verifier = await takeUp();
+    const comparing = withReplay(() => verifier.comparePartition(0, () => undefined));
+    await expect(comparing).rejects.toThrow('more than 50000 documents differ');
+    expect(await open(0)).toHaveLength(50_000);
+    expect(await verification.partitions()).toEqual(new Map());
   });
 });
 
