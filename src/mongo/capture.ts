@@ -40,7 +40,7 @@ export interface CaptureOptions {
   readonly start: ResumeToken;
   /** Stop once all events up to this cluster time are in the buffer. Without it: never. */
   readonly until?: Timestamp;
-  /** Keep a document where its first change stands, as the natural order of a capped collection. */
+  /** Keep a document's first change beside its last: it says where it stands in a capped collection. */
   readonly natural: boolean;
   /** Longest wait for new events per request, in ms. */
   readonly maxAwaitMs: number;
@@ -163,8 +163,13 @@ async function storeChanges(
 ): Promise<{ events: number; buffered: number; bytes: number }> {
   // One event per document is enough: the document is read after all of them.
   const last = new Map<string, ChangeEvent>();
+  // Where order counts the first one too, which says where the document stands. Not the first alone: an
+  // attempt that was lost may have buffered that event with an older document, and then it stays so.
+  const first = new Map<string, ChangeEvent>();
   for (const event of events) {
-    if (event.id && !(natural && last.has(event.id.key))) last.set(event.id.key, event);
+    if (!event.id) continue;
+    if (natural && !first.has(event.id.key)) first.set(event.id.key, event);
+    last.set(event.id.key, event);
   }
   const writer = new ChangeWriter(buffer, signal);
   const time = events.at(-1)?.time;
@@ -192,6 +197,8 @@ async function storeChanges(
         // An `_id` that is equal but not the same in bytes is another document, with its own event.
         if (!event) continue;
         wanted.delete(key);
+        const earlier = first.get(key);
+        if (earlier && earlier !== event) await writer.add(earlier, document);
         await writer.add(event, document);
       }
     }
