@@ -4,7 +4,7 @@ import { uncomparedSeconds } from './blockers.js';
 import type { Connections } from './connections.js';
 import { open } from './activities/context.js';
 import { measureBuffer } from './mongo/buffer.js';
-import type { ControlDocument } from './mongo/control.js';
+import type { ControlDocument } from './mongo/control-document.js';
 import type { CopySummary } from './mongo/copy-plan.js';
 import { appliedAsOf, isStalled, lagSeconds } from './mongo/lag.js';
 import { summariseDifferences, Verification } from './mongo/verification.js';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { isForced, uncomparedSeconds, verificationBehind } from '../blockers.js';
 import type { Blocker, Migration } from '../migration.js';
-import type { ControlDocument } from '../mongo/control.js';
+import type { ControlDocument } from '../mongo/control-document.js';
 import { isStalled, lagSeconds } from '../mongo/lag.js';
 import type { Opened, Pulse } from './context.js';
 

@@ -6,7 +6,7 @@ import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
 import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
 import { compareCatalogues } from '../mongo/catalogue-difference.js';
-import type { ControlDocument } from '../mongo/control.js';
+import type { ControlDocument } from '../mongo/control-document.js';
 import { convertUnique, enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
 import { readOperationTime } from '../mongo/operation-time.js';

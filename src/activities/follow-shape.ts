@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { Migration } from '../migration.js';
-import type { ShapeDifference } from '../mongo/control.js';
+import type { ShapeDifference } from '../mongo/control-document.js';
 import { ShapeFollower } from '../mongo/shape-follower.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
 import { shapeFeatures } from './settle-shape.js';

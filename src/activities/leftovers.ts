@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Db, Document } from 'mongodb';
 import type { Migration } from '../migration.js';
-import { CONTROL_KIND } from '../mongo/control.js';
+import { CONTROL_KIND } from '../mongo/control-document.js';
 import { removeControl } from '../mongo/control-collection.js';
 import { bufferName, CONTROL_COLLECTION, stagingName } from '../names.js';
 import { type ActivityDependencies, open } from './context.js';

@@ -1,5 +1,5 @@
 import type { Migration } from '../migration.js';
-import type { ControlDocument } from '../mongo/control.js';
+import type { ControlDocument } from '../mongo/control-document.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { takeOverReplay } from '../mongo/takeover.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';

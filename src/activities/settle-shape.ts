@@ -3,7 +3,7 @@ import { MongoServerError } from 'mongodb';
 import { shapeBlocker } from '../blockers.js';
 import type { Blocker, Migration, Traits } from '../migration.js';
 import type { Catalogue } from '../mongo/catalogue.js';
-import type { ShapeDifference } from '../mongo/control.js';
+import type { ShapeDifference } from '../mongo/control-document.js';
 import type { FinalFeatures } from '../mongo/final-plan.js';
 import { carryStep, readShape, type ShapeNow } from '../mongo/shape.js';
 import type { ShapeFeatures } from '../mongo/shape-plan.js';

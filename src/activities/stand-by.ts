@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Control, type ControlDocument, FencedError, type Role } from '../mongo/control.js';
+import { type Control, FencedError } from '../mongo/control.js';
+import type { ControlDocument, Role } from '../mongo/control-document.js';
 import type { Pulse } from './context.js';
 
 const POLL_MS = 250;

@@ -1,4 +1,4 @@
-import type { ControlDocument } from './control.js';
+import type { ControlDocument } from './control-document.js';
 
 /** Capture writes at least every two seconds, also on an idle source. */
 const FRESH_MS = 5_000;

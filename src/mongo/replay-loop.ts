@@ -1,4 +1,5 @@
-import { FencedError, type ReplayState } from './control.js';
+import { FencedError } from './control.js';
+import type { ReplayState } from './control-document.js';
 import { readRange } from './range.js';
 import { Rate } from './rate.js';
 import { applyRange, pruneBuffer, type ReplayTarget } from './replay.js';

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoServerError, type UUID } from 'mongodb';
 import { errorCode } from './catalogue.js';
-import { type Control, FencedError, type ShapeDifference } from './control.js';
+import { type Control, FencedError } from './control.js';
+import type { ShapeDifference } from './control-document.js';
 import { carryStep, readShape, type ShapeSides } from './shape.js';
 import type { ShapeFeatures, ShapeStep } from './shape-plan.js';
 

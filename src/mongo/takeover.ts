@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientSession, Db, Document } from 'mongodb';
-import type { Control, ControlDocument } from './control.js';
+import type { Control } from './control.js';
+import type { ControlDocument } from './control-document.js';
 import { runCommand } from './raw.js';
 
 /** A `$merge` ends by itself after this, should nobody be permitted to end it (ms). */

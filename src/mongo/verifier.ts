@@ -10,7 +10,8 @@ import {
   type Side,
 } from './compare.js';
 import { errorTypes, TransientError } from '../errors.js';
-import { type Control, type ControlDocument, FencedError } from './control.js';
+import { type Control, FencedError } from './control.js';
+import type { ControlDocument } from './control-document.js';
 import type { CopyPlan } from './copy-plan.js';
 import { readOperationTime } from './operation-time.js';
 import { partitionFilter } from './partitions.js';

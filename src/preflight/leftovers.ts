@@ -1,5 +1,5 @@
 import type { Db, Document } from 'mongodb';
-import { CONTROL_KIND } from '../mongo/control.js';
+import { CONTROL_KIND } from '../mongo/control-document.js';
 import { bufferName, CONTROL_COLLECTION, parseNamespace, stagingName } from '../names.js';
 import type { Findings, PreflightContext, RunId } from './report.js';
 

@@ -2,7 +2,8 @@ import { type Collection, type Db, type Document, MongoClient, type Timestamp } 
 import { type ReplicaSet, startReplicaSet } from '../../embedded/index.js';
 import { Buffered, collectionUuid, createBuffer } from '../../src/mongo/buffer.js';
 import { captureChanges, type CaptureCommit, readStartToken } from '../../src/mongo/capture.js';
-import { Control, type ControlDocument } from '../../src/mongo/control.js';
+import { Control } from '../../src/mongo/control.js';
+import type { ControlDocument } from '../../src/mongo/control-document.js';
 import { asBuffer, fields, idOf } from '../../src/mongo/raw.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
 import { replayRanges } from '../../src/mongo/replay-loop.js';

@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { MongoClient, type Db } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startReplicaSet } from '../../embedded/index.js';
-import { CONTROL_KIND } from '../../src/mongo/control.js';
+import { CONTROL_KIND } from '../../src/mongo/control-document.js';
 import { parseMigrateCollection } from '../../src/options.js';
 import {
   preflight,

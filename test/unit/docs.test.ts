@@ -120,6 +120,18 @@ describe('docs/errors.md', () => {
   });
 });
 
+describe('docs/exactness.md', () => {
+  it('names tests that exist', () => {
+    const rows = tableBelow(read('docs/exactness.md'), 'What would break it');
+    expect(rows.length).toBeGreaterThan(20);
+    const missing = rows.filter((row) => {
+      const [, file = '', title = ''] = /^`(.+?)`: (.+)$/.exec(row[2] ?? '') ?? [];
+      return file === '' || !existsSync(join(ROOT, file)) || !read(file).includes(title);
+    });
+    expect(missing).toEqual([]);
+  });
+});
+
 describe('docs/status.md', () => {
   const page = read('docs/status.md');
   const options = migrateCollectionInput.parse({ source: 'a', target: 'b', namespace: 'c.d' });

@@ -1,0 +1,107 @@
+import type { Document, Timestamp, UUID } from 'mongodb';
+import type { ResumeToken } from './token.js';
+
+/** Marks documents of `cdc` as ours. */
+export const CONTROL_KIND = 'changestream-migration';
+
+/** The activities that go on for as long as the migration runs. */
+export type Role = 'capture' | 'replay' | 'verify' | 'shape';
+
+/** Where capture stands. Rates are events per second over the last seconds. */
+export interface CaptureState {
+  readonly epoch: number;
+  /** From here a new attempt goes on. All events up to here are in the buffer, by majority. */
+  readonly through?: ResumeToken;
+  /** Cluster time of `through`. */
+  readonly time?: Timestamp;
+  /** When it last moved or last heard from the source that nothing is new. */
+  readonly at?: Date;
+  /** Wall-clock time up to which the source's changes are in the buffer, and have been read. */
+  readonly asOf?: Date;
+  readonly readAsOf?: Date;
+  /** Events read from the stream. */
+  readonly events: number;
+  /** Of them, those kept: the last per document and batch. */
+  readonly buffered: number;
+  /** Bytes written to the buffer. */
+  readonly bytes: number;
+  readonly rate: number;
+  /** Hours of change stream history that the source still holds. */
+  readonly oplogHours?: number;
+}
+
+/** Where replay stands. */
+export interface ReplayState {
+  readonly epoch: number;
+  /** All buffered events up to this token's `_data` are in the target, by majority. */
+  readonly through?: string;
+  readonly time?: Timestamp;
+  readonly at?: Date;
+  /** Wall-clock time up to which the source's changes are applied. */
+  readonly asOf?: Date;
+  /** Buffered events applied. */
+  readonly events: number;
+  readonly rate: number;
+  /** Server session of the attempt that has the epoch, so that a successor can end it. */
+  readonly session?: Document;
+}
+
+/** Where the comparison of changed documents stands. */
+export interface VerifyState {
+  readonly epoch: number;
+  /** Every document changed up to this token's `_data` was compared after its change was applied. */
+  readonly through?: string;
+  /** Wall-clock time up to which that is so. */
+  readonly asOf?: Date;
+  readonly at?: Date;
+}
+
+/** Something in which the target's indexes or options differ from the source's. */
+export interface ShapeDifference {
+  /** `index "total_1"`, `option "size"`. */
+  readonly what: string;
+  /** Why the target does not take it, where it has been tried. */
+  readonly problem?: string;
+}
+
+/** Where the carrying of indexes and options stands. */
+export interface ShapeState {
+  readonly epoch: number;
+  readonly at?: Date;
+  /** UUID of the source collection; one of another UUID is another collection. */
+  readonly sourceUuid?: UUID;
+  /** What is not at the target yet. */
+  readonly left?: readonly ShapeDifference[];
+  /**
+   * A statement that takes something away at the target, from before it is sent until it is known
+   * to have ended. No cutover begins meanwhile: it could come after what the cutover does.
+   */
+  readonly change?: { readonly what: string; readonly at: Date } | null;
+}
+
+/** The control document: the whole durable state of one migration, in the target's `cdc`. */
+export interface ControlDocument {
+  /** Name of the target collection. */
+  readonly _id: string;
+  readonly kind: typeof CONTROL_KIND;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly source: string;
+  readonly namespace: string;
+  readonly startedAt: Date;
+  readonly startToken?: ResumeToken;
+  readonly bufferUuid?: UUID;
+  readonly stagingUuid?: UUID;
+  /** Set once the staging collection has its final name. */
+  readonly renamed?: boolean;
+  /** While the cutover holds the migration, all roles stand by. */
+  readonly holder?: 'cutover';
+  /** The source's cluster time up to which a cutover has brought everything over. */
+  readonly fence?: Timestamp;
+  readonly capture: CaptureState;
+  readonly replay: ReplayState;
+  /** Missing until the comparison begins. */
+  readonly verify?: VerifyState;
+  /** Missing until the step `followShape` has begun. */
+  readonly shape?: ShapeState;
+}
