@@ -10,8 +10,11 @@ const POLL_MS = 250;
 const FOLLOW_MS = 1_000;
 /** Between two looks at differences that are known. */
 const LOOK_AGAIN_MS = 5_000;
-/** Rest between two comparisons of everything: so many times what the last one took, in ms at least. */
-const REST = { times: 10, leastMs: 10_000 };
+/**
+ * Rest between two comparisons of everything: so many times what the last one took, and at least so
+ * long, in ms. The least one doubles each time, because many idle migrations may share a worker.
+ */
+const REST = { times: 10, leastMs: 10_000, mostLeastMs: 60_000 };
 
 /** Heartbeat details of verification. */
 interface VerifyStatus {
@@ -94,7 +97,8 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
       const verifier = await takeUp(opened, verification, pulse);
       const total = await opened.plan.count();
       let [partition, spentMs] = [0, 0];
-      let passAt = Date.now() + REST.leastMs;
+      let { leastMs } = REST;
+      let passAt = Date.now() + leastMs;
       let lookAt = Date.now() + LOOK_AGAIN_MS;
       for (;;) {
         pulse.touch();
@@ -113,7 +117,8 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
         status.documents += documents;
         partition = (partition + 1) % total;
         if (partition > 0) continue;
-        passAt = Date.now() + Math.max(REST.leastMs, REST.times * spentMs);
+        leastMs = Math.min(REST.mostLeastMs, leastMs * 2);
+        passAt = Date.now() + Math.max(leastMs, REST.times * spentMs);
         spentMs = 0;
       }
     },
