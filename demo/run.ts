@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { displayFor } from './display.js';
 import { interruption, Interrupted } from './interruption.js';
 import { Stage } from './stage.js';
 
 /** Says how good it was, or goes on for ever once it has noted that in the stage. */
 export type Story = (stage: Stage) => Promise<boolean>;
+
+const SIGNAL_MS = 100;
 
 /**
  * Tells a story and cleans up after it, however it ends: by itself, by a failure, or by a signal.
@@ -19,8 +22,10 @@ export async function run(story: Story): Promise<number> {
   try {
     const isGood = await Promise.race([story(stage), stage.failed, interrupted]);
     exitCode = isGood ? 0 : 1;
-  } catch (error) {
+  } catch (failure) {
     stage.display.close();
+    // Ctrl-C reaches the children too: what they fail with may come before the signal does.
+    const error = await Promise.race([interrupted.catch(itself), sleep(SIGNAL_MS, failure)]);
     if (error instanceof Interrupted) {
       exitCode = stage.isProven ? 0 : error.exitCode;
       write(`\n${error.message}: stopping everything.`);
@@ -37,6 +42,10 @@ export async function run(story: Story): Promise<number> {
     exitCode ||= 1;
   }
   return exitCode;
+}
+
+function itself(error: unknown): unknown {
+  return error;
 }
 
 async function explain(error: unknown, { logTail }: Stage): Promise<void> {

@@ -1,11 +1,18 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+
+/**
+ * Where a tool's private folder is: beside the file that it writes or reads. A worker that is killed
+ * before its tool runs leaves the folder behind, and there the clean-up of the migration finds it.
+ */
+export function privatePrefix(file: string): string {
+  return join(dirname(file), 'private-');
+}
 
 /** Runs `work` with a new folder that only this user can enter (0700), and removes it after. */
 export async function withPrivateFolder<Result>(
   work: (folder: string) => Promise<Result>,
-  prefix = join(tmpdir(), 'changestream-migration-'),
+  prefix: string,
 ): Promise<Result> {
   const folder = await mkdtemp(prefix);
   try {

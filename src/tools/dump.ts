@@ -1,7 +1,12 @@
 import { chmod, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { dumpArguments, type ToolNamespace } from './arguments.js';
-import { withPrivateFolder, writeConfigFile, writePrivateFile } from './config-file.js';
+import {
+  privatePrefix,
+  withPrivateFolder,
+  writeConfigFile,
+  writePrivateFile,
+} from './config-file.js';
 import { runTool } from './process.js';
 import { ToolError } from './tool-error.js';
 import { passwordOf, toolUri } from './tool-uri.js';
@@ -61,7 +66,7 @@ export async function dumpPartition(options: DumpOptions): Promise<DumpResult> {
         ? await dumpCompressed(options, files)
         : await dumpRaw(options, files);
       return { documents, ...(await fileSize(options)) };
-    });
+    }, privatePrefix(options.file));
   } catch (error) {
     await rm(options.file, { force: true });
     throw error;

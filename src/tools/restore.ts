@@ -1,7 +1,7 @@
 import { open, realpath, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { restoreArguments, type ToolNamespace } from './arguments.js';
-import { withPrivateFolder, writeConfigFile } from './config-file.js';
+import { privatePrefix, withPrivateFolder, writeConfigFile } from './config-file.js';
 import { runTool } from './process.js';
 import { ToolError } from './tool-error.js';
 import { passwordOf, toolUri } from './tool-uri.js';
@@ -62,7 +62,7 @@ export async function restorePartition(options: RestoreOptions): Promise<Restore
       const { size: total } = await input.stat();
       const source = gzip ? { path: link } : { path: '-', stdin: input.fd };
       return await run(options, { folder, configFile, total, ...source });
-    });
+    }, privatePrefix(file));
   } finally {
     await input.close();
   }

@@ -58,7 +58,7 @@ afterAll(async () => {
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tools-test-'));
   file = join(folder, 'partition');
-  // Where the private folders go, so that a test sees what is left of them.
+  // So that a test sees what is left there.
   vi.stubEnv('TMPDIR', await mkdtemp(join(folder, 'tmp-')));
   await client.db('from').dropDatabase();
   await client.db('to').dropDatabase();
@@ -68,6 +68,7 @@ afterEach(async () => {
   const temporary = process.env['TMPDIR'] ?? '';
   vi.unstubAllEnvs();
   const left = await readdir(temporary);
+  left.push(...(await readdir(folder)).filter((name) => name.startsWith('private-')));
   await rm(folder, { recursive: true });
   expect(left).toEqual([]);
 });

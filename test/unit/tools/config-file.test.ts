@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { withPrivateFolder, writeConfigFile, yamlString } from '../../../src/tools/config-file.js';
 
+const prefix = join(tmpdir(), 'config-file-test-');
 const mode = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
 
 describe('withPrivateFolder', () => {
@@ -14,7 +16,7 @@ describe('withPrivateFolder', () => {
       expect(await mode(path)).toBe(0o600);
       expect(await readFile(path, 'utf8')).toBe('uri: "mongodb://u:p@h/"\n');
       return path;
-    });
+    }, prefix);
     expect(existsSync(dirname(file))).toBe(false);
   });
 
@@ -24,7 +26,7 @@ describe('withPrivateFolder', () => {
       seen = folder;
       await writeConfigFile(folder, 'mongodb://h/');
       throw new Error('no');
-    });
+    }, prefix);
     await expect(failed).rejects.toThrow('no');
     expect(existsSync(seen)).toBe(false);
   });
