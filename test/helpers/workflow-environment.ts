@@ -183,7 +183,8 @@ export class WorkflowEnvironment implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.connection.close();
+    // The client's connection ends with the process: a call that has just failed is tried again by a
+    // timer, and throws where nobody catches it when its connection is closed by then.
     await this.#connection.close();
     await this.#server.stop();
   }

@@ -93,7 +93,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await worker?.stop();
-  await client?.connection.close();
   await Promise.all([from?.close(), to?.close()]);
   await Promise.all([source?.stop(), target?.stop(), temporal?.stop()]);
   await rm(folder, { recursive: true, force: true });

@@ -12,7 +12,7 @@ import { historiesFolder, stories } from './stories.js';
 
 const wanted = process.argv.slice(2);
 await mkdir(historiesFolder, { recursive: true });
-await using environment = await WorkflowEnvironment.start();
+const environment = await WorkflowEnvironment.start();
 for (const [name, { fakes, input, follow }] of Object.entries(stories)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const activities = fakes();
@@ -26,6 +26,10 @@ for (const [name, { fakes, input, follow }] of Object.entries(stories)) {
   );
   process.stdout.write(`${name}: ${history.events?.length ?? 0} events\n`);
 }
+
+await environment[Symbol.asyncDispose]();
+// The client's connection would keep the process alive.
+process.exit();
 
 /** A stack holds the paths of the machine on which it was recorded, and replay does not need it. */
 function withoutStacks(key: string, value: unknown): unknown {

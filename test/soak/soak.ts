@@ -17,8 +17,6 @@ async function soak(options: SoakOptions): Promise<boolean> {
     patienceMs: options.minutes * 60_000 + PATIENCE_MS,
   });
   const interrupt = () => {
-    // What was asked of Temporal just now fails when its connection is closed.
-    process.on('uncaughtException', () => {});
     void environment.stop().finally(() => process.exit(130));
   };
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
