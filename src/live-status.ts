@@ -7,8 +7,8 @@ import { measureBuffer } from './mongo/buffer.js';
 import type { ControlDocument } from './mongo/control-document.js';
 import type { CopySummary } from './mongo/copy-plan.js';
 import { appliedAsOf, isStalled, lagSeconds } from './mongo/lag.js';
-import { summariseDifferences, Verification } from './mongo/verification.js';
-import { findProblem, readHeartbeat } from './pending-activities.js';
+import { summariseDifferences } from './mongo/verification.js';
+import { findProblem, heartbeatIn, problemIn, readPending } from './pending-activities.js';
 import { redact } from './redact.js';
 import { renderDetails } from './workflows/details.js';
 import {
@@ -88,10 +88,9 @@ export class LiveStatusCodec implements PayloadCodec {
   }
 
   async #readComparison(workflowId: string): Promise<VerifyLive> {
-    const [heartbeat, problem] = await Promise.all([
-      readHeartbeat(this.#client, workflowId, 'compareCollections'),
-      findProblem(this.#client, workflowId),
-    ]);
+    const pending = await readPending(this.#client, workflowId);
+    const heartbeat = heartbeatIn(pending, 'compareCollections');
+    const problem = problemIn(pending, workflowId);
     // It is our own activity that has sent it.
     const { progress } = (heartbeat ?? {}) as Pick<VerifyLive, 'progress'>;
     return {
@@ -102,16 +101,15 @@ export class LiveStatusCodec implements PayloadCodec {
   }
 
   async #readServers(identity: LiveMark['$live']): Promise<Live> {
-    const { control, plan, target, targetCollection } = open(
+    const { control, plan, target, targetCollection, verification } = open(
       { connections: this.#connections },
       identity,
     );
-    const verification = new Verification(target, targetCollection, identity.runId);
     const [document, copied, verified, differences, buffer, problem] = await Promise.all([
       control.find(),
       plan.summarise(),
       verification.partitions(),
-      verification.open(),
+      verification.known(),
       measureBuffer(target, targetCollection),
       findProblem(this.#client, identity.workflowId),
     ]);
@@ -124,7 +122,7 @@ export class LiveStatusCodec implements PayloadCodec {
         documents: verifiedDocuments.reduce((sum, { documents }) => sum + documents, 0),
         bytes: verifiedDocuments.reduce((sum, { bytes }) => sum + bytes, 0),
       },
-      differences: summariseDifferences([...differences.values()].flat()),
+      differences: summariseDifferences(differences),
       ...(problem && { problem }),
     };
   }

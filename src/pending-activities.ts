@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { redact } from './redact.js';
 import type { Problem } from './workflows/status.js';
 
@@ -14,6 +14,10 @@ const STARTED_STATES: readonly unknown[] = [2, 'STARTED'];
 /** Codes of Temporal's PendingActivityState, as far as they mean that somebody has stopped it. */
 const PAUSED_STATES: readonly unknown[] = [4, 5, 'PAUSED', 'PAUSE_REQUESTED'];
 
+type Described = Awaited<ReturnType<WorkflowHandle['describe']>>['raw'];
+/** Running activities, as Temporal describes them. */
+export type Pending = NonNullable<Described['pendingActivities']>;
+
 /**
  * What Temporal says of a migration's running activities: one that is paused, or that fails again
  * and again, would otherwise look like one that runs.
@@ -22,8 +26,18 @@ export async function findProblem(
   client: Client,
   workflowId: string,
 ): Promise<Problem | undefined> {
+  return problemIn(await readPending(client, workflowId), workflowId);
+}
+
+/** A workflow's running activities, as Temporal describes them. */
+export async function readPending(client: Client, workflowId: string): Promise<Pending> {
   const { raw } = await client.workflow.getHandle(workflowId).describe();
-  for (const activity of raw.pendingActivities ?? []) {
+  return raw.pendingActivities ?? [];
+}
+
+/** See `findProblem`. */
+export function problemIn(pending: Pending, workflowId: string): Problem | undefined {
+  for (const activity of pending) {
     const { activityId, attempt, lastFailure, state, lastStartedTime } = activity;
     const since = lastStartedTime?.seconds && new Date(Number(lastStartedTime.seconds) * 1000);
     if (PAUSED_STATES.includes(state)) {
@@ -44,13 +58,8 @@ export async function findProblem(
 }
 
 /** The details of the last heartbeat of a running activity, decoded; nothing before the first one. */
-export async function readHeartbeat(
-  client: Client,
-  workflowId: string,
-  activityId: string,
-): Promise<unknown> {
-  const { raw } = await client.workflow.getHandle(workflowId).describe();
-  const activity = raw.pendingActivities?.find((pending) => pending.activityId === activityId);
+export function heartbeatIn(pending: Pending, activityId: string): unknown {
+  const activity = pending.find((one) => one.activityId === activityId);
   const data = activity?.heartbeatDetails?.payloads?.[0]?.data;
   return data ? (JSON.parse(Buffer.from(data).toString()) as unknown) : undefined;
 }

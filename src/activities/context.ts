@@ -5,6 +5,7 @@ import type { Migration } from '../migration.js';
 import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
 import { Control } from '../mongo/control.js';
 import { CopyPlan } from '../mongo/copy-plan.js';
+import { Verification } from '../mongo/verification.js';
 import { parseNamespace, stagingName } from '../names.js';
 import type { Tools } from '../tools/index.js';
 import type { Wakeups } from '../wake.js';
@@ -32,6 +33,7 @@ export interface Opened {
   readonly staging: string;
   readonly control: Control;
   readonly plan: CopyPlan;
+  readonly verification: Verification;
 }
 
 /** Opens what a migration names. Connects at the first command. */
@@ -52,6 +54,7 @@ export function open(
     staging: stagingName(to.collection),
     control: new Control(targetDb, { workflowId, runId, source, namespace, targetNamespace }),
     plan: new CopyPlan(targetDb, to.collection, runId),
+    verification: new Verification(targetDb, to.collection, runId),
   };
 }
 

@@ -3,7 +3,6 @@ import type { Migration } from '../migration.js';
 import { compareIds, explainDifferences, type DocumentDifference } from '../mongo/compare.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import type { RawValue } from '../mongo/raw.js';
-import { Verification } from '../mongo/verification.js';
 import { readUncompared } from '../mongo/verifier.js';
 import type { ActivityDependencies, Opened, Pulse } from './context.js';
 import { sourceOf, targetOf } from './verify.js';
@@ -16,17 +15,16 @@ import { sourceOf, targetOf } from './verify.js';
 export async function recheck(
   deps: ActivityDependencies,
   opened: Opened,
-  { runId, options }: Migration,
+  { options }: Migration,
   fence: Timestamp,
   force: readonly string[],
   { signal, touch }: Pulse,
 ): Promise<{ differences: readonly DocumentDifference[]; rechecked: number }> {
-  const { control, source, sourceCollection, target, targetCollection } = opened;
+  const { control, source, sourceCollection, verification } = opened;
   const sides = [sourceOf(opened), targetOf(opened)] as const;
-  const verification = new Verification(target, targetCollection, runId);
   // In this order: what the comparison finds meanwhile is in the one or in the other.
   const state = await control.read();
-  const known = [...(await verification.open()).values()].flat().map(({ id }) => id);
+  const known = (await verification.known()).map(({ id }) => id);
   const found = new Map<string, DocumentDifference>();
   let rechecked = 0;
   const compare = async (ids: readonly RawValue[]): Promise<void> => {
@@ -37,7 +35,7 @@ export async function recheck(
   };
   await compare(known);
   if (!force.includes('verification')) {
-    for await (const ids of readUncompared(sides[1], state, signal)) await compare(ids);
+    for await (const { ids } of readUncompared(sides[1], state, signal)) await compare(ids);
   }
   if (found.size === 0) return { differences: [], rechecked };
   const pinned = await deps.connections.pinned(options.source);

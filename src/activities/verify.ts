@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Migration, VerificationReport } from '../migration.js';
 import { lagSeconds } from '../mongo/lag.js';
-import { summariseDifferences, Verification } from '../mongo/verification.js';
-import { Verifier } from '../mongo/verifier.js';
+import { summariseDifferences } from '../mongo/verification.js';
+import { FOLLOW_MS, Verifier } from '../mongo/verifier.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
 
 const POLL_MS = 250;
-/** Between two looks for changed documents: what a cutover has to compare is about so old. */
-const FOLLOW_MS = 1_000;
 /** Between two looks at differences that are known. */
 const LOOK_AGAIN_MS = 5_000;
 /**
@@ -53,13 +51,12 @@ export async function verify(
   migration: Migration,
 ): Promise<VerificationReport> {
   const opened = open(deps, migration);
-  const verification = verificationOf(opened, migration);
   const status: VerifyStatus = { doing: 'comparing documents', documents: 0, bytes: 0, changed: 0 };
   return withPulse(
     () => ({ ...status }),
     async (pulse) => {
-      const verifier = await takeUp(opened, verification, pulse);
-      const done = await verification.partitions();
+      const verifier = await takeUp(opened, pulse);
+      const done = await opened.verification.partitions();
       const total = await opened.plan.count();
       const before = { documents: 0, bytes: 0 };
       for (let index = 0; index < total; index++) {
@@ -76,8 +73,7 @@ export async function verify(
       }
       status.doing = 'looking again at what differed';
       await verifier.lookAgain();
-      const differences = [...(await verification.open()).values()].flat();
-      return { ...before, ...summariseDifferences(differences) };
+      return { ...before, ...summariseDifferences(await opened.verification.known()) };
     },
   );
 }
@@ -89,12 +85,11 @@ export async function verify(
  */
 export async function reverify(deps: ActivityDependencies, migration: Migration): Promise<void> {
   const opened = open(deps, migration);
-  const verification = verificationOf(opened, migration);
   const status = { doing: 'comparing documents that change', changed: 0, documents: 0 };
   await withPulse(
     () => ({ ...status }),
     async (pulse) => {
-      const verifier = await takeUp(opened, verification, pulse);
+      const verifier = await takeUp(opened, pulse);
       const total = await opened.plan.count();
       let [partition, spentMs] = [0, 0];
       let { leastMs } = REST;
@@ -125,16 +120,8 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
   );
 }
 
-function verificationOf({ target, targetCollection }: Opened, { runId }: Migration): Verification {
-  return new Verification(target, targetCollection, runId);
-}
-
-async function takeUp(
-  opened: Opened,
-  verification: Verification,
-  { signal, touch }: Pulse,
-): Promise<Verifier> {
-  const { control, plan } = opened;
+async function takeUp(opened: Opened, { signal, touch }: Pulse): Promise<Verifier> {
+  const { control, plan, verification } = opened;
   const { verify: taken } = await control.beginVerification();
   return new Verifier({
     source: sourceOf(opened),

@@ -7,6 +7,7 @@ import {
   type DocumentDifference,
   readByIds,
   showId,
+  SHOWN_DIFFERENCES,
   type Side,
 } from './compare.js';
 import { readInOrder, type ReadRange, readRanges } from './id-order.js';
@@ -38,7 +39,6 @@ export interface ComparisonOptions {
 }
 
 const BATCH_DOCUMENTS = 2_000;
-const SHOWN = 20;
 /** Longest text of an `_id` or path that is shown: what is found has to fit into a heartbeat. */
 const SHOWN_CHARACTERS = 200;
 /** A longer `_id` is no checkpoint, for the same reason; the one before it stays. */
@@ -177,7 +177,7 @@ class Comparison {
     this.#counts.unsettled += unsettled;
     for (const difference of confirmed) {
       this.#counts[difference.kind] += 1;
-      if (this.#first.length < SHOWN) this.#first.push(show(difference));
+      if (this.#first.length < SHOWN_DIFFERENCES) this.#first.push(show(difference));
     }
   }
 

@@ -39,7 +39,8 @@ const BATCH_DOCUMENTS = 2_000;
 /** Bytes of unmatched documents kept for comparison; beyond that only their `_id`s are. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const IDS_PER_QUERY = 1_000;
-const EXPLAINED = 20;
+/** Differences that are shown to people, and therefore explained. */
+export const SHOWN_DIFFERENCES = 20;
 
 /**
  * Reads both sides in `_id` order and compares documents byte for byte. Each side may be ahead of
@@ -114,7 +115,7 @@ export async function explainDifferences(
   signal: AbortSignal,
 ): Promise<readonly DocumentDifference[]> {
   const explained = [...differences];
-  for (const [index, difference] of differences.slice(0, EXPLAINED).entries()) {
+  for (const [index, difference] of differences.slice(0, SHOWN_DIFFERENCES).entries()) {
     const { id, kind } = difference;
     if (kind !== 'differs') continue;
     const [left, right] = await Promise.all(

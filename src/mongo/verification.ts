@@ -1,7 +1,12 @@
 import { BSON, type Collection, type Db, type Document, ObjectId } from 'mongodb';
 import type { DifferenceSummary } from '../migration.js';
 import { CONTROL_COLLECTION } from '../names.js';
-import { type DocumentDifference, type DifferenceKind, showId } from './compare.js';
+import {
+  type DocumentDifference,
+  type DifferenceKind,
+  showId,
+  SHOWN_DIFFERENCES,
+} from './compare.js';
 import { decode } from './catalogue.js';
 import { chunks, idLimits } from './chunks.js';
 import { fields } from './raw.js';
@@ -18,7 +23,6 @@ export const CHANGED = -1;
 
 /** `_id`s per stored document: far below 16 MB with any usual `_id`. */
 const IDS_PER_DOCUMENT = 1_000;
-const SHOWN = 20;
 
 /**
  * What verification has found, kept in the target's `cdc`: a restarted worker goes on from there,
@@ -124,6 +128,11 @@ export class Verification {
     }
     return new Map([...open].map(([partition, known]) => [partition, [...known.values()]]));
   }
+
+  /** The open differences of the whole collection. */
+  async known(): Promise<readonly DocumentDifference[]> {
+    return [...(await this.open()).values()].flat();
+  }
 }
 
 /** Counts differences by kind and shows the first of them. */
@@ -136,7 +145,7 @@ export function summariseDifferences(
     differing: count('differs'),
     missing: count('missing'),
     extra: count('extra'),
-    first: differences.slice(0, SHOWN).map(({ id, kind, field, what }) => ({
+    first: differences.slice(0, SHOWN_DIFFERENCES).map(({ id, kind, field, what }) => ({
       id: showId(id),
       kind,
       ...(field !== undefined && { field }),

@@ -15,14 +15,14 @@ import type { ControlDocument } from './control-document.js';
 import type { CopyPlan } from './copy-plan.js';
 import { readOperationTime } from './operation-time.js';
 import { partitionFilter } from './partitions.js';
-import { readRange } from './range.js';
+import { type Range, readRange } from './range.js';
 import type { RawValue } from './raw.js';
 import { timestampMs, tokenTime } from './token.js';
 import { CHANGED, type Verification, type VerifiedPartition } from './verification.js';
 
 const POLL_MS = 250;
-/** Between two looks for changed documents while a partition is compared, in ms. */
-const FOLLOW_MS = 1_000;
+/** Between two looks for changed documents, in ms: what a cutover has to compare is about so old. */
+export const FOLLOW_MS = 1_000;
 /** Changes whose documents are compared in one go. */
 const FOLLOW_LIMITS = { events: 10_000, bytes: Number.POSITIVE_INFINITY };
 /** Times that a difference has to be found again, each after replay has passed the last look. */
@@ -102,28 +102,16 @@ export class Verifier {
    */
   async follow(): Promise<number> {
     const { control, epoch, target, signal, touch } = this.#context;
-    const { replay, verify } = await control.read();
-    const upTo = replay.through ?? '';
-    let after = verify?.through;
+    const state = await control.read();
     let documents = 0;
-    while (after !== undefined && after < upTo) {
-      const range = await readRange(
-        target.db,
-        target.collection,
-        after,
-        upTo,
-        FOLLOW_LIMITS,
-        signal,
-      );
-      const ids = distinct(range.changes.map(({ id }) => id));
+    for await (const { ids, range } of readUncompared(target, state, signal)) {
       const standing = await this.#confirm(ids);
       if (standing.length > 0) await this.#addOpen(standing);
       documents += ids.length;
       const end = new Date(timestampMs(tokenTime(range.end)));
-      const asOf = range.last ? (replay.asOf ?? end) : end;
+      const asOf = range.last ? (state.replay.asOf ?? end) : end;
       // What was found is recorded: from here on the buffer may forget these changes.
       await control.advance('verify', epoch, { through: range.end, asOf });
-      after = range.end;
       touch();
     }
     return documents;
@@ -185,26 +173,28 @@ export class Verifier {
   }
 }
 
+/** A stretch of changes, and the `_id`s in it, each once. */
+interface Uncompared {
+  readonly range: Range;
+  readonly ids: readonly RawValue[];
+}
+
 /**
- * Gives the `_id`s of the documents whose changes are applied and were not compared yet, some
- * thousands at a time; none when the comparison has not begun.
+ * Gives what is applied and was not compared yet by this state, some thousands of changes at a time;
+ * nothing when the comparison has not begun.
  */
 export async function* readUncompared(
   { db, collection }: Side,
   { replay, verify }: Pick<ControlDocument, 'replay' | 'verify'>,
   signal: AbortSignal,
-): AsyncGenerator<readonly RawValue[]> {
+): AsyncGenerator<Uncompared> {
   let after = verify?.through;
   while (after !== undefined && replay.through !== undefined && after < replay.through) {
     const range = await readRange(db, collection, after, replay.through, FOLLOW_LIMITS, signal);
-    yield distinct(range.changes.map(({ id }) => id));
+    const ids = new Map(range.changes.map(({ id }) => [id.key, id]));
+    yield { range, ids: [...ids.values()] };
     after = range.end;
   }
-}
-
-/** The same `_id`s, each once. */
-function distinct(ids: readonly RawValue[]): readonly RawValue[] {
-  return [...new Map(ids.map((id) => [id.key, id])).values()];
 }
 
 function isSame(one: DocumentDifference, other: DocumentDifference | undefined): boolean {

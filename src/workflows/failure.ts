@@ -15,15 +15,23 @@ export function acceptInput<T>(parsed: Parsed<T>): T {
   });
 }
 
-/** The failure of an activity as the workflow's own, so that its type and message are seen first. */
-export function bareFailure(error: unknown): unknown {
-  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+/**
+ * The failure of an activity as the workflow's own, so that its type and message are seen first.
+ * @param left what the workflow has left behind, in words; the message ends with it.
+ */
+export function bareFailure(error: unknown, left: readonly string[] = []): unknown {
+  const cause = causeOf(error);
   if (!(cause instanceof ApplicationFailure)) return error;
   const { type, message, details } = cause;
   return ApplicationFailure.create({
     type: type ?? 'Error',
-    message,
+    message: left.length > 0 ? `${message} (left: ${left.join(', ')})` : message,
     details: details ?? [],
     nonRetryable: true,
   });
+}
+
+/** The failure itself, without Temporal's wrapping of activities. */
+export function causeOf(error: unknown): unknown {
+  return error instanceof ActivityFailure ? error.cause : error;
 }

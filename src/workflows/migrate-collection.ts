@@ -1,7 +1,5 @@
 import {
-  ActivityFailure,
   allHandlersFinished,
-  ApplicationFailure,
   CancellationScope,
   condition,
   isCancellation,
@@ -10,11 +8,11 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { errorTypes } from '../errors.js';
 import type { Migration, Traits } from '../migration.js';
 import { parseMigrateCollection } from '../options.js';
 import { copyCollection } from './copy-collection.js';
 import { renderDetails } from './details.js';
+import { acceptInput, bareFailure, causeOf } from './failure.js';
 import { Inbox } from './inbox.js';
 import { liveDetails, liveStatus } from './live.js';
 import { descriptions, statusQuery } from './messages.js';
@@ -37,19 +35,12 @@ const FAILED_CLEAN_UP = '10 minutes' as const;
  * @returns the final status.
  */
 export async function migrateCollection(input?: unknown): Promise<MigrationStatus> {
-  const parsed = parseMigrateCollection(input);
-  if ('error' in parsed) {
-    throw ApplicationFailure.create({
-      type: errorTypes.invalidInput,
-      message: parsed.error,
-      nonRetryable: true,
-    });
-  }
+  const options = acceptInput(parseMigrateCollection(input));
   return new CollectionMigration({
     workflowId: workflowInfo().workflowId,
     // Stays the same when the workflow is reset, so that a reset run finds its own state.
     runId: workflowInfo().originalExecutionRunId ?? workflowInfo().runId,
-    options: parsed.value,
+    options,
   }).run();
 }
 
@@ -211,19 +202,7 @@ class CollectionMigration {
     if (!isCancelled) this.#state.failure = messageOf(error);
     this.#enter(isCancelled ? 'aborted' : 'failed');
     await condition(allHandlersFinished);
-    if (aborting === undefined) throw this.#failure(error);
-  }
-
-  #failure(error: unknown): unknown {
-    const cause = error instanceof ActivityFailure ? error.cause : error;
-    if (!(cause instanceof ApplicationFailure)) return error;
-    const left = this.#state.left ?? [];
-    return ApplicationFailure.create({
-      type: cause.type ?? 'Error',
-      message: left.length > 0 ? `${cause.message} (left: ${left.join(', ')})` : cause.message,
-      details: cause.details ?? [],
-      nonRetryable: true,
-    });
+    if (aborting === undefined) throw bareFailure(error, this.#state.left);
   }
 
   async #restoreAllowed({ options }: Migration): Promise<void> {
@@ -263,7 +242,7 @@ function now(): string {
 }
 
 function messageOf(error: unknown): string {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const cause = causeOf(error);
   return cause instanceof Error ? cause.message : String(cause);
 }
 

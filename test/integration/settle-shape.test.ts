@@ -6,6 +6,7 @@ import type { Migration } from '../../src/migration.js';
 import { type Catalogue, readCatalogue } from '../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
 import { CopyPlan } from '../../src/mongo/copy-plan.js';
+import { Verification } from '../../src/mongo/verification.js';
 import { createLike } from '../../src/mongo/create-like.js';
 import { loadForms } from '../../src/mongo/index-twins.js';
 import { createIndexes } from '../../src/mongo/indexes.js';
@@ -50,6 +51,7 @@ beforeEach(async () => {
     ...collections,
     control,
     plan: new CopyPlan(target, NAME, control.runId),
+    verification: new Verification(target, NAME, control.runId),
   };
 });
 

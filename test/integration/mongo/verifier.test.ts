@@ -142,7 +142,7 @@ describe('the comparison of documents that change', () => {
       new AbortController().signal,
     );
     const ids: (number | undefined)[] = [];
-    for await (const some of left) ids.push(...some.map(({ bytes }) => bytes[0]));
+    for await (const some of left) ids.push(...some.ids.map(({ bytes }) => bytes[0]));
     expect(ids).toEqual([1, 2]);
     const successor = await takeUp();
     await withReplay(() => successor.follow());
