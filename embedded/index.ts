@@ -3,6 +3,7 @@ export type { Member } from './member.js';
 export { obtainMongoTools } from './mongo-tools.js';
 export type { MongoTools } from './mongo-tools.js';
 export { obtainMongod, obtainTemporal } from './obtain.js';
+export { isOldRelease, obtainOldMongod, oldReleases } from './old-mongod.js';
 export { freePort } from './ports.js';
 export type { OnProgress, Progress } from './progress.js';
 export { startReplicaSet } from './replica-set.js';

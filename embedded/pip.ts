@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { flags } from './flags.js';
+import { type Flag, flags } from './flags.js';
 import type { OnProgress } from './progress.js';
 import { withHeartbeat } from './progress.js';
 import type { Wheel } from './wheels.js';
@@ -27,9 +27,19 @@ export function pipDownloadArgs(wheel: Wheel, into: string): string[] {
     ['--no-deps'],
     ['--only-binary', ':all:'],
     ['--platform', wheel.tag],
+    ...(wheel.python === undefined ? [] : pythonFlags(wheel.python)),
     ['--dest', into],
     ['--requirement', join(REQUIREMENTS, wheel.requirements)],
   );
+}
+
+function pythonFlags(version: string): Flag[] {
+  const abi = `cp${version.replace('.', '')}`;
+  return [
+    ['--implementation', 'cp'],
+    ['--python-version', version],
+    ['--abi', abi],
+  ];
 }
 
 /**

@@ -5,7 +5,7 @@ export type WheelPart = 'mongod' | 'temporal' | 'go';
 
 /** A pinned wheel for one platform. */
 export interface Wheel {
-  readonly part: WheelPart;
+  readonly part: WheelPart | 'openssl';
   readonly platform: Platform;
   /** The version of the program inside, such as `6.0.5`. */
   readonly version: string;
@@ -17,6 +17,8 @@ export interface Wheel {
   readonly megabytes: number;
   /** The program's path inside the wheel. */
   readonly program: string;
+  /** The CPython version that the wheel's file name asks for, such as `3.11`; any when left out. */
+  readonly python?: string;
 }
 
 type Pins = Readonly<Record<Platform, Omit<Wheel, 'part' | 'platform'>>>;

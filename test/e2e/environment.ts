@@ -69,8 +69,8 @@ export class Environment {
 
   static async start({ patienceMs = PATIENCE_MS }: EnvironmentOptions = {}): Promise<Environment> {
     const [source, target, temporal, tools] = await Promise.all([
-      startReplicaSet({ name: 'source' }),
-      startReplicaSet({ name: 'target' }),
+      startSide('source'),
+      startSide('target'),
       startTemporalServer({}),
       obtainMongoTools(),
     ]);
@@ -193,6 +193,15 @@ export class Environment {
     ];
   }
 
+  /** The servers' versions, source and target. */
+  async versions(): Promise<[string, string]> {
+    const [source, target] = [this.sourceClient, this.targetClient].map(async (client) => {
+      const { version } = await client.db('admin').command({ buildInfo: 1 });
+      return String(version);
+    });
+    return [(await source) ?? '', (await target) ?? ''];
+  }
+
   /** What a migration must not leave: collections of its own, dump files. */
   async leftovers(): Promise<string[]> {
     const collections = await this.targetClient.db('shop').listCollections().toArray();
@@ -200,6 +209,12 @@ export class Environment {
     const files = await readdir(this.dumpFolder, { recursive: true }).catch(() => []);
     return [...own, ...files];
   }
+}
+
+/** Starts a side with the mongod that `MONGOD_BIN_SOURCE` or `MONGOD_BIN_TARGET` names, else the usual one. */
+function startSide(name: 'source' | 'target'): Promise<ReplicaSet> {
+  const binary = process.env[`MONGOD_BIN_${name.toUpperCase()}`];
+  return startReplicaSet({ name, ...(binary && { binary }) });
 }
 
 async function hashOf(client: MongoClient, collection: string): Promise<string> {

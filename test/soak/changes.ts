@@ -4,7 +4,6 @@ import { int, text } from './bytes.js';
 import type { Profile } from './collections.js';
 import { email, isFragile, largeDocument } from './documents.js';
 import type { Change, Lane } from './lane.js';
-import { updates } from './updates.js';
 
 /**
  * How often each kind of change is made; forms of updates have one weight together. In capped collections there
@@ -159,7 +158,7 @@ export function nextChange(lane: Lane, profile: Profile): Change {
       : usualWeights;
   const kind = lane.dice.weighted(weights as Record<Kind, number>);
   if (kind !== 'update') return { kind, mode: 'plain', commands: [], ...makers[kind](lane) };
-  const form = lane.dice.pick(Object.keys(updates));
+  const form = lane.dice.pick(lane.forms);
   const id = lane.any();
   const commands = [lane.update(id.value, lane.updateFor(id, form))];
   return { kind: `update ${form}`, mode: 'plain', commands };

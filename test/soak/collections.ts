@@ -1,4 +1,5 @@
 import type { Document } from 'mongodb';
+import { isAtLeast } from '../../src/mongo/final-plan.js';
 import type { idSeries } from './ids.js';
 import { Dice } from './dice.js';
 
@@ -18,6 +19,8 @@ export interface Profile {
   readonly large: boolean;
   /** Whether writes go past the validator. */
   readonly bypass: boolean;
+  /** Whether names at the top may begin with `$`. */
+  readonly dollarNames: boolean;
 }
 
 /** Ten years: nothing expires while a soak runs. */
@@ -103,11 +106,36 @@ const oddNames = [
   '__proto__',
 ];
 
+/** What both sides of a soak can store. */
+export interface Features {
+  /** Clustered collections: 5.3. */
+  readonly clustered: boolean;
+  /** Pre- and post-images: 6.0. */
+  readonly images: boolean;
+  /** Names at the top that begin with `$`: 5.0. */
+  readonly dollarNames: boolean;
+}
+
+/** What two servers can both store, by their versions. */
+export function featuresOf(...versions: readonly string[]): Features {
+  const all = (major: number, minor: number) =>
+    versions.every((version) => isAtLeast(version, major, minor));
+  return { clustered: all(5, 3), images: all(6, 0), dollarNames: all(5, 0) };
+}
+
 /** The collections of a seed: a large one with many indexes, and smaller ones of several kinds. */
-export function chooseCollections(seed: number, documents: number, prefix = ''): Profile[] {
+export function chooseCollections(
+  seed: number,
+  documents: number,
+  { dollarNames, ...features }: Features,
+  prefix = '',
+): Profile[] {
   const dice = new Dice('collections', seed);
   const names = dice.some(oddNames, SPECIALS);
-  const small = dice.some(Object.keys(specials), SPECIALS).map((kind, index) => {
+  const kinds = Object.keys(specials).filter(
+    (kind) => !(kind in features) || features[kind as keyof typeof features],
+  );
+  const small = dice.some(kinds, SPECIALS).map((kind, index) => {
     const { options, ...rest } = specials[kind]?.(dice) ?? { options: {} };
     return {
       name: prefix + (dice.chance(0.6) ? `${kind} ${names[index]}` : kind),
@@ -119,6 +147,7 @@ export function chooseCollections(seed: number, documents: number, prefix = ''):
       indexes: plainIndexes,
       large: false,
       bypass: false,
+      dollarNames,
       ...rest,
       options,
     } as const;
@@ -134,6 +163,7 @@ export function chooseCollections(seed: number, documents: number, prefix = ''):
     ids: 'mixed',
     large: true,
     bypass: false,
+    dollarNames,
   };
   return [main, ...small];
 }

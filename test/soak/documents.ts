@@ -66,8 +66,14 @@ export function isFragile(number: number): boolean {
 }
 
 /** A document to insert; `odd` is the chance that it is an odd one. */
-export function newDocument(id: RawValue, number: number, dice: Dice, odd: number): Buffer {
-  const fields = dice.chance(odd) ? oddTopFields(dice) : ordinaryFields(number, dice);
+export function newDocument(
+  id: RawValue,
+  number: number,
+  dice: Dice,
+  { odd, dollarNames }: { readonly odd: number; readonly dollarNames: boolean },
+): Buffer {
+  const all = dice.chance(odd) ? oddTopFields(dice) : ordinaryFields(number, dice);
+  const fields = dollarNames ? all : all.filter(([name]) => !String(name).startsWith('$'));
   if (isFragile(number)) fields.push(...fragileFields(dice));
   // Servers move it to the front.
   const at = dice.chance(0.05) ? fields.length : 0;

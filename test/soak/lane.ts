@@ -13,7 +13,7 @@ import {
 } from './documents.js';
 import { equalId, type Id, idSeries, singularId, singularIds } from './ids.js';
 import { Seats, type Statement } from './seats.js';
-import { type Update, updates } from './updates.js';
+import { dollarForms, type Update, updates } from './updates.js';
 
 /** Commands of one application's lane: made in the same order for the same seed, whatever the server says. */
 export interface Change {
@@ -34,6 +34,8 @@ const MEGABYTE = 1024 * 1024;
 export class Lane {
   readonly dice: Dice;
   readonly seats: Seats;
+  /** The forms that its updates have. */
+  readonly forms: readonly string[];
   readonly #profile: Profile;
   readonly #number: number;
   readonly #living: Id[] = [];
@@ -43,6 +45,7 @@ export class Lane {
   constructor(profile: Profile, seed: number, number: number) {
     this.dice = new Dice('lane', seed, profile.name, number);
     this.seats = new Seats(String(number));
+    this.forms = formsOf(profile);
     this.#profile = profile;
     this.#number = number;
   }
@@ -119,7 +122,8 @@ export class Lane {
     // The one case in which a capped collection does not keep its order: names that begin with `$` beside
     // names that occur twice, which the replay writes by a delete.
     const plain = this.#profile.kind === 'capped' && isFragile(id.n);
-    return newDocument(id.value, id.n, this.dice, plain ? 0 : ODD);
+    const { dollarNames } = this.#profile;
+    return newDocument(id.value, id.n, this.dice, { odd: plain ? 0 : ODD, dollarNames });
   }
 
   /** A replacement: it has no name that begins with `$`, which would make it an update. */
@@ -175,7 +179,7 @@ export class Lane {
   }
 
   /** An update of a form, or of a random one where the document cannot have that. */
-  updateFor({ n }: Pick<Id, 'n'>, form = this.dice.pick(Object.keys(updates))): Update {
+  updateFor({ n }: Pick<Id, 'n'>, form = this.dice.pick(this.forms)): Update {
     const update = updates[form]?.(this.dice);
     if (!update) throw new Error(`no such form of an update: ${form}`);
     return isFragile(n) && Array.isArray(update.u) ? this.updateFor({ n }) : update;
@@ -205,6 +209,10 @@ export class Lane {
   #bypass(): Document {
     return this.#profile.bypass ? { bypassDocumentValidation: true } : {};
   }
+}
+
+function formsOf({ dollarNames }: Profile): string[] {
+  return Object.keys(updates).filter((form) => dollarNames || !dollarForms.includes(form));
 }
 
 function statementOf(id: RawValue, { where, u, arrayFilters }: Update): Document {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 import type { Environment } from '../e2e/environment.js';
-import { chooseCollections, type Profile } from './collections.js';
+import { chooseCollections, featuresOf, type Profile } from './collections.js';
 import { Dice } from './dice.js';
 import { judge } from './judge.js';
 import type { SoakOptions } from './options.js';
@@ -41,7 +41,10 @@ export async function runSoak(
   say: (line: string) => void,
   prefix = '',
 ): Promise<Outcome> {
-  const profiles = chooseCollections(options.seed, options.documents, prefix);
+  const versions = await environment.versions();
+  say(`source ${versions[0]}, target ${versions[1]}`);
+  const { seed, documents: most } = options;
+  const profiles = chooseCollections(seed, most, featuresOf(...versions), prefix);
   const source = new Source(environment.source.uri, profiles, options.seed);
   const worker = new Restarts(environment, options.seed);
   try {

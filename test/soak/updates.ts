@@ -121,6 +121,9 @@ export const updates: Readonly<Record<string, (dice: Dice) => Update>> = {
   }),
 };
 
+/** The forms that make names at the top that begin with `$`. */
+export const dollarForms: readonly string[] = ['dollar', 'literal'];
+
 function setField(field: string, value: Document): Document {
   return { $replaceWith: { $setField: { field: { $literal: field }, input: '$$ROOT', value } } };
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { BSON } from 'mongodb';
 import { describe, expect, it } from 'vitest';
-import { RawValue } from '../../../src/mongo/raw.js';
+import { fields, RawValue } from '../../../src/mongo/raw.js';
 import { nextChange } from '../../soak/changes.js';
-import { chooseCollections, type Profile } from '../../soak/collections.js';
+import { chooseCollections, featuresOf, type Profile } from '../../soak/collections.js';
 import { Dice } from '../../soak/dice.js';
 import { equalId, idSeries, singularIds } from '../../soak/ids.js';
 import { Lane } from '../../soak/lane.js';
@@ -12,9 +12,10 @@ import { scalars } from '../../soak/values.js';
 
 const DOCUMENTS = 200;
 const CHANGES = 1_000;
+const ALL = featuresOf('6.0.5');
 
 function profileOf(seed: number, kind = 'main'): Profile {
-  const found = chooseCollections(seed, DOCUMENTS).find((profile) => profile.kind === kind);
+  const found = chooseCollections(seed, DOCUMENTS, ALL).find((profile) => profile.kind === kind);
   if (!found) throw new Error(`seed ${seed} has no collection of kind ${kind}`);
   return found;
 }
@@ -33,10 +34,35 @@ function hashOf(seed: number, number = 0): string {
   return hash.digest('hex');
 }
 
+describe('what the servers decide', () => {
+  it('is by the older of the two', () => {
+    expect(featuresOf('4.4.2', '6.0.5')).toEqual({
+      clustered: false,
+      images: false,
+      dollarNames: false,
+    });
+    expect(featuresOf('6.0.27', '5.0.32')).toMatchObject({ images: false, dollarNames: true });
+  });
+
+  it('leaves out kinds of collections, and names at the top that begin with `$`', () => {
+    const old = Array.from({ length: 20 }, (_, seed) =>
+      chooseCollections(seed, DOCUMENTS, featuresOf('4.4.2')),
+    ).flat();
+    expect(old.some(({ kind }) => ['clustered', 'images'].includes(kind))).toBe(false);
+    const [first] = old;
+    if (!first) throw new Error('there is a large one in each seed');
+    const names = [...new Lane({ ...first, large: false }, 1, 0).load()].flatMap((document) => [
+      ...fields(document).keys(),
+    ]);
+    expect(names.length).toBeGreaterThan(DOCUMENTS);
+    expect(names.filter((name) => name.startsWith('$'))).toEqual([]);
+  });
+});
+
 describe('what a seed decides', () => {
   it('is the same for the same seed, byte for byte', () => {
     expect(hashOf(7)).toBe(hashOf(7));
-    expect(chooseCollections(7, DOCUMENTS)).toEqual(chooseCollections(7, DOCUMENTS));
+    expect(chooseCollections(7, DOCUMENTS, ALL)).toEqual(chooseCollections(7, DOCUMENTS, ALL));
   });
 
   it('is other for another seed, and for another lane', () => {
@@ -45,7 +71,7 @@ describe('what a seed decides', () => {
   });
 
   it('has in some seed each kind of collection, and in each seed the large one', () => {
-    const seeds = Array.from({ length: 30 }, (_, seed) => chooseCollections(seed, DOCUMENTS));
+    const seeds = Array.from({ length: 30 }, (_, seed) => chooseCollections(seed, DOCUMENTS, ALL));
     expect(seeds.every(([first]) => first?.kind === 'main')).toBe(true);
     const kinds = new Set(seeds.flat().map(({ kind }) => kind));
     expect([...kinds].toSorted()).toEqual([
@@ -80,7 +106,7 @@ describe('the changes', () => {
 
   it('delete nothing from a capped collection, and begin no transaction there', () => {
     const seed = Array.from({ length: 30 }, (_, each) => each).find((each) =>
-      chooseCollections(each, DOCUMENTS).some(({ kind }) => kind === 'capped'),
+      chooseCollections(each, DOCUMENTS, ALL).some(({ kind }) => kind === 'capped'),
     );
     const profile = profileOf(seed ?? 0, 'capped');
     const lane = new Lane(profile, 1, 0);
