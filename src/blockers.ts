@@ -1,10 +1,14 @@
 import type { Blocker } from './migration.js';
+import type { RefusedDocuments } from './mongo/control-document.js';
 
 /** Age of changes that were applied and not compared yet, above which a cutover would take long. */
 const UNCOMPARED_SECONDS = 10;
 
+/** Refused documents in a blocker's message; status has more. */
+const SHOWN_REFUSED = 5;
+
 /** Blockers of a cutover that a person may overrule; the others are no matter of opinion. */
-export const forcible = ['verification', 'differences', 'lag'] as const;
+export const forcible = ['verification', 'differences', 'refused', 'lag'] as const;
 
 /** Whether a blocker is overruled by its name. */
 export function isForced(code: string, force: readonly string[]): boolean {
@@ -43,4 +47,19 @@ export function shapeBlocker(
     code: 'shape',
     message: `the target does not have all of the source's indexes and options yet: ${shown.join(', ')}`,
   };
+}
+
+/** The blocker for documents that the target does not take; none when it takes all. */
+export function refusedBlockers(refused: RefusedDocuments | undefined): Blocker[] {
+  if (!refused || refused.count === 0) return [];
+  const shown = refused.first.slice(0, SHOWN_REFUSED).map(({ id, why }) => `${id} (${why})`);
+  const more = refused.count > shown.length ? ', …' : '';
+  return [
+    {
+      code: 'refused',
+      message:
+        `the target does not take ${refused.count} of the source's documents, because of its version ` +
+        `or an index: ${shown.join(', ')}${more}; change or delete them at the source`,
+    },
+  ];
 }

@@ -175,6 +175,7 @@ function describeControl(
     uncomparedSeconds: uncomparedSeconds(document?.replay.asOf, document?.verify?.asOf),
     oplogHours: capture?.oplogHours,
     shape: document?.shape?.left ?? [],
+    refused: document?.refused,
   };
 }
 

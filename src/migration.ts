@@ -1,3 +1,4 @@
+import type { RefusedDocuments } from './mongo/control-document.js';
 import type { MigrateCollectionOptions } from './options.js';
 
 /** What preflight found out about the collection and its two servers, and everyone later needs. */
@@ -86,6 +87,8 @@ export interface CutoverReport {
   readonly rechecked: number;
   /** What was found then: empty, but for a cutover that was forced. */
   readonly differences?: DifferenceSummary;
+  /** Documents that the target does not take: only of a cutover that was forced. */
+  readonly refused?: RefusedDocuments;
   /** Over the whole migration: events read, changes applied, documents and bytes copied. */
   readonly captured: number;
   readonly applied: number;

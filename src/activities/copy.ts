@@ -8,7 +8,9 @@ import type { PartitionRecord } from '../mongo/copy-plan.js';
 import { createLike } from '../mongo/create-like.js';
 import { copyDirectly } from '../mongo/direct-copy.js';
 import { partitionFilter, partitionQuery, planPartitions } from '../mongo/partitions.js';
-import { dumpPartition, restorePartition, type Tools } from '../tools/index.js';
+import type { Refusal } from '../mongo/refusal.js';
+import { Refusals } from '../mongo/refusals.js';
+import { dumpPartition, isDocumentsRefused, restorePartition, type Tools } from '../tools/index.js';
 import {
   type ActivityDependencies,
   open,
@@ -16,7 +18,7 @@ import {
   readSourceCatalogue,
   withPulse,
 } from './context.js';
-import { writeDumpedTimestamps } from './dumped-timestamps.js';
+import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { dumpFolder } from './leftovers.js';
 
 /** mongorestore's default is 1; 4 is what the copy was measured with. */
@@ -119,6 +121,10 @@ export async function restore(
       await clearPartition(opened, migration, record, signal);
       const progress = new ProgressWriter(opened, partition);
       const hello = await opened.target.command({ hello: 1 });
+      const dump = {
+        ...{ opened, file, gzip: migration.options.gzip, signal },
+        onRefused: keepRefused(opened),
+      };
       const restored = await restorePartition({
         binary: tools.mongorestore,
         uri: deps.connections.uri(migration.options.target),
@@ -136,6 +142,19 @@ export async function restore(
           const share = total > 0 ? bytes / total : 0;
           progress.write({ written: Math.floor(dumped.documents * share) });
         },
+      }).catch(async (error: unknown) => {
+        if (!isDocumentsRefused(error)) throw error;
+        status.doing = `restoring partition ${partition} without mongorestore, which stopped at a document`;
+        await clearPartition(opened, migration, record, signal);
+        const { documents } = await insertDumped({
+          ...dump,
+          ordered: migration.traits.capped,
+          onProgress: (written) => {
+            touch();
+            progress.write({ written });
+          },
+        });
+        return { documents, failures: 0, messages: [] };
       });
       if (restored.failures > 0 || restored.documents !== dumped.documents) {
         throw new TransientError(
@@ -145,7 +164,7 @@ export async function restore(
             `(${restored.failures} refused): ${restored.messages.join('; ')}`,
         );
       }
-      await writeDumpedTimestamps({ opened, file, gzip: migration.options.gzip, signal });
+      await writeDumpedTimestamps(dump);
       await progress.end({ written: restored.documents, copied: true });
       await rm(file, { force: true });
       return { documents: restored.documents };
@@ -179,6 +198,7 @@ export async function copyPartition(
         filter: partitionFilter(record),
         ordered: migration.traits.capped,
         signal,
+        onRefused: keepRefused(opened),
         onProgress: ({ documents, bytes }) => {
           touch();
           Object.assign(status, { documents, bytes });
@@ -190,6 +210,12 @@ export async function copyPartition(
       return copied;
     },
   );
+}
+
+/** Keeps documents in mind that the target does not take. */
+function keepRefused({ control }: Opened): (refused: readonly Refusal[]) => Promise<void> {
+  const refusals = new Refusals(control, (session) => control.fenceCopy(session));
+  return (refused) => refusals.settle(refused, []);
 }
 
 async function ensureStaging(

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { isForced, uncomparedSeconds, verificationBehind } from '../blockers.js';
+import { isForced, refusedBlockers, uncomparedSeconds, verificationBehind } from '../blockers.js';
 import type { Blocker, Migration } from '../migration.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import { isStalled, lagSeconds } from '../mongo/lag.js';
@@ -59,5 +59,6 @@ function findBlockers(
   }
   const uncompared = uncomparedSeconds(control.replay.asOf, control.verify?.asOf);
   if (uncompared !== undefined) blockers.push(verificationBehind(uncompared));
+  blockers.push(...refusedBlockers(control.refused));
   return blockers.filter(({ code }) => !isForced(code, force));
 }

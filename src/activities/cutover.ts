@@ -1,5 +1,5 @@
 import type { ClientSession, Timestamp } from 'mongodb';
-import { shapeBlocker } from '../blockers.js';
+import { refusedBlockers, shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { CatalogueReport, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
@@ -109,6 +109,11 @@ async function cutOver({
     onProgress: () => pulse.touch(),
   });
 
+  const { refused } = await control.read();
+  if (!force.includes('refused') && refused && refused.count > 0) {
+    return { refused: refusedBlockers(refused) };
+  }
+
   status.doing = 'looking again at what differed';
   const { differences, rechecked } = await recheck(deps, opened, migration, fence, force, pulse);
   const summary = summariseDifferences(differences);
@@ -148,6 +153,7 @@ async function cutOver({
     drainedChanges,
     rechecked,
     differences: summary,
+    ...(refused && refused.count > 0 && { refused }),
     captured: capture.events,
     applied: replay.events,
     copied: { documents: copied.written, bytes: copied.readBytes },

@@ -1,6 +1,7 @@
 import type { Migration } from '../migration.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import { replayRanges } from '../mongo/replay-loop.js';
+import { Refusals } from '../mongo/refusals.js';
 import { takeOverReplay } from '../mongo/takeover.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
@@ -66,6 +67,9 @@ export function replayTarget(
     sourceCollection: opened.sourceCollection,
     control: opened.control,
     epoch: taken.replay.epoch,
+    refusals: new Refusals(opened.control, (session) =>
+      opened.control.fence('replay', taken.replay.epoch, session),
+    ),
     exactOnly: traits.exactOnly,
     capped: traits.capped,
     signal: pulse.signal,

@@ -1,8 +1,10 @@
-import { type Db, type Long, UUID } from 'mongodb';
+import { BSON, type Db, type Long, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { bufferName } from '../names.js';
 import { chunks } from './chunks.js';
+import { sendSieved } from './refusal.js';
 import {
+  fields,
   hasDollarName,
   hasEmptyTimestamp,
   type RawValue,
@@ -34,7 +36,6 @@ const MAX_DOCUMENT = 16 * 1024 * 1024;
 const MAX_MESSAGE = 47_000_000;
 const MAX_DOCUMENTS = 100_000;
 const NULL = 0x0a;
-const DUPLICATE_KEY = 11000;
 const UUID_MISMATCH = 361;
 /** Wire version of MongoDB 6.0, whose writes can name the collection by UUID. */
 const WIRE_VERSION_6_0 = 17;
@@ -72,6 +73,13 @@ export function encodeChange(token: string, id: RawValue, document?: Buffer): Bu
   return bytes;
 }
 
+/** The change as a reference, which is read from the source when it is replayed. */
+function withoutDocument(change: Buffer): Buffer {
+  const kept = [...fields(change)].filter(([name]) => name !== 'd');
+  const reference = Object.fromEntries(kept) as Record<string, unknown>;
+  return Buffer.from(BSON.serialize({ ...reference, o: changeCodes.reference }));
+}
+
 /** Whether `$merge` would refuse or alter the document, so that the worker has to write it. */
 export function needsExactWrite(id: RawValue, document: Buffer): boolean {
   return id.type === NULL || hasEmptyTimestamp(document) || hasDollarName(document);
@@ -102,28 +110,34 @@ export class Buffered {
   }
 
   /**
-   * Inserts changes by majority; those that are there already stay as they are.
+   * Inserts changes by majority; those that are there already stay as they are. A change whose document the
+   * server does not take is kept without it, as a reference.
    * @throws PermanentError ControlDocumentLost when the buffer was dropped or replaced.
    */
   async insert(changes: readonly Buffer[], signal?: AbortSignal): Promise<void> {
     for (const part of splitByMessage(changes)) {
-      const reply = await runWithDocuments(
-        this.#db,
-        {
-          insert: this.#name,
-          ordered: false,
-          ...(this.#uuid && { collectionUUID: this.#uuid }),
-          writeConcern: { w: 'majority' },
-        },
-        'documents',
-        part,
-        { signal },
-      );
-      const errors = (reply.writeErrors ?? []) as { code: number; errmsg: string }[];
-      const first = errors.find(({ code }) => code !== DUPLICATE_KEY);
-      if (first?.code === UUID_MISMATCH) throw this.#dropped();
-      if (first) throw new Error(`insert into ${this.#name}: ${first.errmsg} (${first.code})`);
+      const refused = await this.#send(part, signal);
+      const without = [...refused.keys()].map(withoutDocument);
+      const [still] = (await this.#send(without, signal)).values();
+      if (still !== undefined) throw new Error(`insert into ${this.#name}: ${still}`);
     }
+  }
+
+  #send(changes: readonly Buffer[], signal?: AbortSignal): Promise<Map<Buffer, string>> {
+    const command = {
+      insert: this.#name,
+      ordered: false,
+      ...(this.#uuid && { collectionUUID: this.#uuid }),
+      writeConcern: { w: 'majority' },
+    };
+    return sendSieved(changes, {
+      send: (some) => runWithDocuments(this.#db, command, 'documents', some, { signal }),
+      ordered: false,
+      fail: ({ code, errmsg }) => {
+        if (code === UUID_MISMATCH) throw this.#dropped();
+        throw new Error(`insert into ${this.#name}: ${errmsg} (${code})`);
+      },
+    });
   }
 
   #dropped(): PermanentError {

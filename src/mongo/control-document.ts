@@ -79,6 +79,13 @@ export interface ShapeState {
   readonly change?: { readonly what: string; readonly at: Date } | null;
 }
 
+/** Documents of the source that the target does not take. */
+export interface RefusedDocuments {
+  readonly count: number;
+  /** The first 20: `_id`, and what the target's server says. */
+  readonly first: readonly { readonly id: string; readonly why: string }[];
+}
+
 /** The control document: the whole durable state of one migration, in the target's `cdc`. */
 export interface ControlDocument {
   /** Name of the target collection. */
@@ -104,4 +111,6 @@ export interface ControlDocument {
   readonly verify?: VerifyState;
   /** Missing until the step `followShape` has begun. */
   readonly shape?: ShapeState;
+  /** Missing as long as there was none. */
+  readonly refused?: RefusedDocuments;
 }

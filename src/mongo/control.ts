@@ -176,15 +176,23 @@ export class Control {
    * @throws FencedError when the role has a newer epoch.
    */
   async fence(role: Role, epoch: number, session: ClientSession): Promise<void> {
+    await this.#fence(role, { [`${role}.epoch`]: epoch }, session);
+  }
+
+  /**
+   * The same for a copy, which may write until its collection has its final name.
+   * @throws FencedError when it has.
+   */
+  async fenceCopy(session: ClientSession): Promise<void> {
+    await this.#fence('copy', { renamed: { $ne: true } }, session);
+  }
+
+  async #fence(what: string, isOurs: Document, session: ClientSession): Promise<void> {
     // A transaction has one write concern of its own; statements in it must not have another.
     const { matchedCount } = await this.db
       .collection<ControlDocument>(CONTROL_COLLECTION)
-      .updateOne(
-        { ...this.#own(), [`${role}.epoch`]: epoch },
-        { $inc: { [`${role}.fences`]: 1 } },
-        { session },
-      );
-    if (matchedCount === 0) throw new FencedError(role);
+      .updateOne({ ...this.#own(), ...isOurs }, { $inc: { [`${what}.fences`]: 1 } }, { session });
+    if (matchedCount === 0) throw new FencedError(what);
   }
 
   #own(): { _id: string; runId: string } {

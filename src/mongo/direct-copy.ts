@@ -5,9 +5,9 @@ import { chunks, idLimits } from './chunks.js';
 import { hasDoubledName } from './doubled-names.js';
 import { deleteStatement, exactUpdate } from './exact-write.js';
 import { hasEmptyTimestamp, idOf, runWithDocuments } from './raw.js';
+import { type Refusal, sendSieved, type WriteError } from './refusal.js';
 import { RawCursor } from './raw-cursor.js';
 
-const DUPLICATE_KEY = 11000;
 const UUID_MISMATCH = 361;
 /** Inserts under way at a time: hides the wait for majority; a reply of 16 MB each bounds memory. */
 const MAX_IN_FLIGHT = 3;
@@ -17,20 +17,26 @@ const MAX_IN_FLIGHT = 3;
  */
 const BATCH_DOCUMENTS = 10_000;
 
-export interface DirectCopyOptions {
-  readonly source: Db;
-  readonly sourceCollection: string;
+/** Where documents are inserted. */
+export interface InsertOptions {
   readonly target: Db;
   readonly targetCollection: string;
   /** UUID of the target collection where the server can check it (6.0+): fences late inserts. */
   readonly targetUuid: UUID | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface DirectCopyOptions extends InsertOptions {
+  readonly source: Db;
+  readonly sourceCollection: string;
   /** Which documents; everything if empty. */
   readonly filter: Document;
   /** Keep the natural order: one insert at a time. */
   readonly ordered: boolean;
-  readonly signal: AbortSignal;
   /** Totals of this call so far. */
   readonly onProgress: (copied: { documents: number; bytes: number }) => void;
+  /** Told of documents that the target does not take, before they count as read. */
+  readonly onRefused: (refused: readonly Refusal[]) => Promise<void>;
 }
 
 /**
@@ -60,7 +66,8 @@ export async function copyDirectly(
   try {
     for await (const batch of found) {
       const insert = insertDocuments(options, batch.documents)
-        .then(() => {
+        .then(async (refused) => {
+          if (refused.length > 0) await options.onRefused(refused);
           copied.documents += batch.documents.length;
           copied.bytes += batch.bytes;
           options.onProgress(copied);
@@ -80,91 +87,124 @@ export async function copyDirectly(
   }
 }
 
-/** Inserts documents by majority; those that are there already are left as they are. */
-async function insertDocuments(
-  options: DirectCopyOptions,
+/**
+ * Inserts documents by majority; those that are there already are left as they are.
+ * @returns those that the server does not take.
+ */
+export async function insertDocuments(
+  options: InsertOptions & { readonly ordered: boolean },
   documents: readonly Buffer[],
-): Promise<void> {
-  if (options.ordered) return insertInOrder(options, documents);
-  const plain: Buffer[] = [];
-  const altered: Buffer[] = [];
+): Promise<Refusal[]> {
+  const refused: Refusal[] = [];
+  for (const [altered, some] of options.ordered ? runs(documents) : halves(documents)) {
+    if (altered) refused.push(...(await writeEmptyTimestamps(options, some)));
+    else refused.push(...(await insertPlain(options, some)));
+  }
+  return refused;
+}
+
+/** Splits documents into those with an empty timestamp, which an insert alters, and the others. */
+function halves(documents: readonly Buffer[]): [boolean, Buffer[]][] {
+  const [plain, altered]: [Buffer[], Buffer[]] = [[], []];
   for (const document of documents) (hasEmptyTimestamp(document) ? altered : plain).push(document);
-  for (const part of splitByMessage(plain)) {
-    await write(
-      options,
-      { insert: options.targetCollection, ordered: options.ordered },
-      'documents',
-      part,
-    );
-  }
-  await writeEmptyTimestamps(options, altered);
+  return [
+    [false, plain],
+    [true, altered],
+  ];
 }
 
-/** The same, document after document where there are some that cannot be inserted. */
-async function insertInOrder(
-  options: DirectCopyOptions,
+/** The same without changing the order. */
+function runs(documents: readonly Buffer[]): [boolean, Buffer[]][] {
+  const found: [boolean, Buffer[]][] = [];
+  for (const document of documents) {
+    const isAltered = hasEmptyTimestamp(document);
+    const last = found.at(-1);
+    if (last?.[0] === isAltered) last[1].push(document);
+    else found.push([isAltered, [document]]);
+  }
+  return found;
+}
+
+async function insertPlain(
+  options: InsertOptions & { readonly ordered: boolean },
   documents: readonly Buffer[],
-): Promise<void> {
-  let rest = documents;
-  while (rest.length > 0) {
-    const found = rest.findIndex(hasEmptyTimestamp);
-    const plain = found < 0 ? rest : rest.slice(0, found);
-    for (const part of splitByMessage(plain)) {
-      await write(options, { insert: options.targetCollection, ordered: true }, 'documents', part);
-    }
-    if (found >= 0) await writeEmptyTimestamps(options, rest.slice(found, found + 1));
-    rest = rest.slice(plain.length + 1);
+): Promise<Refusal[]> {
+  const { ordered, targetCollection } = options;
+  const refused: Refusal[] = [];
+  for (const part of splitByMessage(documents)) {
+    const found = await sendSieved(part, {
+      send: (some) => write(options, { insert: targetCollection, ordered }, 'documents', some),
+      ordered,
+      fail: (error) => fail(options, error),
+    });
+    // Names like $ref at the top are taken before 5.0 by an update, and not by an insert.
+    refused.push(...(await updateExactly(options, [...found.keys()])));
   }
+  return refused;
 }
 
-/** Writes documents whose `Timestamp(0, 0)` an insert would turn into the current time. */
+/**
+ * Writes documents whose `Timestamp(0, 0)` an insert would turn into the current time.
+ * @returns those that the server does not take.
+ */
 export async function writeEmptyTimestamps(
-  options: Pick<DirectCopyOptions, 'target' | 'targetCollection' | 'targetUuid' | 'signal'>,
+  options: InsertOptions,
   documents: readonly Buffer[],
-): Promise<void> {
+): Promise<Refusal[]> {
   const doubled = documents.filter(hasDoubledName).map(idOf);
   for (const ids of chunks(doubled, ({ bytes }) => bytes.length, idLimits)) {
     const statement = Buffer.from(deleteStatement(ids));
-    await write(options, { delete: options.targetCollection }, 'deletes', [statement]);
+    const reply = await write(options, { delete: options.targetCollection }, 'deletes', [
+      statement,
+    ]);
+    const [first] = (reply['writeErrors'] ?? []) as WriteError[];
+    if (first) fail(options, first);
   }
-  const updates = documents.map((document) =>
-    Buffer.from(exactUpdate({ id: idOf(document), document })),
-  );
-  for (const part of splitByMessage(updates)) {
-    await write(options, { update: options.targetCollection }, 'updates', part);
-  }
+  return updateExactly(options, documents);
 }
 
-async function write(
-  {
-    target,
-    targetCollection,
-    targetUuid,
-    signal,
-  }: Pick<DirectCopyOptions, 'target' | 'targetCollection' | 'targetUuid' | 'signal'>,
+/** Writes documents by updates, one after the other. @returns those that the server does not take. */
+async function updateExactly(
+  options: InsertOptions,
+  documents: readonly Buffer[],
+): Promise<Refusal[]> {
+  const refused: Refusal[] = [];
+  const command = { update: options.targetCollection };
+  for (const part of splitByMessage(documents)) {
+    const found = await sendSieved(part, {
+      send: (some) => {
+        const updates = some.map((document) => exactUpdate({ id: idOf(document), document }));
+        return write(options, command, 'updates', updates);
+      },
+      ordered: true,
+      fail: (error) => fail(options, error),
+    });
+    for (const [document, why] of found) refused.push({ id: idOf(document), why });
+  }
+  return refused;
+}
+
+function write(
+  { target, targetUuid, signal }: InsertOptions,
   command: Document,
   field: 'documents' | 'updates' | 'deletes',
-  part: readonly Buffer[],
-): Promise<void> {
-  const reply = await runWithDocuments(
-    target,
-    {
-      ...command,
-      ...(targetUuid && { collectionUUID: targetUuid }),
-      writeConcern: { w: 'majority' },
-    },
-    field,
-    part,
-    { signal },
-  );
-  const errors = (reply.writeErrors ?? []) as { code: number; errmsg: string }[];
-  const first = errors.find(({ code }) => code !== DUPLICATE_KEY);
-  if (first?.code === UUID_MISMATCH) {
-    throw new PermanentError(
-      errorTypes.controlLost,
-      `${target.databaseName}.${targetCollection}, which the copy fills, was dropped or replaced ` +
-        'while the migration ran; start the migration again',
-    );
+  part: readonly Uint8Array[],
+): Promise<Document> {
+  const safely = {
+    ...command,
+    ...(targetUuid && { collectionUUID: targetUuid }),
+    writeConcern: { w: 'majority' },
+  };
+  return runWithDocuments(target, safely, field, part, { signal });
+}
+
+function fail({ target, targetCollection }: InsertOptions, { code, errmsg }: WriteError): never {
+  if (code !== UUID_MISMATCH) {
+    throw new Error(`copy into ${targetCollection}: ${errmsg} (${code})`);
   }
-  if (first) throw new Error(`copy into ${targetCollection}: ${first.errmsg} (${first.code})`);
+  throw new PermanentError(
+    errorTypes.controlLost,
+    `${target.databaseName}.${targetCollection}, which the copy fills, was dropped or replaced ` +
+      'while the migration ran; start the migration again',
+  );
 }

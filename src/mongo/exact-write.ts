@@ -2,6 +2,7 @@ import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
 import { type Control, FencedError } from './control.js';
 import { hasDoubledName } from './doubled-names.js';
+import { type Refusal, refusalIn, throwWriteError } from './refusal.js';
 import {
   type CommandOptions,
   hasDollarName,
@@ -28,7 +29,7 @@ export interface FencedTarget {
 /** One command of a transaction. */
 interface Step {
   readonly command: Document;
-  readonly field: 'updates' | 'deletes';
+  readonly field: 'documents' | 'updates' | 'deletes';
   readonly list: readonly Uint8Array[];
 }
 
@@ -61,27 +62,71 @@ function needsPipeline(document: Buffer): boolean {
   return hasDollarName(document) || hasEmptyTimestamp(document);
 }
 
-/** Writes documents as they are, in transactions that hold only while the epoch is ours. */
+/**
+ * Writes documents as they are, in transactions that hold only while the epoch is ours.
+ * @returns those that the server does not take; the others are written.
+ */
 export async function writeExactly(
   target: FencedTarget,
   documents: readonly ExactDocument[],
-): Promise<void> {
+): Promise<Refusal[]> {
   const limits = { items: DOCUMENTS_PER_TRANSACTION, bytes: BYTES_PER_TRANSACTION };
+  const refused: Refusal[] = [];
   for (const part of chunks(documents, ({ document }) => document.length, limits)) {
-    // Nobody knows here whether the target's document has a name twice. In a capped collection a delete
-    // costs the natural order, and is done only where the new document has one.
-    const stale = part.filter(
-      ({ document }) => needsPipeline(document) && (!target.capped || hasDoubledName(document)),
-    );
-    const ids = stale.map(({ id }) => id);
-    const steps: Step[] = [
-      ...[...chunks(ids, ({ bytes }) => bytes.length, idLimits)].map((some) =>
-        deletion(target, some),
-      ),
-      { command: { update: target.collection }, field: 'updates', list: part.map(exactUpdate) },
-    ];
-    await inFencedTransaction(target, steps);
+    refused.push(...(await writePart(target, part)));
   }
+  return refused;
+}
+
+/** Halves the part until it is known which of its documents the server does not take. */
+async function writePart(target: FencedTarget, part: readonly ExactDocument[]): Promise<Refusal[]> {
+  const [first] = part;
+  if (!first) return [];
+  const why = await tryWrite(target, updateSteps(target, part));
+  if (why === undefined) return [];
+  if (part.length > 1) {
+    const half = part.length >> 1;
+    const refused = await writePart(target, part.slice(0, half));
+    return [...refused, ...(await writePart(target, part.slice(half)))];
+  }
+  // Servers before 5.0 look at the names inside a document when it is updated, not when it is inserted.
+  const mayInsert = !target.capped && !hasEmptyTimestamp(first.document);
+  const stillWhy = mayInsert ? await tryWrite(target, insertSteps(target, first)) : why;
+  return stillWhy === undefined ? [] : [{ id: first.id, why: stillWhy }];
+}
+
+/** @returns why the server does not take a document of it. */
+async function tryWrite(target: FencedTarget, steps: readonly Step[]): Promise<string | undefined> {
+  try {
+    await inFencedTransaction(target, steps);
+    return undefined;
+  } catch (error) {
+    const why = refusalIn(error);
+    if (why === undefined) throw error;
+    return why;
+  }
+}
+
+function updateSteps(target: FencedTarget, part: readonly ExactDocument[]): Step[] {
+  // Nobody knows here whether the target's document has a name twice. In a capped collection a delete
+  // costs the natural order, and is done only where the new document has one.
+  const stale = part.filter(
+    ({ document }) => needsPipeline(document) && (!target.capped || hasDoubledName(document)),
+  );
+  const ids = stale.map(({ id }) => id);
+  return [
+    ...[...chunks(ids, ({ bytes }) => bytes.length, idLimits)].map((some) =>
+      deletion(target, some),
+    ),
+    { command: { update: target.collection }, field: 'updates', list: part.map(exactUpdate) },
+  ];
+}
+
+function insertSteps(target: FencedTarget, { id, document }: ExactDocument): Step[] {
+  return [
+    deletion(target, [id]),
+    { command: { insert: target.collection }, field: 'documents', list: [document] },
+  ];
 }
 
 /** Deletes documents by `_id`, in transactions that hold only while the epoch is ours. */
@@ -102,8 +147,7 @@ async function inFencedTransaction(
   const run = async (options: CommandOptions, concern: Document = {}): Promise<void> => {
     for (const { command, field, list } of steps) {
       const reply = await runWithDocuments(db, { ...command, ...concern }, field, list, options);
-      const [first] = (reply.writeErrors ?? []) as { errmsg: string; code: number }[];
-      if (first) throw new Error(`${field} at the target: ${first.errmsg} (${first.code})`);
+      throwWriteError(reply, `${field} at the target`);
     }
   };
   if (capped) {

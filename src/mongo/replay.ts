@@ -9,6 +9,8 @@ import {
 import type { BufferedChange, Range } from './range.js';
 import { asBuffer, fields, idOf, type RawValue, runCommand } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
+import { isMergeRefusal, type Refusal } from './refusal.js';
+import type { Refusals } from './refusals.js';
 import { MERGE_TIME_LIMIT_MS, replayComment } from './takeover.js';
 
 /** Tokens or `_id`s per query when documents are fetched for the worker to write. */
@@ -24,6 +26,8 @@ export interface ReplayTarget extends FencedTarget {
   readonly exactOnly: boolean;
   /** A capped collection ages by itself, so that deletes are not repeated, and it keeps an order. */
   readonly capped: boolean;
+  /** Where documents are kept in mind that the target does not take. */
+  readonly refusals: Refusals;
 }
 
 /**
@@ -50,28 +54,38 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
   const inOrder = target.capped && written.some(({ code }) => code !== 'u');
   const exactOnly = target.exactOnly || inOrder;
   const byServer = exactOnly ? [] : written.filter(({ code }) => code === 'u');
-  const byWorker = exactOnly ? written : written.filter(({ code }) => code !== 'u');
-  if (byServer.length > 0) await mergeRange(target, range);
+  const isMerged = byServer.length > 0 && (await mergeRange(target, range));
+  const byWorker = isMerged ? written.filter(({ code }) => code !== 'u') : written;
+  const refused: Refusal[] = [];
   for (let at = 0; at < byWorker.length; at += FETCH) {
-    await writeByWorker(target, byWorker.slice(at, at + FETCH));
+    refused.push(...(await writeByWorker(target, byWorker.slice(at, at + FETCH))));
   }
+  const touched = [...deleted.values(), ...written.map(({ id }) => id)];
+  await target.refusals.settle(refused, touched);
 }
 
-/** Lets the target server write the last document per `_id` of a range. */
-async function mergeRange(target: ReplayTarget, range: Range): Promise<void> {
-  await runCommand(
-    target.db,
-    {
-      aggregate: CONTROL_COLLECTION,
-      pipeline: mergePipeline(target, range),
-      cursor: {},
-      allowDiskUse: true,
-      maxTimeMS: MERGE_TIME_LIMIT_MS,
-      comment: replayComment(target.control.runId, target.epoch),
-      writeConcern: { w: 'majority' },
-    },
-    { signal: target.signal },
-  );
+/**
+ * Lets the target server write the last document per `_id` of a range.
+ * @returns whether it did; not when it does not take one of them: before 5.0 `$merge` refuses names
+ * within a document that an insert takes.
+ */
+async function mergeRange(target: ReplayTarget, range: Range): Promise<boolean> {
+  const command = {
+    aggregate: CONTROL_COLLECTION,
+    pipeline: mergePipeline(target, range),
+    cursor: {},
+    allowDiskUse: true,
+    maxTimeMS: MERGE_TIME_LIMIT_MS,
+    comment: replayComment(target.control.runId, target.epoch),
+    writeConcern: { w: 'majority' },
+  };
+  try {
+    await runCommand(target.db, command, { signal: target.signal });
+    return true;
+  } catch (error) {
+    if (isMergeRefusal(error)) return false;
+    throw error;
+  }
 }
 
 /**
@@ -113,24 +127,25 @@ export function mergePipeline(
 async function writeByWorker(
   target: ReplayTarget,
   changes: readonly BufferedChange[],
-): Promise<void> {
+): Promise<Refusal[]> {
   const buffered = changes.filter(({ code }) => code !== 'r');
   const documents = await fetchBuffered(target, buffered);
   const byId = new Map(documents.map((document) => [document.id.key, document]));
   const ready: ExactDocument[] = [];
+  const refused: Refusal[] = [];
   for (const { id } of changes) {
     const document = byId.get(id.key);
     if (document) {
       ready.push(document);
       continue;
     }
-    await writeExactly(target, ready.splice(0));
+    refused.push(...(await writeExactly(target, ready.splice(0))));
     const current = await fetchFromSource(target, id);
     // Gone by now: its delete follows in the stream.
-    if (current) await writeExactly(target, [{ id, document: current }]);
+    if (current) refused.push(...(await writeExactly(target, [{ id, document: current }])));
     else await deleteExactly(target, [id]);
   }
-  await writeExactly(target, ready);
+  return [...refused, ...(await writeExactly(target, ready))];
 }
 
 async function fetchBuffered(

@@ -63,8 +63,10 @@ function checkFeatures(
 ): void {
   if (catalogue?.type !== 'collection') return;
   const { features, version } = target.report;
-  if (!isAtLeast(target.deployment.featureVersion, 5, 0))
+  if (!isAtLeast(target.deployment.featureVersion, 5, 0)) {
     checkOldTarget(findings, catalogue, version);
+    if (isAtLeast(report.version, 5, 0)) warnOfOlderTarget(findings, catalogue, version);
+  }
   if (catalogue.options.has('clusteredIndex') && !features.clustered) {
     findings.error(
       'clusteredUnsupported',
@@ -90,6 +92,19 @@ function checkFeatures(
     );
   }
   warnOfRebuilds(findings, { catalogue, report }, features);
+}
+
+/** What servers before 5.0 refuse of documents that newer ones have. */
+function warnOfOlderTarget(findings: Findings, { options }: Catalogue, version: string): void {
+  const growth = options.has('capped')
+    ? ', and changes that make a document of this capped collection larger or smaller'
+    : '';
+  findings.warn(
+    'olderTarget',
+    `the target (${version}) does not take all that the source's version does: documents with names ` +
+      `at the top that begin with "$"${growth}. Those that there are refuse the cutover, and status ` +
+      'names them (refused)',
+  );
 }
 
 function warnOfRebuilds(

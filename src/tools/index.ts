@@ -6,4 +6,4 @@ export {
   type RestoreProgress,
   type RestoreResult,
 } from './restore.js';
-export { ToolError, type ToolFailure, type ToolName } from './tool-error.js';
+export { isDocumentsRefused, ToolError, type ToolFailure, type ToolName } from './tool-error.js';

@@ -12,6 +12,7 @@ export type ToolFailure =
   | 'unreachable'
   | 'noSpace'
   | 'noCollection' // Nothing was there to dump.
+  | 'documents' // The server does not take one of the documents.
   | 'incomplete' // It claims success without its closing counts.
   | 'failed';
 
@@ -49,6 +50,11 @@ export class ToolError extends Error {
   }
 }
 
+/** Whether a tool stopped because the server does not take a document, as a server of another version may. */
+export function isDocumentsRefused(error: unknown): error is ToolError {
+  return error instanceof ToolError && error.failure === 'documents';
+}
+
 const PATTERNS: readonly (readonly [ToolFailure, RegExp])[] = [
   ['noSpace', /no space left on device|disk quota exceeded|OutOfDiskSpace/i],
   ['authentication', /authentication ?failed|unable to authenticate|auth error/i],
@@ -57,6 +63,7 @@ const PATTERNS: readonly (readonly [ToolFailure, RegExp])[] = [
     'unreachable',
     /connection refused|no such host|server selection (?:error|timeout)|no reachable servers|i\/o timeout/i,
   ],
+  ['documents', /\((?:NonConformantBSON|InvalidBSON)\)|write errors: \[(?!E11000)/],
 ];
 
 function recognize({ exitCode, signal, stderrTail }: ToolErrorDetails): ToolFailure {
@@ -89,6 +96,8 @@ function explain(failure: ToolFailure, details: ToolErrorDetails): string {
         : `failed because the target server ran out of disk space. Free some there.${said}`;
     case 'noCollection':
       return 'found nothing: the collection does not exist. It was dropped or renamed, or its name is misspelled.';
+    case 'documents':
+      return `stopped at a document that the server does not take.${said}`;
     case 'incomplete':
       return `ended as if well, but without saying how many documents it handled, so it is not trusted. Use version 100.x of the tools.${said}`;
     case 'failed':

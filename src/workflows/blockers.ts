@@ -1,4 +1,4 @@
-import { shapeBlocker, verificationBehind } from '../blockers.js';
+import { refusedBlockers, shapeBlocker, verificationBehind } from '../blockers.js';
 import type { Blocker, Migration } from '../migration.js';
 import { isFinal } from './phases.js';
 import type { Live, MigrationState } from './status.js';
@@ -37,6 +37,7 @@ export function allBlockers(
       message: `documents differ: ${differing} in content, ${missing} missing, ${extra} extra at the target`,
     });
   }
+  blockers.push(...refusedBlockers(live?.refused));
   if (!live) {
     blockers.push({ code: 'unknown', message: 'the state at the servers could not be read' });
     return blockers;

@@ -7,6 +7,7 @@ import type {
   Migration,
   VerificationReport,
 } from '../migration.js';
+import type { RefusedDocuments } from '../mongo/control-document.js';
 import { allBlockers } from './blockers.js';
 import { isFinal, type Phase } from './phases.js';
 
@@ -82,6 +83,8 @@ export interface Live {
   readonly differences: DifferenceSummary;
   /** Indexes and options of the source that are not at the target yet, and why where it refuses. */
   readonly shape?: readonly { readonly what: string; readonly problem?: string }[];
+  /** Documents of the source that the target does not take. */
+  readonly refused?: RefusedDocuments | undefined;
   /** Running activities that Temporal is not happy with. */
   readonly problem?: Problem;
 }
@@ -119,6 +122,8 @@ export interface MigrationStatus {
     /** Indexes and options of both sides, compared after the cutover. */
     readonly catalogue: CatalogueReport | null;
   };
+  /** Documents of the source that the target does not take; not null when there are some. */
+  readonly refused: RefusedDocuments | null;
   /** May it cut over now? */
   readonly mayCutOver: boolean;
   readonly blockers: readonly Blocker[];
@@ -193,6 +198,7 @@ export function buildStatus(
       report: reportOf(state, now),
       catalogue: state.catalogue ?? null,
     },
+    refused: refusedOf(state, now),
     mayCutOver: blockers.length === 0,
     blockers,
     lastRefusal: state.refused ?? null,
@@ -213,6 +219,11 @@ function reportOf(
   live: Live | undefined,
 ): VerificationReport | null {
   return report ? { ...report, ...(live?.differences ?? cutover?.differences) } : null;
+}
+
+function refusedOf({ cutover }: MigrationState, live: Live | undefined): RefusedDocuments | null {
+  const refused = live ? live.refused : cutover?.refused;
+  return refused && refused.count > 0 ? refused : null;
 }
 
 /** After the cutover nobody asks the servers any more: its report says how far all came. */

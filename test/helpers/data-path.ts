@@ -6,6 +6,7 @@ import { Control } from '../../src/mongo/control.js';
 import type { ControlDocument } from '../../src/mongo/control-document.js';
 import { asBuffer, fields, idOf } from '../../src/mongo/raw.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
+import { Refusals } from '../../src/mongo/refusals.js';
 import { replayRanges } from '../../src/mongo/replay-loop.js';
 import { bufferName } from '../../src/names.js';
 import type { Id } from './bson.js';
@@ -172,6 +173,9 @@ export class DataPath {
       sourceCollection: this.name,
       control: this.control,
       epoch: replay.epoch,
+      refusals: new Refusals(this.control, (session) =>
+        this.control.fence('replay', replay.epoch, session),
+      ),
       exactOnly: this.#options.exactOnly ?? false,
       capped: this.#options.capped ?? false,
       signal: new AbortController().signal,

@@ -112,15 +112,22 @@ export interface Features {
   readonly clustered: boolean;
   /** Pre- and post-images: 6.0. */
   readonly images: boolean;
+  /** Capped collections: before 5.0 their documents keep their size, which an older target insists on. */
+  readonly capped: boolean;
   /** Names at the top that begin with `$`: 5.0. */
   readonly dollarNames: boolean;
 }
 
 /** What two servers can both store, by their versions. */
-export function featuresOf(...versions: readonly string[]): Features {
-  const all = (major: number, minor: number) =>
-    versions.every((version) => isAtLeast(version, major, minor));
-  return { clustered: all(5, 3), images: all(6, 0), dollarNames: all(5, 0) };
+export function featuresOf(source: string, target: string): Features {
+  const both = (major: number, minor: number) =>
+    isAtLeast(source, major, minor) && isAtLeast(target, major, minor);
+  return {
+    clustered: both(5, 3),
+    images: both(6, 0),
+    capped: isAtLeast(target, 5, 0) || !isAtLeast(source, 5, 0),
+    dollarNames: both(5, 0),
+  };
 }
 
 /** The collections of a seed: a large one with many indexes, and smaller ones of several kinds. */

@@ -41,6 +41,7 @@ async function copy(path: DataPath, changed: Partial<DirectCopyOptions> = {}) {
     ordered: false,
     signal: new AbortController().signal,
     onProgress: () => undefined,
+    onRefused: async (refused) => expect(refused).toEqual([]),
     ...changed,
   });
 }

@@ -12,7 +12,7 @@ import { scalars } from '../../soak/values.js';
 
 const DOCUMENTS = 200;
 const CHANGES = 1_000;
-const ALL = featuresOf('6.0.5');
+const ALL = featuresOf('6.0.5', '6.0.5');
 
 function profileOf(seed: number, kind = 'main'): Profile {
   const found = chooseCollections(seed, DOCUMENTS, ALL).find((profile) => profile.kind === kind);
@@ -39,14 +39,16 @@ describe('what the servers decide', () => {
     expect(featuresOf('4.4.2', '6.0.5')).toEqual({
       clustered: false,
       images: false,
+      capped: true,
       dollarNames: false,
     });
     expect(featuresOf('6.0.27', '5.0.32')).toMatchObject({ images: false, dollarNames: true });
+    expect(featuresOf('6.0.5', '4.4.2')).toMatchObject({ capped: false });
   });
 
   it('leaves out kinds of collections, and names at the top that begin with `$`', () => {
     const old = Array.from({ length: 20 }, (_, seed) =>
-      chooseCollections(seed, DOCUMENTS, featuresOf('4.4.2')),
+      chooseCollections(seed, DOCUMENTS, featuresOf('4.4.2', '4.4.2')),
     ).flat();
     expect(old.some(({ kind }) => ['clustered', 'images'].includes(kind))).toBe(false);
     const [first] = old;

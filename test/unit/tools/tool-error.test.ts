@@ -50,6 +50,32 @@ describe('ToolError', () => {
       },
       'the collection does not exist',
     ],
+    [
+      'documents',
+      {
+        tool: 'mongorestore',
+        stderrTail: ['Failed: error restoring from -: (NonConformantBSON) Invalid BSON column'],
+      },
+      'stopped at a document that the server does not take',
+    ],
+    [
+      'documents',
+      {
+        tool: 'mongorestore',
+        stderrTail: [
+          "Failed: error restoring: bulk write exception: write errors: [Document can't have $ prefixed field names: $x]",
+        ],
+      },
+      '$ prefixed field names',
+    ],
+    [
+      'failed',
+      {
+        tool: 'mongorestore',
+        stderrTail: ['Failed: bulk write exception: write errors: [E11000 duplicate key error]'],
+      },
+      'failed with exit code 1',
+    ],
     ['incomplete', { exitCode: 0 }, 'without saying how many documents'],
     [
       'failed',

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { BSON } from 'mongodb';
 import { describe, expect, it } from 'vitest';
-import { splitDocuments } from '../../../src/activities/dumped-timestamps.js';
+import { splitDocuments } from '../../../src/activities/dumped-documents.js';
 
 const documents = [{}, { _id: 1 }, { _id: 2, t: 'x'.repeat(1000) }, { _id: 3 }].map((one) =>
   Buffer.from(BSON.serialize(one)),

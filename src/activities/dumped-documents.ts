@@ -1,0 +1,105 @@
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { collectionUuid } from '../mongo/buffer.js';
+import { insertDocuments, type InsertOptions, writeEmptyTimestamps } from '../mongo/direct-copy.js';
+import { hasEmptyTimestamp } from '../mongo/raw.js';
+import type { Refusal } from '../mongo/refusal.js';
+import type { Opened } from './context.js';
+
+const CHUNK_BYTES = 4 * 1024 * 1024;
+const BATCH_DOCUMENTS = 1_000;
+const BATCH_BYTES = 16 * 1024 * 1024;
+
+/** A partition's dump file, and where it goes. */
+export interface DumpedDocuments {
+  readonly opened: Opened;
+  readonly file: string;
+  readonly gzip: boolean;
+  readonly signal: AbortSignal;
+  /** Told of documents that the target does not take. */
+  readonly onRefused: (refused: readonly Refusal[]) => Promise<void>;
+}
+
+/**
+ * Writes the documents of a dump that have a top-level `Timestamp(0, 0)` once more, exactly:
+ * mongorestore inserts, and a server turns such a value into the current time on insert.
+ */
+export async function writeDumpedTimestamps(dump: DumpedDocuments): Promise<void> {
+  const into = await insertOptions(dump);
+  await inBatches(dump, hasEmptyTimestamp, (documents) => writeEmptyTimestamps(into, documents));
+}
+
+/**
+ * Inserts all documents of a dump that the target takes. mongorestore ends a collection at the first
+ * message with one that it does not take.
+ *
+ * @param onProgress told of the documents read so far
+ */
+export async function insertDumped(
+  dump: DumpedDocuments & {
+    readonly ordered: boolean;
+    readonly onProgress: (documents: number) => void;
+  },
+): Promise<{ documents: number }> {
+  const into = { ...(await insertOptions(dump)), ordered: dump.ordered };
+  let documents = 0;
+  await inBatches(
+    dump,
+    () => true,
+    async (batch) => {
+      const refused = await insertDocuments(into, batch);
+      documents += batch.length;
+      dump.onProgress(documents);
+      return refused;
+    },
+  );
+  return { documents };
+}
+
+async function insertOptions({ opened, signal }: DumpedDocuments): Promise<InsertOptions> {
+  const { target, staging } = opened;
+  const targetUuid = await collectionUuid(target, staging);
+  return { target, targetCollection: staging, targetUuid, signal };
+}
+
+/** Writes the documents that are wanted, some at a time. */
+async function inBatches(
+  { file, gzip, signal, onRefused }: DumpedDocuments,
+  isWanted: (document: Buffer) => boolean,
+  write: (documents: readonly Buffer[]) => Promise<readonly Refusal[]>,
+): Promise<void> {
+  const raw = createReadStream(file, { highWaterMark: CHUNK_BYTES, signal });
+  let [batch, bytes]: [Buffer[], number] = [[], 0];
+  const flush = async (): Promise<void> => {
+    const refused = await write(batch);
+    if (refused.length > 0) await onRefused(refused);
+    [batch, bytes] = [[], 0];
+  };
+  for await (const document of splitDocuments(gzip ? raw.pipe(createGunzip()) : raw)) {
+    if (!isWanted(document)) continue;
+    batch.push(Buffer.from(document));
+    bytes += document.length;
+    if (batch.length >= BATCH_DOCUMENTS || bytes >= BATCH_BYTES) await flush();
+  }
+  await flush();
+}
+
+/** Cuts a stream of BSON documents that follow each other, as mongodump writes them. */
+export async function* splitDocuments(stream: Readable): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    let bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    let at = 0;
+    while (bytes.length - at >= 4) {
+      const length = bytes.readInt32LE(at);
+      if (length < 5) throw new Error(`the dump has a document of ${length} bytes`);
+      if (bytes.length - at < length) break;
+      yield bytes.subarray(at, at + length);
+      at += length;
+    }
+    bytes = bytes.subarray(at);
+    rest = bytes;
+  }
+  if (rest.length > 0) throw new Error('the dump ends in the middle of a document');
+}

@@ -1,0 +1,122 @@
+import { BSON, type ClientSession, type Document } from 'mongodb';
+import { CONTROL_COLLECTION } from '../names.js';
+import type { Control } from './control.js';
+import type { RefusedDocuments } from './control-document.js';
+import { decode } from './catalogue.js';
+import { chunks, idLimits } from './chunks.js';
+import { type Refusal, showRefusal } from './refusal.js';
+import { documentsOf, fields, type RawValue, runCommand, runRaw } from './raw.js';
+import { RawCursor } from './raw-cursor.js';
+
+const SHOWN = 20;
+const EMPTY = BSON.serialize({});
+
+/** First statement of a transaction; throws when its writer has a successor. */
+export type Fence = (session: ClientSession) => Promise<void>;
+
+/**
+ * The documents of the source that the target does not take, kept in the target's `cdc` until they
+ * changed into others that it does take, or are gone. The control document holds a summary, which
+ * refuses the cutover.
+ */
+export class Refusals {
+  readonly #control: Control;
+  readonly #fence: Fence;
+  #known: Set<string> | undefined;
+
+  /** `fence`: of the one who writes documents to the target, and nobody else does by then. */
+  constructor(control: Control, fence: Fence) {
+    this.#control = control;
+    this.#fence = fence;
+  }
+
+  /**
+   * Records what came of writes: documents that were not taken, and `_id`s of such as were written or
+   * deleted, whatever was known of them before.
+   */
+  async settle(refused: readonly Refusal[], written: readonly RawValue[]): Promise<void> {
+    const known = (this.#known ??= await this.#read());
+    const added = new Set(refused.map(({ id }) => id.key));
+    const settled = written.filter(({ key }) => known.has(key) && !added.has(key));
+    for (const some of chunks(refused, ({ id }) => id.bytes.length, idLimits)) {
+      await this.#change(some.map(toUpsert(this.#control)), 'update', 'updates');
+    }
+    for (const some of chunks(settled, ({ bytes }) => bytes.length, idLimits)) {
+      const deletes = some.map((id) => ({ q: keyOf(this.#control, id), limit: 1 }));
+      await this.#change(deletes, 'delete', 'deletes');
+    }
+    for (const key of added) known.add(key);
+    for (const { key } of settled) known.delete(key);
+  }
+
+  async #change(
+    statements: readonly Document[],
+    command: 'update' | 'delete',
+    field: 'updates' | 'deletes',
+  ): Promise<void> {
+    const { db, id: _id, runId } = this.#control;
+    const work = async (session: ClientSession): Promise<void> => {
+      await this.#fence(session);
+      await runCommand(db, { [command]: CONTROL_COLLECTION, [field]: statements }, { session });
+      const refused: RefusedDocuments = {
+        count: await db.collection(CONTROL_COLLECTION).countDocuments(this.#all(), { session }),
+        first: await this.#readFirst(session),
+      };
+      await runCommand(
+        db,
+        { update: CONTROL_COLLECTION, updates: [{ q: { _id, runId }, u: { $set: { refused } } }] },
+        { session },
+      );
+    };
+    await db.client.withSession({ causalConsistency: false }, (session) =>
+      session.withTransaction(() => work(session), {
+        readConcern: { level: 'local' },
+        writeConcern: { w: 'majority' },
+        readPreference: 'primary',
+      }),
+    );
+  }
+
+  async #read(): Promise<Set<string>> {
+    const keys = new Set<string>();
+    const find = { find: CONTROL_COLLECTION, filter: this.#all() };
+    await using found = await RawCursor.open(this.#control.db, find);
+    for await (const { documents } of found) {
+      for (const document of documents) keys.add(parse(document).id.key);
+    }
+    return keys;
+  }
+
+  async #readFirst(session: ClientSession): Promise<RefusedDocuments['first']> {
+    const find = { find: CONTROL_COLLECTION, filter: this.#all(), limit: SHOWN, singleBatch: true };
+    const { cursor } = await runRaw(this.#control.db, find, { session });
+    const batch = fields(cursor as Buffer).get('firstBatch');
+    return documentsOf(batch?.bytes ?? EMPTY).map((document) => showRefusal(parse(document)));
+  }
+
+  #all(): Document {
+    const { id, runId } = this.#control;
+    return { '_id.collection': id, '_id.refused': { $exists: true }, runId };
+  }
+}
+
+function toUpsert(control: Control) {
+  return ({ id, why }: Refusal): Document => ({
+    q: keyOf(control, id),
+    u: { $set: { runId: control.runId, why } },
+    upsert: true,
+  });
+}
+
+function keyOf({ id: collection }: Control, id: RawValue): Document {
+  return { _id: { collection, refused: { i: id } } };
+}
+
+/** Only `why` is decoded: there are `_id`s that bson cannot read. */
+function parse(document: Buffer): Refusal {
+  const entry = fields(document);
+  const key = fields(entry.get('_id')?.bytes ?? EMPTY).get('refused');
+  const id = fields(key?.bytes ?? EMPTY).get('i');
+  if (!id) throw new Error(`${CONTROL_COLLECTION} has a refused document without its _id`);
+  return { id, why: String(decode(entry.get('why'))) };
+}
