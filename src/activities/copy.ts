@@ -122,7 +122,7 @@ export async function restore(
       const progress = new ProgressWriter(opened, partition);
       const hello = await opened.target.command({ hello: 1 });
       const dump = {
-        ...{ opened, file, gzip: migration.options.gzip, signal },
+        ...{ opened, file, gzip: migration.options.gzip, ordered: migration.traits.capped, signal },
         onRefused: keepRefused(opened),
       };
       const restored = await restorePartition({
@@ -148,7 +148,6 @@ export async function restore(
         await clearPartition(opened, migration, record, signal);
         const { documents } = await insertDumped({
           ...dump,
-          ordered: migration.traits.capped,
           onProgress: (written) => {
             touch();
             progress.write({ written });

@@ -16,6 +16,8 @@ export interface DumpedDocuments {
   readonly opened: Opened;
   readonly file: string;
   readonly gzip: boolean;
+  /** Keep the natural order. */
+  readonly ordered: boolean;
   readonly signal: AbortSignal;
   /** Told of documents that the target does not take. */
   readonly onRefused: (refused: readonly Refusal[]) => Promise<void>;
@@ -37,12 +39,9 @@ export async function writeDumpedTimestamps(dump: DumpedDocuments): Promise<void
  * @param onProgress told of the documents read so far
  */
 export async function insertDumped(
-  dump: DumpedDocuments & {
-    readonly ordered: boolean;
-    readonly onProgress: (documents: number) => void;
-  },
+  dump: DumpedDocuments & { readonly onProgress: (documents: number) => void },
 ): Promise<{ documents: number }> {
-  const into = { ...(await insertOptions(dump)), ordered: dump.ordered };
+  const into = await insertOptions(dump);
   let documents = 0;
   await inBatches(
     dump,
@@ -57,10 +56,10 @@ export async function insertDumped(
   return { documents };
 }
 
-async function insertOptions({ opened, signal }: DumpedDocuments): Promise<InsertOptions> {
+async function insertOptions({ opened, ordered, signal }: DumpedDocuments): Promise<InsertOptions> {
   const { target, staging } = opened;
   const targetUuid = await collectionUuid(target, staging);
-  return { target, targetCollection: staging, targetUuid, signal };
+  return { target, targetCollection: staging, targetUuid, ordered, signal };
 }
 
 /** Writes the documents that are wanted, some at a time. */

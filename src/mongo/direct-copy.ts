@@ -3,7 +3,12 @@ import { errorTypes, PermanentError } from '../errors.js';
 import { splitByMessage } from './buffer.js';
 import { chunks, idLimits } from './chunks.js';
 import { hasDoubledName } from './doubled-names.js';
-import { deleteStatement, exactUpdate } from './exact-write.js';
+import {
+  deleteStatement,
+  type ExactDocument,
+  exactUpdate,
+  timestampUpdate,
+} from './exact-write.js';
 import { hasEmptyTimestamp, idOf, runWithDocuments } from './raw.js';
 import { type Refusal, sendSieved, type WriteError } from './refusal.js';
 import { RawCursor } from './raw-cursor.js';
@@ -23,6 +28,8 @@ export interface InsertOptions {
   readonly targetCollection: string;
   /** UUID of the target collection where the server can check it (6.0+): fences late inserts. */
   readonly targetUuid: UUID | undefined;
+  /** Keep the natural order: one insert at a time. */
+  readonly ordered: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -31,8 +38,6 @@ export interface DirectCopyOptions extends InsertOptions {
   readonly sourceCollection: string;
   /** Which documents; everything if empty. */
   readonly filter: Document;
-  /** Keep the natural order: one insert at a time. */
-  readonly ordered: boolean;
   /** Totals of this call so far. */
   readonly onProgress: (copied: { documents: number; bytes: number }) => void;
   /** Told of documents that the target does not take, before they count as read. */
@@ -92,7 +97,7 @@ export async function copyDirectly(
  * @returns those that the server does not take.
  */
 export async function insertDocuments(
-  options: InsertOptions & { readonly ordered: boolean },
+  options: InsertOptions,
   documents: readonly Buffer[],
 ): Promise<Refusal[]> {
   const refused: Refusal[] = [];
@@ -126,21 +131,28 @@ function runs(documents: readonly Buffer[]): [boolean, Buffer[]][] {
 }
 
 async function insertPlain(
-  options: InsertOptions & { readonly ordered: boolean },
+  options: InsertOptions,
   documents: readonly Buffer[],
 ): Promise<Refusal[]> {
-  const { ordered, targetCollection } = options;
   const refused: Refusal[] = [];
   for (const part of splitByMessage(documents)) {
-    const found = await sendSieved(part, {
-      send: (some) => write(options, { insert: targetCollection, ordered }, 'documents', some),
-      ordered,
-      fail: (error) => fail(options, error),
-    });
+    const found = await sendInserts(options, part);
     // Names like $ref at the top are taken before 5.0 by an update, and not by an insert.
     refused.push(...(await updateExactly(options, [...found.keys()])));
   }
   return refused;
+}
+
+function sendInserts(
+  options: InsertOptions,
+  documents: readonly Buffer[],
+): Promise<Map<Buffer, string>> {
+  const { ordered, targetCollection } = options;
+  return sendSieved(documents, {
+    send: (some) => write(options, { insert: targetCollection, ordered }, 'documents', some),
+    ordered,
+    fail: (error) => fail(options, error),
+  });
 }
 
 /**
@@ -160,28 +172,47 @@ export async function writeEmptyTimestamps(
     const [first] = (reply['writeErrors'] ?? []) as WriteError[];
     if (first) fail(options, first);
   }
-  return updateExactly(options, documents);
+  const refused = new Map(
+    (await updateExactly(options, documents)).map((one) => [one.id.key, one]),
+  );
+  // Names within a document, which an update may not have before 5.0 and an insert may.
+  const others = documents.filter((document) => refused.has(idOf(document).key));
+  for (const part of splitByMessage(others)) {
+    const found = await sendInserts(options, part);
+    const inserted = part.filter((document) => !found.has(document));
+    const still = await sendUpdates(options, inserted, timestampUpdate);
+    for (const document of inserted) if (!still.has(document)) refused.delete(idOf(document).key);
+  }
+  return [...refused.values()];
 }
 
-/** Writes documents by updates, one after the other. @returns those that the server does not take. */
+/** Writes documents by updates. @returns those that the server does not take. */
 async function updateExactly(
   options: InsertOptions,
   documents: readonly Buffer[],
 ): Promise<Refusal[]> {
   const refused: Refusal[] = [];
-  const command = { update: options.targetCollection };
   for (const part of splitByMessage(documents)) {
-    const found = await sendSieved(part, {
-      send: (some) => {
-        const updates = some.map((document) => exactUpdate({ id: idOf(document), document }));
-        return write(options, command, 'updates', updates);
-      },
-      ordered: true,
-      fail: (error) => fail(options, error),
-    });
+    const found = await sendUpdates(options, part, exactUpdate);
     for (const [document, why] of found) refused.push({ id: idOf(document), why });
   }
   return refused;
+}
+
+function sendUpdates(
+  options: InsertOptions,
+  documents: readonly Buffer[],
+  toUpdate: (document: ExactDocument) => Uint8Array,
+): Promise<Map<Buffer, string>> {
+  const command = { update: options.targetCollection };
+  return sendSieved(documents, {
+    send: (some) => {
+      const updates = some.map((document) => toUpdate({ id: idOf(document), document }));
+      return write(options, command, 'updates', updates);
+    },
+    ordered: options.ordered,
+    fail: (error) => fail(options, error),
+  });
 }
 
 function write(

@@ -2,11 +2,14 @@ import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
 import { type Control, FencedError } from './control.js';
 import { hasDoubledName } from './doubled-names.js';
-import { type Refusal, refusalIn, throwWriteError } from './refusal.js';
+import { isRefusal, type Refusal, refusalIn, RefusedError, type WriteError } from './refusal.js';
 import {
   type CommandOptions,
+  fields,
   hasDollarName,
   hasEmptyTimestamp,
+  hasInnerDollarName,
+  isEmptyTimestamp,
   RawValue,
   runWithDocuments,
 } from './raw.js';
@@ -31,6 +34,18 @@ interface Step {
   readonly command: Document;
   readonly field: 'documents' | 'updates' | 'deletes';
   readonly list: readonly Uint8Array[];
+  /** What it writes, in the same order. */
+  readonly documents?: readonly ExactDocument[];
+}
+
+/** A document that the server does not take, of a step. */
+class StepError extends RefusedError {
+  readonly document: ExactDocument | undefined;
+
+  constructor(message: string, document: ExactDocument | undefined) {
+    super(message);
+    this.document = document;
+  }
 }
 
 /** A document and its `_id`. */
@@ -50,6 +65,15 @@ export function exactUpdate({ id, document }: ExactDocument): Uint8Array {
   const bytes = RawValue.document(document);
   const u = needsPipeline(document) ? [{ $replaceWith: { $literal: bytes } }] : bytes;
   return BSON.serialize({ q: { _id: id }, u, upsert: true });
+}
+
+/**
+ * The update that gives a document that was inserted its empty timestamps back, which the insert has turned
+ * into the current time. It names single fields: a server before 5.0 looks at no others then.
+ */
+export function timestampUpdate({ id, document }: ExactDocument): Uint8Array {
+  const empty = [...fields(document)].filter(([, value]) => isEmptyTimestamp(value));
+  return BSON.serialize({ q: { _id: id }, u: { $set: Object.fromEntries(empty) } });
 }
 
 /** The statement that deletes documents by `_id`. */
@@ -78,55 +102,93 @@ export async function writeExactly(
   return refused;
 }
 
-/** Halves the part until it is known which of its documents the server does not take. */
-async function writePart(target: FencedTarget, part: readonly ExactDocument[]): Promise<Refusal[]> {
-  const [first] = part;
-  if (!first) return [];
-  const why = await tryWrite(target, updateSteps(target, part));
-  if (why === undefined) return [];
-  if (part.length > 1) {
-    const half = part.length >> 1;
-    const refused = await writePart(target, part.slice(0, half));
-    return [...refused, ...(await writePart(target, part.slice(half)))];
+/** Tries again without each document that the server names, or in another way. */
+async function writePart(
+  target: FencedTarget,
+  documents: readonly ExactDocument[],
+): Promise<Refusal[]> {
+  const refused: Refusal[] = [];
+  const inserted = new Set<ExactDocument>();
+  let left = documents;
+  while (left.length > 0) {
+    const failed = await tryWrite(target, writeSteps(target, left, inserted));
+    if (!failed) return refused;
+    const { document = left.length === 1 ? left[0] : undefined, why } = failed;
+    if (!document) {
+      const half = left.length >> 1;
+      refused.push(...(await writePart(target, left.slice(0, half))));
+      left = left.slice(half);
+    } else if (target.capped || inserted.has(document)) {
+      refused.push({ id: document.id, why });
+      left = left.filter((one) => one !== document);
+    } else {
+      inserted.add(document);
+      // What holds for the names in this one holds for those of the others.
+      for (const one of left) if (hasInnerDollarName(one.document)) inserted.add(one);
+    }
   }
-  // Servers before 5.0 look at the names inside a document when it is updated, not when it is inserted.
-  const mayInsert = !target.capped && !hasEmptyTimestamp(first.document);
-  const stillWhy = mayInsert ? await tryWrite(target, insertSteps(target, first)) : why;
-  return stillWhy === undefined ? [] : [{ id: first.id, why: stillWhy }];
+  return refused;
 }
 
-/** @returns why the server does not take a document of it. */
-async function tryWrite(target: FencedTarget, steps: readonly Step[]): Promise<string | undefined> {
+interface Failed {
+  readonly why: string;
+  /** Missing where the server does not say which it was. */
+  readonly document?: ExactDocument | undefined;
+}
+
+/** @returns what the server says, if it does not take a document. */
+async function tryWrite(target: FencedTarget, steps: readonly Step[]): Promise<Failed | undefined> {
   try {
     await inFencedTransaction(target, steps);
     return undefined;
   } catch (error) {
     const why = refusalIn(error);
     if (why === undefined) throw error;
-    return why;
+    return error instanceof StepError ? { why, document: error.document } : { why };
   }
 }
 
-function updateSteps(target: FencedTarget, part: readonly ExactDocument[]): Step[] {
+/**
+ * The statements that write documents by updates, and those of `inserted` by a delete and an insert. Servers
+ * before 5.0 look at the names within a document when it is updated, not when it is inserted.
+ */
+function writeSteps(
+  target: FencedTarget,
+  documents: readonly ExactDocument[],
+  inserted: ReadonlySet<ExactDocument>,
+): Step[] {
+  const { collection } = target;
+  const updates = documents.filter((one) => !inserted.has(one));
+  const inserts = documents.filter((one) => inserted.has(one));
   // Nobody knows here whether the target's document has a name twice. In a capped collection a delete
   // costs the natural order, and is done only where the new document has one.
-  const stale = part.filter(
+  const stale = updates.filter(
     ({ document }) => needsPipeline(document) && (!target.capped || hasDoubledName(document)),
   );
-  const ids = stale.map(({ id }) => id);
-  return [
-    ...[...chunks(ids, ({ bytes }) => bytes.length, idLimits)].map((some) =>
-      deletion(target, some),
-    ),
-    { command: { update: target.collection }, field: 'updates', list: part.map(exactUpdate) },
+  const gone = [...stale, ...inserts].map(({ id }) => id);
+  const altered = inserts.filter(({ document }) => hasEmptyTimestamp(document));
+  const steps: Step[] = [
+    ...[...chunks(gone, ({ bytes }) => bytes.length, idLimits)].map((ids) => deletion(target, ids)),
+    {
+      command: { update: collection },
+      field: 'updates',
+      list: updates.map(exactUpdate),
+      documents: updates,
+    },
+    {
+      command: { insert: collection },
+      field: 'documents',
+      list: inserts.map(({ document }) => document),
+      documents: inserts,
+    },
+    {
+      command: { update: collection },
+      field: 'updates',
+      list: altered.map(timestampUpdate),
+      documents: altered,
+    },
   ];
-}
-
-function insertSteps(target: FencedTarget, { id, document }: ExactDocument): Step[] {
-  return [
-    deletion(target, [id]),
-    { command: { insert: target.collection }, field: 'documents', list: [document] },
-  ];
+  return steps.filter(({ list }) => list.length > 0);
 }
 
 /** Deletes documents by `_id`, in transactions that hold only while the epoch is ours. */
@@ -145,9 +207,12 @@ async function inFencedTransaction(
   steps: readonly Step[],
 ): Promise<void> {
   const run = async (options: CommandOptions, concern: Document = {}): Promise<void> => {
-    for (const { command, field, list } of steps) {
+    for (const { command, field, list, documents } of steps) {
       const reply = await runWithDocuments(db, { ...command, ...concern }, field, list, options);
-      throwWriteError(reply, `${field} at the target`);
+      const [first] = (reply['writeErrors'] ?? []) as WriteError[];
+      if (!first) continue;
+      if (isRefusal(first)) throw new StepError(first.errmsg, documents?.[first.index]);
+      throw new Error(`${field} at the target: ${first.errmsg} (${first.code})`);
     }
   };
   if (capped) {

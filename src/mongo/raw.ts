@@ -202,6 +202,24 @@ export function hasEmptyTimestamp(document: Uint8Array): boolean {
   return found;
 }
 
+/** Whether the value is `Timestamp(0, 0)`. */
+export function isEmptyTimestamp({ type, bytes }: RawValue): boolean {
+  return type === BSONType.timestamp && bytes.every((byte) => byte === 0);
+}
+
+/** Whether a name below the top begins with `$`. */
+export function hasInnerDollarName(document: Uint8Array): boolean {
+  const bytes = asBuffer(document);
+  let found = false;
+  walk(bytes, 0, (type, _nameStart, _nameEnd, valueStart, valueEnd) => {
+    if (type !== BSONType.object && type !== BSONType.array) return true;
+    const inner = bytes.subarray(valueStart, valueEnd);
+    found = hasDollarName(inner) || hasInnerDollarName(inner);
+    return !found;
+  });
+  return found;
+}
+
 /** Whether a top-level name begins with `$`, which `$merge` refuses. */
 export function hasDollarName(document: Uint8Array): boolean {
   const bytes = asBuffer(document);

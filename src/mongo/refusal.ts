@@ -39,20 +39,9 @@ export function refusalIn(error: unknown): string | undefined {
   return messageCodes.has(Number(code)) ? message : undefined;
 }
 
-/** Whether `$merge` failed because of a document that it does not take. */
-export function isMergeRefusal(error: unknown): boolean {
+/** Whether a write, or the error of a `$merge`, failed because of a document that the server does not take. */
+export function isRefusal(error: unknown): boolean {
   return refusalCodes.has(Number((error as { code?: unknown }).code));
-}
-
-/**
- * Throws what a reply says of single documents.
- * @throws RefusedError for a document that the server does not take, else an Error with its words.
- */
-export function throwWriteError(reply: Document, what: string): void {
-  const [first] = (reply['writeErrors'] ?? []) as WriteError[];
-  if (!first) return;
-  const message = `${what}: ${first.errmsg} (${first.code})`;
-  throw refusalCodes.has(first.code) ? new RefusedError(message) : new Error(message);
 }
 
 /** How documents are sent. */
@@ -86,7 +75,7 @@ export async function sendSieved<T>(
       for (const error of errors) {
         if (error.code === DUPLICATE_KEY) continue;
         const document = some[error.index];
-        if (document === undefined || !refusalCodes.has(error.code)) return fail(error);
+        if (document === undefined || !isRefusal(error)) return fail(error);
         refused.set(document, error.errmsg);
       }
       // In an ordered message nothing is tried after an error.

@@ -9,7 +9,7 @@ import {
 import type { BufferedChange, Range } from './range.js';
 import { asBuffer, fields, idOf, type RawValue, runCommand } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
-import { isMergeRefusal, type Refusal } from './refusal.js';
+import { isRefusal, type Refusal } from './refusal.js';
 import type { Refusals } from './refusals.js';
 import { MERGE_TIME_LIMIT_MS, replayComment } from './takeover.js';
 
@@ -83,7 +83,7 @@ async function mergeRange(target: ReplayTarget, range: Range): Promise<boolean> 
     await runCommand(target.db, command, { signal: target.signal });
     return true;
   } catch (error) {
-    if (isMergeRefusal(error)) return false;
+    if (isRefusal(error)) return false;
     throw error;
   }
 }

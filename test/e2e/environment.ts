@@ -24,6 +24,8 @@ const PATIENCE_MS = 120_000;
 export interface EnvironmentOptions {
   /** Longest wait for a status; 2 minutes when left out. */
   readonly patienceMs?: number;
+  /** Path of the target's mongod; see `startSide` when left out. */
+  readonly targetBinary?: string;
 }
 
 /** A worker process as `npm start` runs it. */
@@ -67,10 +69,13 @@ export class Environment {
     this.targetClient = new MongoClient(parts.target.uri);
   }
 
-  static async start({ patienceMs = PATIENCE_MS }: EnvironmentOptions = {}): Promise<Environment> {
+  static async start({
+    patienceMs = PATIENCE_MS,
+    targetBinary,
+  }: EnvironmentOptions = {}): Promise<Environment> {
     const [source, target, temporal, tools] = await Promise.all([
       startSide('source'),
-      startSide('target'),
+      startSide('target', targetBinary),
       startTemporalServer({}),
       obtainMongoTools(),
     ]);
@@ -212,8 +217,10 @@ export class Environment {
 }
 
 /** Starts a side with the mongod that `MONGOD_BIN_SOURCE` or `MONGOD_BIN_TARGET` names, else the usual one. */
-function startSide(name: 'source' | 'target'): Promise<ReplicaSet> {
-  const binary = process.env[`MONGOD_BIN_${name.toUpperCase()}`];
+function startSide(
+  name: 'source' | 'target',
+  binary = process.env[`MONGOD_BIN_${name.toUpperCase()}`],
+): Promise<ReplicaSet> {
   return startReplicaSet({ name, ...(binary && { binary }) });
 }
 

@@ -136,6 +136,7 @@ describe('a direct copy', () => {
         target: path.target,
         targetCollection: path.name,
         targetUuid: await collectionUuid(path.target, path.name),
+        ordered: false,
         signal: new AbortController().signal,
       },
       [document],
