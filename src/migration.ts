@@ -82,7 +82,7 @@ export interface CutoverReport {
   /** Events read after the fence was taken, and changes applied. */
   readonly drainedEvents: number;
   readonly drainedChanges: number;
-  /** Documents compared again at the cutover. */
+  /** Documents compared after the fence was taken. */
   readonly rechecked: number;
   /** What was found then: empty, but for a cutover that was forced. */
   readonly differences?: DifferenceSummary;
