@@ -132,8 +132,6 @@ async function buildLibcurl(lib: string): Promise<void> {
   await writeFile(source, libcurlSource);
   await writeFile(map, libcurlMap);
   const soname = 'libcurl.so.4';
-  await execa('cc', [
-    ...['-shared', '-fPIC', '-w', source, '-o', join(lib, soname)],
-    `-Wl,-soname,${soname},--version-script=${map}`,
-  ]);
+  const names = `-Wl,-soname,${soname},--version-script=${map}`;
+  await execa('cc', ['-shared', '-fPIC', '-w', source, '-o', join(lib, soname), names]);
 }

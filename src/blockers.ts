@@ -1,5 +1,4 @@
-import type { Blocker } from './migration.js';
-import type { RefusedDocuments } from './mongo/control-document.js';
+import type { Blocker, RefusedDocuments } from './migration.js';
 
 /** Age of changes that were applied and not compared yet, above which a cutover would take long. */
 const UNCOMPARED_SECONDS = 10;

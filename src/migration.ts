@@ -1,4 +1,3 @@
-import type { RefusedDocuments } from './mongo/control-document.js';
 import type { MigrateCollectionOptions } from './options.js';
 
 /** What preflight found out about the collection and its two servers, and everyone later needs. */
@@ -56,6 +55,13 @@ export type DifferenceSummary = Pick<
   'differing' | 'missing' | 'extra' | 'first'
 >;
 
+/** Documents of the source that the target does not take. */
+export interface RefusedDocuments {
+  readonly count: number;
+  /** The first 20: `_id`, and what the target's server says. */
+  readonly first: readonly { readonly id: string; readonly why: string }[];
+}
+
 /** Indexes and options of both sides, compared after the cutover. */
 export interface CatalogueReport {
   /** How many the source has. */
@@ -83,7 +89,7 @@ export interface CutoverReport {
   /** Events read after the fence was taken, and changes applied. */
   readonly drainedEvents: number;
   readonly drainedChanges: number;
-  /** Documents compared again at the cutover. */
+  /** Documents compared after the fence was taken. */
   readonly rechecked: number;
   /** What was found then: empty, but for a cutover that was forced. */
   readonly differences?: DifferenceSummary;

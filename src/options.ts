@@ -34,6 +34,15 @@ const namespace = z
     return collection !== 'cdc' && !/^cdc(-staging)?\./.test(collection);
   }, 'has a name that a migration uses for its own state (cdc, cdc.*, cdc-staging.*)');
 
+const documentsPerSecond = z.number().int().min(1).max(10_000_000).optional();
+
+const bytesPerSecond = z
+  .number()
+  .int()
+  .min(64 * 1024)
+  .max(1024 ** 4)
+  .optional();
+
 /** What a person gives `migrateCollection`, checked; every field beyond the first three is optional. */
 export const migrateCollectionInput = z.strictObject({
   /** Alias of the deployment to copy from. */
@@ -54,6 +63,15 @@ export const migrateCollectionInput = z.strictObject({
   cutover: z.enum(['signal', 'auto']).default('signal'),
   /** `full`: compare every document byte for byte before the cutover. */
   verify: z.enum(['full', 'none']).default('full'),
+  /**
+   * Documents read per second at most, on each side, to compare everything, before the cutover and
+   * again until it comes. Documents that change are compared without a limit: there are as many as
+   * applications write, and a comparison that falls behind them would never end. Nor is there one at
+   * the cutover, where applications wait.
+   */
+  verifyDocumentsPerSecond: documentsPerSecond,
+  /** The same in bytes of documents. */
+  verifyBytesPerSecond: bytesPerSecond,
   /** Bytes of documents per partition of the copy. */
   partitionBytes: z
     .number()
@@ -175,14 +193,9 @@ export const verifyCollectionInput = z.strictObject({
   /** `<database>.<collection>` at the target; the same as `namespace` unless given. */
   targetNamespace: namespace.optional(),
   /** Documents read per second at most, on each side. */
-  documentsPerSecond: z.number().int().min(1).max(10_000_000).optional(),
+  documentsPerSecond,
   /** Bytes of documents read per second at most, on each side. */
-  bytesPerSecond: z
-    .number()
-    .int()
-    .min(64 * 1024)
-    .max(1024 ** 4)
-    .optional(),
+  bytesPerSecond,
 });
 
 /** The checked input with the target's namespace filled in. */

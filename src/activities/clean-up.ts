@@ -6,6 +6,8 @@ import { removeMarker } from '../mongo/marker.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
 import { dropMigrationState, dumpFolder } from './leftovers.js';
 
+/** Looks for late writes for so long at most, in ms. */
+const LOOK_MS = 5_000;
 const SHOWN = 20;
 
 /** What a clean-up is to remove. */
@@ -36,11 +38,17 @@ export async function countLateWrites(
       const pinned = await deps.connections.pinned(migration.options.source);
       const first: string[] = [];
       let count = 0;
-      const db = pinned.db(source.databaseName);
-      await readWritesAfter(db, sourceCollection, fence, signal, (id) => {
-        touch();
-        count += 1;
-        if (first.length < SHOWN) first.push(showId(id));
+      await readWritesAfter({
+        db: pinned.db(source.databaseName),
+        collection: sourceCollection,
+        time: fence,
+        signal,
+        timeLimitMs: LOOK_MS,
+        onWrite: (id) => {
+          touch();
+          count += 1;
+          if (first.length < SHOWN) first.push(showId(id));
+        },
       });
       return { count, first };
     },

@@ -1,4 +1,4 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/activity';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorTypes, TransientError } from '../errors.js';
@@ -18,12 +18,12 @@ import {
   readSourceCatalogue,
   withPulse,
 } from './context.js';
+import { ProgressWriter } from './copy-progress.js';
 import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { dumpFolder } from './leftovers.js';
 
 /** mongorestore's default is 1; 4 is what the copy was measured with. */
 const INSERTION_WORKERS = 4;
-const PROGRESS_WRITE_MS = 1_000;
 
 /** Where a dumped partition lies. */
 export interface Dumped {
@@ -111,6 +111,8 @@ export async function restore(
   const opened = open(deps, migration);
   const tools = requireTools(deps);
   const { partition } = dumped;
+  const { gzip } = migration.options;
+  const { capped: ordered } = migration.traits;
   const record = await opened.plan.get(partition);
   if (record.copied) return { documents: record.written };
   const file = dumpFile(deps, migration, partition);
@@ -121,8 +123,12 @@ export async function restore(
       await clearPartition(opened, migration, record, signal);
       const progress = new ProgressWriter(opened, partition);
       const hello = await opened.target.command({ hello: 1 });
-      const dump = {
-        ...{ opened, file, gzip: migration.options.gzip, ordered: migration.traits.capped, signal },
+      const dumpedDocuments = {
+        opened,
+        file,
+        gzip,
+        ordered,
+        signal,
         onRefused: keepRefused(opened),
       };
       const restored = await restorePartition({
@@ -131,9 +137,9 @@ export async function restore(
         database: opened.target.databaseName,
         collection: opened.staging,
         file,
-        gzip: migration.options.gzip,
+        gzip,
         insertionWorkers: INSERTION_WORKERS,
-        ordered: migration.traits.capped,
+        ordered,
         replicaSet: hello['setName'] as string | undefined,
         signal,
         onProgress: ({ bytes, total }) => {
@@ -147,7 +153,7 @@ export async function restore(
         status.doing = `restoring partition ${partition} without mongorestore, which stopped at a document`;
         await clearPartition(opened, migration, record, signal);
         const { documents } = await insertDumped({
-          ...dump,
+          ...dumpedDocuments,
           onProgress: (written) => {
             touch();
             progress.write({ written });
@@ -163,7 +169,7 @@ export async function restore(
             `(${restored.failures} refused): ${restored.messages.join('; ')}`,
         );
       }
-      await writeDumpedTimestamps(dump);
+      await writeDumpedTimestamps(dumpedDocuments);
       await progress.end({ written: restored.documents, copied: true });
       await rm(file, { force: true });
       return { documents: restored.documents };
@@ -276,30 +282,4 @@ function dumpFile(
 
 function isWhole({ min, max }: PartitionRecord): boolean {
   return min === undefined && max === undefined;
-}
-
-/** Writes a partition's progress into the plan, at most once a second. */
-class ProgressWriter {
-  readonly #opened: Opened;
-  readonly #partition: number;
-  #writtenAt = 0;
-  #last: Promise<void> = Promise.resolve();
-
-  constructor(opened: Opened, partition: number) {
-    this.#opened = opened;
-    this.#partition = partition;
-  }
-
-  write(fields: Parameters<Opened['plan']['update']>[1]): void {
-    if (Date.now() - this.#writtenAt < PROGRESS_WRITE_MS) return;
-    this.#writtenAt = Date.now();
-    this.#last = this.#opened.plan.update(this.#partition, fields).catch((error: unknown) => {
-      Context.current().log.debug('progress could not be written', { error });
-    });
-  }
-
-  async end(fields: Parameters<Opened['plan']['update']>[1]): Promise<void> {
-    await this.#last;
-    await this.#opened.plan.update(this.#partition, fields);
-  }
 }

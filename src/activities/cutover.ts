@@ -1,4 +1,4 @@
-import type { ClientSession, Timestamp } from 'mongodb';
+import type { ClientSession, Db, Timestamp } from 'mongodb';
 import { refusedBlockers, shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { CatalogueReport, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
@@ -23,11 +23,16 @@ import {
 } from './context.js';
 import { findSettledBlockers } from './cutover-blockers.js';
 import { replayTarget } from './replay.js';
-import { recheck } from './recheck.js';
+import { Recheck } from './recheck.js';
 import { findShapeBlockers, settleShape } from './settle-shape.js';
 
 /** How long a request waits for the last events, in ms: each wait is downtime. */
 const MAX_AWAIT_MS = 20;
+/**
+ * Rounds of catching up before the fence: so many at most, none after one that was this short (ms) or
+ * that took more than this share of the one before it: writers are as fast as the rounds then.
+ */
+const CATCH_UP = { rounds: 6, shortMs: 100, shrinking: 0.8 };
 
 /**
  * Cuts over: takes the fence, reads the rest of the stream up to it, applies it, looks again at what
@@ -81,41 +86,42 @@ interface Held {
   readonly pulse: Pulse;
 }
 
-async function cutOver({
-  opened,
-  deps,
-  migration,
-  force,
-  held,
-  session,
-  context,
-  status,
-  pulse,
-}: Held): Promise<CutoverOutcome> {
+async function cutOver(cut: Held): Promise<CutoverOutcome> {
+  const { opened, deps, migration, force, held, session, context, status, pulse } = cut;
   const { control } = opened;
   // An attempt before this one may have got as far as that.
   const everything = { ...migration.traits.features, collMod: true };
   await relaxFinal(context, planFinal(context.source, everything));
 
+  const pinnedSource = async (): Promise<Db> => {
+    const pinned = await deps.connections.pinned(migration.options.source);
+    return pinned.db(opened.source.databaseName);
+  };
+  const recheck = new Recheck({ opened, pinnedSource, force, pulse });
+  const drain = async (until: Timestamp): Promise<Drained> => {
+    const state = await control.read();
+    const events = await captureUntil({ ...cut, state, until, source: await pinnedSource() });
+    const changes = await replayRanges({
+      ...replayTarget(opened, migration, held, pulse),
+      session,
+      start: state.replay,
+      onProgress: () => pulse.touch(),
+    });
+    return { events, changes };
+  };
+  status.doing = 'catching up before the fence';
+  await catchUp(opened, drain, recheck);
+
   const fencedAt = new Date();
   const fence = await readOperationTime(opened.source);
-  status.doing = `reading the stream up to ${showTime(fence)}`;
-  const drainedEvents = await captureUntil(deps, opened, migration, held, fence, pulse);
-  status.doing = 'applying the last changes';
-  const drainedChanges = await replayRanges({
-    ...replayTarget(opened, migration, held, pulse),
-    session,
-    start: held.replay,
-    onProgress: () => pulse.touch(),
-  });
-
+  status.doing = `applying the last changes up to ${showTime(fence)}`;
+  const drained = await drain(fence);
   const { refused } = await control.read();
   if (!force.includes('refused') && refused && refused.count > 0) {
     return { refused: refusedBlockers(refused) };
   }
-
   status.doing = 'looking again at what differed';
-  const { differences, rechecked } = await recheck(deps, opened, migration, fence, force, pulse);
+  const { differences, rechecked } = await recheck.settle(fence);
   const summary = summariseDifferences(differences);
   if (differences.length > 0 && !force.includes('differences')) {
     const { differing, missing, extra, first } = summary;
@@ -149,8 +155,8 @@ async function cutOver({
     fencedAt: fencedAt.toISOString(),
     openedAt: openedAt.toISOString(),
     downtimeMs: openedAt.getTime() - fencedAt.getTime(),
-    drainedEvents,
-    drainedChanges,
+    drainedEvents: drained.events,
+    drainedChanges: drained.changes,
     rechecked,
     differences: summary,
     ...(refused && refused.count > 0 && { refused }),
@@ -192,24 +198,57 @@ export async function convertIndexes(
   );
 }
 
-async function captureUntil(
-  deps: ActivityDependencies,
-  { source, sourceCollection, target, targetCollection, control }: Opened,
-  { options, traits }: Migration,
-  held: ControlDocument,
-  fence: Timestamp,
-  { signal, touch }: Pulse,
-): Promise<number> {
-  const start = held.capture.through ?? held.startToken;
+/** Events read from the stream, and changes applied. */
+interface Drained {
+  readonly events: number;
+  readonly changes: number;
+}
+
+/**
+ * Reads, applies and compares what has come, while applications still write: what a round takes the
+ * next one has to do, so they become shorter. Whatever is done here is not done after the fence.
+ */
+async function catchUp(
+  { source, control }: Opened,
+  drain: (until: Timestamp) => Promise<Drained>,
+  recheck: Recheck,
+): Promise<void> {
+  let last = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < CATCH_UP.rounds; round++) {
+    const begun = performance.now();
+    await drain(await readOperationTime(source));
+    await recheck.compareChanged(await control.read());
+    const took = performance.now() - begun;
+    if (took < CATCH_UP.shortMs || took > last * CATCH_UP.shrinking) return;
+    last = took;
+  }
+}
+
+interface CaptureUntil extends Pick<Held, 'opened' | 'migration' | 'held' | 'pulse'> {
+  /** Where capture stands. */
+  readonly state: ControlDocument;
+  readonly until: Timestamp;
+  readonly source: Db;
+}
+
+async function captureUntil({
+  opened: { sourceCollection, target, targetCollection, control },
+  migration: { traits },
+  held,
+  pulse: { signal, touch },
+  state,
+  until,
+  source,
+}: CaptureUntil): Promise<number> {
+  const start = state.capture.through ?? state.startToken;
   if (!start) throw new Error('the control document has no token to start from');
-  const pinned = await deps.connections.pinned(options.source);
   let drained = 0;
   await captureChanges({
-    source: pinned.db(source.databaseName),
+    source,
     collection: sourceCollection,
     buffer: new Buffered(target, targetCollection, held.bufferUuid),
     start,
-    until: fence,
+    until,
     natural: traits.capped,
     maxAwaitMs: MAX_AWAIT_MS,
     signal,

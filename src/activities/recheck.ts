@@ -1,46 +1,100 @@
-import type { Timestamp } from 'mongodb';
-import type { Migration } from '../migration.js';
+import type { Db, Timestamp } from 'mongodb';
 import { compareIds, explainDifferences, type DocumentDifference } from '../mongo/compare.js';
+import type { ControlDocument } from '../mongo/control-document.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import type { RawValue } from '../mongo/raw.js';
 import { readUncompared } from '../mongo/verifier.js';
-import type { ActivityDependencies, Opened, Pulse } from './context.js';
+import type { Opened, Pulse } from './context.js';
 import { sourceOf, targetOf } from './verify.js';
 
+/** What the cutover's own comparison needs. */
+export interface RecheckContext {
+  readonly opened: Omit<Opened, 'plan'>;
+  /** The source by the one member that change streams are read from. */
+  readonly pinnedSource: () => Promise<Db>;
+  readonly force: readonly string[];
+  readonly pulse: Pulse;
+}
+
 /**
- * Compares what is left to compare when everything up to the fence is applied: known differences,
- * and documents that have changed since the comparison last looked. A document that was written
- * after the fence is no difference: it is counted as a late write.
+ * The cutover's own comparison. What the verifier has not compared yet is compared before the fence
+ * already, so that after it there is next to nothing left: applications wait then. As with the
+ * verifier, a document that was the same with its change applied needs no other look unless it
+ * changes again, which brings it up again.
  */
-export async function recheck(
-  deps: ActivityDependencies,
-  opened: Opened,
-  { options }: Migration,
-  fence: Timestamp,
-  force: readonly string[],
-  { signal, touch }: Pulse,
-): Promise<{ differences: readonly DocumentDifference[]; rechecked: number }> {
-  const { control, source, sourceCollection, verification } = opened;
-  const sides = [sourceOf(opened), targetOf(opened)] as const;
-  // In this order: what the comparison finds meanwhile is in the one or in the other.
-  const state = await control.read();
-  const known = (await verification.known()).map(({ id }) => id);
-  const found = new Map<string, DocumentDifference>();
-  let rechecked = 0;
-  const compare = async (ids: readonly RawValue[]): Promise<void> => {
-    const differences = await compareIds(...sides, ids, signal);
-    for (const difference of differences) found.set(difference.id.key, difference);
-    rechecked += ids.length;
-    touch();
-  };
-  await compare(known);
-  if (!force.includes('verification')) {
-    for await (const { ids } of readUncompared(sides[1], state, signal)) await compare(ids);
+export class Recheck {
+  readonly #context: RecheckContext;
+  /** Documents that were not the same when they were looked at, by key: they may only be young. */
+  readonly #suspects = new Map<string, RawValue>();
+  /** Position in the stream up to which this has compared. */
+  #through: string | undefined;
+
+  constructor(context: RecheckContext) {
+    this.#context = context;
   }
-  if (found.size === 0) return { differences: [], rechecked };
-  const pinned = await deps.connections.pinned(options.source);
-  const db = pinned.db(source.databaseName);
-  await readWritesAfter(db, sourceCollection, fence, signal, (id) => found.delete(id.key));
-  const differences = await explainDifferences(...sides, [...found.values()], signal);
-  return { differences, rechecked };
+
+  /**
+   * Compares the documents of all changes that are applied by this state and were not compared yet.
+   * @returns how many.
+   */
+  async compareChanged({ replay, verify }: ControlDocument): Promise<number> {
+    const { opened, force, pulse } = this.#context;
+    if (verify?.through === undefined || force.includes('verification')) return 0;
+    // What the verifier has compared since, it has also recorded.
+    const through =
+      this.#through !== undefined && this.#through > verify.through
+        ? this.#through
+        : verify.through;
+    const state = { replay, verify: { ...verify, through } };
+    let documents = 0;
+    for await (const { ids, range } of readUncompared(targetOf(opened), state, pulse.signal)) {
+      await this.#compare(ids);
+      this.#through = range.end;
+      documents += ids.length;
+    }
+    return documents;
+  }
+
+  /**
+   * Compares what is left when everything up to the fence is applied: changed documents, those that
+   * were not the same before, and differences that are known. A document that was written after the
+   * fence is no difference: it is counted as a late write.
+   */
+  async settle(
+    fence: Timestamp,
+  ): Promise<{ differences: readonly DocumentDifference[]; rechecked: number }> {
+    const { opened, pinnedSource, pulse } = this.#context;
+    const { control, sourceCollection, verification } = opened;
+    const sides = [sourceOf(opened), targetOf(opened)] as const;
+    // In this order: what the comparison finds meanwhile is in the one or in the other.
+    const state = await control.read();
+    const [changed, known] = await Promise.all([this.compareChanged(state), verification.known()]);
+    for (const { id } of known) this.#suspects.set(id.key, id);
+    const left = [...this.#suspects.values()];
+    const found = new Map((await this.#compare(left)).map((each) => [each.id.key, each]));
+    const rechecked = changed + left.length;
+    if (found.size === 0) return { differences: [], rechecked };
+    await readWritesAfter({
+      db: await pinnedSource(),
+      collection: sourceCollection,
+      time: fence,
+      signal: pulse.signal,
+      onWrite: ({ key }) => {
+        pulse.touch();
+        found.delete(key);
+        return found.size > 0;
+      },
+    });
+    const differences = await explainDifferences(...sides, [...found.values()], pulse.signal);
+    return { differences, rechecked };
+  }
+
+  async #compare(ids: readonly RawValue[]): Promise<readonly DocumentDifference[]> {
+    const { opened, pulse } = this.#context;
+    const differences = await compareIds(sourceOf(opened), targetOf(opened), ids, pulse.signal);
+    for (const { key } of ids) this.#suspects.delete(key);
+    for (const { id } of differences) this.#suspects.set(id.key, id);
+    pulse.touch();
+    return differences;
+  }
 }

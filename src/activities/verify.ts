@@ -55,7 +55,7 @@ export async function verify(
   return withPulse(
     () => ({ ...status }),
     async (pulse) => {
-      const verifier = await takeUp(opened, pulse);
+      const verifier = await takeUp(opened, migration, pulse);
       const done = await opened.verification.partitions();
       const total = await opened.plan.count();
       const before = { documents: 0, bytes: 0 };
@@ -89,7 +89,7 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
   await withPulse(
     () => ({ ...status }),
     async (pulse) => {
-      const verifier = await takeUp(opened, pulse);
+      const verifier = await takeUp(opened, migration, pulse);
       const total = await opened.plan.count();
       let [partition, spentMs] = [0, 0];
       let { leastMs } = REST;
@@ -120,7 +120,11 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
   );
 }
 
-async function takeUp(opened: Opened, { signal, touch }: Pulse): Promise<Verifier> {
+async function takeUp(
+  opened: Opened,
+  { options }: Migration,
+  { signal, touch }: Pulse,
+): Promise<Verifier> {
   const { control, plan, verification } = opened;
   const { verify: taken } = await control.beginVerification();
   return new Verifier({
@@ -132,15 +136,25 @@ async function takeUp(opened: Opened, { signal, touch }: Pulse): Promise<Verifie
     epoch: taken?.epoch ?? 0,
     signal,
     touch,
+    limits: {
+      documentsPerSecond: options.verifyDocumentsPerSecond,
+      bytesPerSecond: options.verifyBytesPerSecond,
+    },
   });
 }
 
 /** The source's side of a comparison. */
-export function sourceOf({ source, sourceCollection }: Opened) {
+export function sourceOf({
+  source,
+  sourceCollection,
+}: Pick<Opened, 'source' | 'sourceCollection'>) {
   return { db: source, collection: sourceCollection };
 }
 
 /** The target's side of a comparison. */
-export function targetOf({ target, targetCollection }: Opened) {
+export function targetOf({
+  target,
+  targetCollection,
+}: Pick<Opened, 'target' | 'targetCollection'>) {
   return { db: target, collection: targetCollection };
 }

@@ -35,7 +35,8 @@ export interface Compared {
 
 /** Differing documents kept per call; more than that is no longer a matter of lag. */
 export const MAX_DIFFERENCES = 50_000;
-const BATCH_DOCUMENTS = 2_000;
+/** Documents of each side that are read at a time. */
+export const BATCH_DOCUMENTS = 2_000;
 /** Bytes of unmatched documents kept for comparison; beyond that only their `_id`s are. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const IDS_PER_QUERY = 1_000;
@@ -44,7 +45,9 @@ export const SHOWN_DIFFERENCES = 20;
 
 /**
  * Reads both sides in `_id` order and compares documents byte for byte. Each side may be ahead of
- * the other: a document waits until its counterpart comes or both sides end.
+ * the other: a document waits until its counterpart comes or both sides end. `onProgress` is called
+ * after each step with the totals and with what the step has read, of the side that gave more; the
+ * next one waits for it.
  * @returns the documents that were not the same at that moment.
  * `isWhole` is false when there are more than 50,000: those are the first.
  */
@@ -53,7 +56,8 @@ export async function compareDocuments(
   target: Side,
   filter: Document,
   signal: AbortSignal,
-  onProgress: (compared: Compared) => void | Promise<void>,
+  onProgress: (compared: Compared, step: Compared) => void | Promise<void>,
+  batchSize = BATCH_DOCUMENTS,
 ): Promise<{
   compared: Compared;
   differences: readonly DocumentDifference[];
@@ -61,8 +65,8 @@ export async function compareDocuments(
 }> {
   const compared: Compared = { documents: 0, bytes: 0 };
   const pairing = new Pairing();
-  await using left = await openSorted(source, filter, signal);
-  await using right = await openSorted(target, filter, signal);
+  await using left = await openSorted(source, filter, batchSize, signal);
+  await using right = await openSorted(target, filter, batchSize, signal);
   while (!left.exhausted || !right.exhausted) {
     const [fromSource, fromTarget] = await Promise.all([nextOf(left), nextOf(right)]);
     for (const document of fromSource.documents) pairing.add('source', document);
@@ -70,7 +74,10 @@ export async function compareDocuments(
     pairing.keep();
     compared.documents += fromSource.documents.length;
     compared.bytes += fromSource.bytes;
-    await onProgress(compared);
+    await onProgress(compared, {
+      documents: Math.max(fromSource.documents.length, fromTarget.documents.length),
+      bytes: Math.max(fromSource.bytes, fromTarget.bytes),
+    });
     if (pairing.differences.length > MAX_DIFFERENCES) break;
   }
   const differences = pairing.finish();
@@ -147,7 +154,13 @@ async function eachById(
 ): Promise<void> {
   await using cursor = await RawCursor.open(
     db,
-    { find: collection, filter: { _id: { $in: ids } }, readConcern: { level: 'majority' } },
+    {
+      find: collection,
+      filter: { _id: { $in: ids } },
+      // Otherwise the first reply has 101 documents, and the rest takes another.
+      batchSize: ids.length,
+      readConcern: { level: 'majority' },
+    },
     { signal },
   );
   for await (const { documents } of cursor) {
@@ -241,18 +254,23 @@ export function copyOf(id: RawValue): RawValue {
   return new RawValue(id.type, Buffer.from(asBuffer(id.bytes)));
 }
 
-async function openSorted(side: Side, filter: Document, signal: AbortSignal): Promise<RawCursor> {
+async function openSorted(
+  side: Side,
+  filter: Document,
+  batchSize: number,
+  signal: AbortSignal,
+): Promise<RawCursor> {
   return RawCursor.open(
     side.db,
     {
       find: side.collection,
       filter,
       sort: { _id: 1 },
-      batchSize: BATCH_DOCUMENTS,
+      batchSize,
       noCursorTimeout: true,
       readConcern: { level: 'majority' },
     },
-    { signal, batchSize: BATCH_DOCUMENTS },
+    { signal, batchSize },
   );
 }
 

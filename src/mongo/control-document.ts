@@ -1,4 +1,5 @@
 import type { Document, Timestamp, UUID } from 'mongodb';
+import type { RefusedDocuments } from '../migration.js';
 import type { ResumeToken } from './token.js';
 
 /** Marks documents of `cdc` as ours. */
@@ -77,13 +78,6 @@ export interface ShapeState {
    * to have ended. No cutover begins meanwhile: it could come after what the cutover does.
    */
   readonly change?: { readonly what: string; readonly at: Date } | null;
-}
-
-/** Documents of the source that the target does not take. */
-export interface RefusedDocuments {
-  readonly count: number;
-  /** The first 20: `_id`, and what the target's server says. */
-  readonly first: readonly { readonly id: string; readonly why: string }[];
 }
 
 /** The control document: the whole durable state of one migration, in the target's `cdc`. */

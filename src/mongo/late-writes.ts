@@ -5,20 +5,28 @@ import type { RawValue } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 import { tokenTime } from './token.js';
 
-/** Looks at the stream for so long at most, in ms. */
-const TIME_LIMIT_MS = 5_000;
+const MAX_AWAIT_MS = 20;
+
+/** Which writes are looked for. */
+export interface WritesAfter {
+  /** Where change streams are read from. */
+  readonly db: Db;
+  readonly collection: string;
+  /** Writes after this cluster time. */
+  readonly time: Timestamp;
+  readonly signal: AbortSignal;
+  /** Called with the `_id` of each; the looking ends when it returns false. */
+  readonly onWrite: (id: RawValue) => boolean | void;
+  /** Looks for so long at most; as long as it takes without. */
+  readonly timeLimitMs?: number;
+}
 
 /**
- * The writes that reached the source after a cluster time, up to now, or those of the first five
- * seconds of looking where they do not end. `onWrite` is called with the `_id` of each.
+ * Reads the writes that reached the source after a cluster time, up to now. Those that writers add
+ * while this looks are not waited for: they may never pause.
  */
-export async function readWritesAfter(
-  db: Db,
-  collection: string,
-  time: Timestamp,
-  signal: AbortSignal,
-  onWrite: (id: RawValue) => void,
-): Promise<void> {
+export async function readWritesAfter(options: WritesAfter): Promise<void> {
+  const { db, collection, time, signal, onWrite, timeLimitMs = Number.POSITIVE_INFINITY } = options;
   const end = await readOperationTime(db);
   await using stream = await RawCursor.open(
     db,
@@ -27,15 +35,18 @@ export async function readWritesAfter(
       pipeline: changeStreamPipeline({ startAtOperationTime: time }),
       cursor: { batchSize: 0 },
     },
-    { signal, maxAwaitMs: 100 },
+    { signal, maxAwaitMs: MAX_AWAIT_MS },
   );
-  const deadline = Date.now() + TIME_LIMIT_MS;
+  const deadline = Date.now() + timeLimitMs;
   while (Date.now() < deadline) {
     const { documents, resumeToken } = await stream.next();
     for (const event of documents.map(parseEvent)) {
-      if (event.id && event.time.greaterThan(time)) onWrite(event.id);
+      if (event.id && event.time.greaterThan(time) && onWrite(event.id) === false) return;
     }
-    const isAtEnd = resumeToken && tokenTime(tokenData(resumeToken)).greaterThanOrEqual(end);
-    if (documents.length === 0 && isAtEnd) return;
+    if (!resumeToken) continue;
+    const reached = tokenTime(tokenData(resumeToken));
+    // A token at the end itself may stand between two events of one transaction.
+    if (reached.greaterThan(end)) return;
+    if (documents.length === 0 && reached.greaterThanOrEqual(end)) return;
   }
 }

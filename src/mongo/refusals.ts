@@ -1,7 +1,7 @@
 import { BSON, type ClientSession, type Document } from 'mongodb';
+import type { RefusedDocuments } from '../migration.js';
 import { CONTROL_COLLECTION } from '../names.js';
 import type { Control } from './control.js';
-import type { RefusedDocuments } from './control-document.js';
 import { decode } from './catalogue.js';
 import { chunks, idLimits } from './chunks.js';
 import { type Refusal, showRefusal } from './refusal.js';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Timestamp } from 'mongodb';
 import {
+  BATCH_DOCUMENTS,
   type Compared,
   compareDocuments,
   compareIds,
@@ -14,6 +15,7 @@ import { type Control, FencedError } from './control.js';
 import type { ControlDocument } from './control-document.js';
 import type { CopyPlan } from './copy-plan.js';
 import { readOperationTime } from './operation-time.js';
+import { type PaceClock, type ReadLimits, ReadPace } from './pace.js';
 import { partitionFilter } from './partitions.js';
 import { type Range, readRange } from './range.js';
 import type { RawValue } from './raw.js';
@@ -40,6 +42,13 @@ export interface VerifierContext {
   readonly signal: AbortSignal;
   /** Called when the work has moved. */
   readonly touch: () => void;
+  /**
+   * How fast partitions are read. Documents that change are not limited: there are as many as
+   * applications write, and a comparison that falls behind them would never end.
+   */
+  readonly limits?: ReadLimits;
+  /** The time, but for tests. */
+  readonly clock?: PaceClock;
 }
 
 /**
@@ -52,14 +61,26 @@ export interface VerifierContext {
  */
 export class Verifier {
   readonly #context: VerifierContext;
+  readonly #clock: Required<PaceClock>;
+  readonly #pace: ReadPace;
+  readonly #batchSize: number;
+  #followedAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: VerifierContext) {
+    const { limits = {}, clock, signal } = context;
     this.#context = context;
+    this.#clock = {
+      wait: clock?.wait ?? ((ms) => sleep(ms, undefined, { signal })),
+      now: clock?.now ?? Date.now,
+    };
+    this.#pace = new ReadPace(limits, { ...this.#clock, wait: (ms) => this.#rest(ms) });
+    // The server forgets a cursor that nobody has read from for half an hour.
+    this.#batchSize = Math.min(BATCH_DOCUMENTS, limits.documentsPerSecond ?? BATCH_DOCUMENTS);
   }
 
   /**
-   * Compares one partition of the copy's plan and records what it has found. Changes are followed
-   * beside it: what waits for its comparison waits in the buffer, and a cutover for it.
+   * Compares one partition of the copy's plan within the limits and records what it has found. Changes
+   * are followed beside it: what waits for its comparison waits in the buffer, and a cutover for it.
    * @throws TransientError when more differs than is worth keeping; what was found is recorded.
    */
   async comparePartition(
@@ -68,19 +89,18 @@ export class Verifier {
   ): Promise<VerifiedPartition> {
     const { source, target, plan, verification, signal, touch } = this.#context;
     const filter = partitionFilter(await plan.get(index));
-    let followedAt = Date.now();
     const { compared, differences, isWhole } = await compareDocuments(
       source,
       target,
       filter,
       signal,
-      async (read) => {
+      async (read, step) => {
         touch();
         onProgress(read);
-        if (Date.now() - followedAt < FOLLOW_MS) return;
-        await this.follow();
-        followedAt = Date.now();
+        await this.#followWhenDue();
+        await this.#pace.spend(step);
       },
+      this.#batchSize,
     );
     const standing = await this.#confirm(differences.map(({ id }) => id));
     await this.#checkEpoch();
@@ -102,6 +122,7 @@ export class Verifier {
    */
   async follow(): Promise<number> {
     const { control, epoch, target, signal, touch } = this.#context;
+    this.#followedAt = this.#clock.now();
     const state = await control.read();
     let documents = 0;
     for await (const { ids, range } of readUncompared(target, state, signal)) {
@@ -125,6 +146,17 @@ export class Verifier {
       await this.#checkEpoch();
       await verification.replaceOpen(partition, standing);
     }
+  }
+
+  async #followWhenDue(): Promise<void> {
+    if (this.#clock.now() - this.#followedAt >= FOLLOW_MS) await this.follow();
+  }
+
+  /** Waits for the limit; changes are followed meanwhile, however long that is. */
+  async #rest(ms: number): Promise<void> {
+    this.#context.touch();
+    await this.#followWhenDue();
+    await this.#clock.wait(ms);
   }
 
   async #confirm(ids: readonly RawValue[]): Promise<readonly DocumentDifference[]> {

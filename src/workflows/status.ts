@@ -5,9 +5,9 @@ import type {
   DifferenceSummary,
   LateWrites,
   Migration,
+  RefusedDocuments,
   VerificationReport,
 } from '../migration.js';
-import type { RefusedDocuments } from '../mongo/control-document.js';
 import { allBlockers } from './blockers.js';
 import { isFinal, type Phase } from './phases.js';
 

@@ -95,8 +95,11 @@ export class Environment {
   }
 
   /** Starts a worker; all of them are one host, as a worker that is started again is. */
-  startWorker(env: Readonly<Record<string, string>> = {}): WorkerProcess {
-    const child = spawn(process.execPath, ['dist/worker.js'], {
+  startWorker(
+    env: Readonly<Record<string, string>> = {},
+    program = 'dist/worker.js',
+  ): WorkerProcess {
+    const child = spawn(process.execPath, [program], {
       env: {
         PATH: process.env['PATH'],
         HOME: process.env['HOME'],

@@ -12,9 +12,9 @@ const PLAIN = 2_000;
 
 let environment: Environment;
 
-async function insert(name: string, ...documents: readonly Uint8Array[]): Promise<void> {
+async function insert(name: string, ...bytes: readonly Uint8Array[]): Promise<void> {
   const { sourceClient } = environment;
-  await runWithDocuments(sourceClient.db('shop'), { insert: name }, 'documents', documents);
+  await runWithDocuments(sourceClient.db('shop'), { insert: name }, 'documents', bytes);
 }
 
 async function replace(name: string, _id: number, document: Uint8Array): Promise<void> {

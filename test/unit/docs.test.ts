@@ -74,6 +74,7 @@ describe('README.md', () => {
       const isGiven = ['`source`', '`target`', '`namespace`'].includes(name);
       if (isGiven) expect(documented).toBe('required');
       else if (name === '`targetNamespace`') expect(documented).toBe('`namespace`');
+      else if (value === undefined) expect(documented).toBe('no limit');
       else expect(documented.replaceAll('`', '')).toBe(JSON.stringify(value));
     }
   });

@@ -45,6 +45,7 @@ describe('the input of migrateCollection', () => {
     { copy: 'direct', token: 'marker', restore: 'signal', cutover: 'auto', verify: 'none' },
     { partitionBytes: 1024 ** 2, parallelPartitions: 64, maxLagSeconds: 0.1 },
     { gzip: true, keepBuffer: true },
+    { verifyDocumentsPerSecond: 1, verifyBytesPerSecond: 65_536 },
     { namespace: 'shop.orders.archive' },
     { namespace: 'shöp.ördërs und mehr' },
     { namespace: 'shop.cdcs', targetNamespace: 'shop.my.cdc' },
@@ -96,6 +97,10 @@ describe('the input of migrateCollection', () => {
     ['maxLagSeconds', 3601],
     ['maxLagSeconds', Number.NaN],
     ['keepBuffer', 1],
+    ['verifyDocumentsPerSecond', 0],
+    ['verifyDocumentsPerSecond', 1.5],
+    ['verifyBytesPerSecond', 65_535],
+    ['verifyBytesPerSecond', '1 MB'],
   ])('with a wrong %s (%j) is refused by that name', (field, value) => {
     const error = errorOf({ ...input, [field]: value });
     expect(error.startsWith('Invalid input of migrateCollection: ')).toBe(true);

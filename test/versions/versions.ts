@@ -38,20 +38,17 @@ const { values } = parseArgs({
 
 /** What is run with a pair; each in a process of its own. */
 function stepsOf(): Step[] {
+  const { seed, minutes, only = '' } = values;
+  const options = `--restarts --seed ${seed} --minutes ${minutes} --documents 10000`;
   const soak = (copy: string): Step => ({
     name: `soak ${copy}`,
-    args: [
-      ...['--import', 'tsx', 'test/soak/soak.ts', '--copy', copy, '--restarts'],
-      ...['--seed', values.seed, '--minutes', values.minutes, '--documents', '10000'],
-    ],
+    args: `--import tsx test/soak/soak.ts --copy ${copy} ${options}`.split(' '),
   });
   const tests = {
     name: 'tests',
-    args: ['node_modules/vitest/vitest.mjs', 'run', '--project', 'e2e'],
+    args: 'node_modules/vitest/vitest.mjs run --project e2e'.split(' '),
   };
-  return [tests, soak('dump'), soak('direct')].filter(({ name }) =>
-    name.startsWith(values.only ?? ''),
-  );
+  return [tests, soak('dump'), soak('direct')].filter(({ name }) => name.startsWith(only));
 }
 
 async function runPair({ source, target }: Pair): Promise<Outcome[]> {

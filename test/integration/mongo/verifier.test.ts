@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FencedError } from '../../../src/mongo/control.js';
 import { CHANGED, Verification } from '../../../src/mongo/verification.js';
 import { replayRanges } from '../../../src/mongo/replay-loop.js';
-import { readUncompared, Verifier } from '../../../src/mongo/verifier.js';
+import { readUncompared, Verifier, type VerifierContext } from '../../../src/mongo/verifier.js';
 import { keyOf, rawOf } from '../../helpers/bson.js';
 import { DataPath, TestMongo } from '../../helpers/data-path.js';
 
@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 /** Takes up the comparison as an activity does. The whole collection is one partition. */
-async function takeUp(): Promise<Verifier> {
+async function takeUp(options: Pick<VerifierContext, 'limits' | 'clock'> = {}): Promise<Verifier> {
   const { verify } = await path.control.beginVerification();
   return new Verifier({
     source: { db: path.source, collection: path.name },
@@ -46,6 +46,7 @@ async function takeUp(): Promise<Verifier> {
     epoch: verify?.epoch ?? 0,
     signal: new AbortController().signal,
     touch: () => undefined,
+    ...options,
   });
 }
 
@@ -232,5 +233,46 @@ describe('the comparison of a partition', () => {
     await path.copy.updateOne({ _id: new Int32(1) }, { $set: { a: new Int32(1) } });
     await compare();
     expect(await open(0)).toEqual([]);
+  });
+});
+
+describe('the comparison of a partition within limits', () => {
+  it.each([{ documentsPerSecond: 10 }, { bytesPerSecond: 10_000 }])(
+    'waits as long as %j want, and follows what changes meanwhile',
+    async (limits) => {
+      const text = 'x'.repeat(1_000);
+      const documents = Array.from({ length: 100 }, (_, n) => ({ _id: new Int32(n), text }));
+      await path.orders.insertMany(documents);
+      await path.follow();
+      let now = 0;
+      const compared: (string | undefined)[] = [];
+      const clock = {
+        now: () => now,
+        // Nothing but waiting takes time here; a document changes in each wait.
+        wait: async (ms: number) => {
+          now += ms;
+          const { verify } = await path.control.read();
+          compared.push(verify?.through);
+          await path.orders.updateOne({ _id: new Int32(1) }, { $inc: { a: 1 } });
+          await path.follow();
+        },
+      };
+      const verifier = await takeUp({ limits, clock });
+      await verifier.comparePartition(0, () => undefined);
+      expect(now / 1000).toBeGreaterThan(8);
+      expect(now / 1000).toBeLessThan(12);
+      expect(new Set(compared).size).toBeGreaterThan(5);
+      expect(await verification.open()).toEqual(new Map());
+    },
+  );
+
+  it('limits changed documents not at all', async () => {
+    await path.orders.insertMany(Array.from({ length: 100 }, (_, n) => ({ _id: new Int32(n) })));
+    const waits: number[] = [];
+    const clock = { now: () => 0, wait: async (ms: number) => void waits.push(ms) };
+    const verifier = await takeUp({ limits: { documentsPerSecond: 1 }, clock });
+    await path.follow();
+    expect(await verifier.follow()).toBe(100);
+    expect(waits).toEqual([]);
   });
 });

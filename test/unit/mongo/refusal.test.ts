@@ -105,8 +105,13 @@ describe.each([true, false])('sendSieved, ordered %s', (ordered) => {
 
 it('tells what is about a document from what is not', () => {
   expect([2, 52, 378, 11000, 112, 50, 14031].map((code) => isRefusal({ code }))).toEqual([
-    ...[true, true, true],
-    ...[false, false, false, false],
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
   ]);
   expect(refusalIn(new RefusedError('why'))).toBe('why');
   expect(refusalIn(Object.assign(new Error('column'), { code: 378 }))).toBe('column');

@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Environment } from '../test/e2e/environment.js';
+import type { MigrationStatus } from '../src/workflows/status.js';
+import type { Figures } from './case.js';
+import type { Updates } from './updates.js';
+
+const RETRY_MS = 500;
+
+/** Asks for the cutover until it is not refused; the writers go on until it answers. */
+export async function measureCutover(
+  environment: Environment,
+  handle: WorkflowHandle,
+  updates: Updates,
+): Promise<Figures> {
+  let refused = 0;
+  let askedAt = performance.now();
+  for (;;) {
+    await environment.until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
+    askedAt = performance.now();
+    try {
+      await handle.executeUpdate('cutover', { args: [{}] });
+      break;
+    } catch (error) {
+      refused += 1;
+      const { cause } = error as { cause?: Error };
+      process.stderr.write(`refused: ${cause?.message ?? String(error)}\n`);
+      await sleep(RETRY_MS);
+    }
+  }
+  const answeredMs = performance.now() - askedAt;
+  const { perSecond } = await updates.stop();
+  const { cutover } = (await handle.result()) as MigrationStatus;
+  const completedMs = performance.now() - askedAt;
+  return {
+    downtimeMs: cutover?.downtimeMs ?? Number.NaN,
+    answeredMs: Math.round(answeredMs),
+    completedMs: Math.round(completedMs),
+    drainedEvents: cutover?.drainedEvents ?? Number.NaN,
+    rechecked: cutover?.rechecked ?? Number.NaN,
+    refused,
+    writesPerSecond: perSecond,
+  };
+}
+
+/** Runs something with a worker of its own, and removes what the migration has made. */
+export async function withWorker<T>(
+  environment: Environment,
+  program: string,
+  work: (worker: { readonly pid: number | undefined }) => Promise<T>,
+): Promise<T> {
+  const worker = environment.startWorker({}, program);
+  try {
+    return await work({ pid: worker.process.pid });
+  } catch (error) {
+    process.stderr.write(worker.log());
+    throw error;
+  } finally {
+    await worker.kill('SIGTERM');
+    await environment.targetClient.db('shop').dropDatabase();
+  }
+}
