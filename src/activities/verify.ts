@@ -72,6 +72,7 @@ export async function verify(
         status.changed += await verifier.follow();
       }
       status.doing = 'looking again at what differed';
+      await verifier.settle();
       await verifier.lookAgain();
       return { ...before, ...summariseDifferences(await opened.verification.known()) };
     },

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Timestamp } from 'mongodb';
 import {
   BATCH_DOCUMENTS,
   type Compared,
   compareDocuments,
   compareIds,
-  explainDifferences,
   MAX_DIFFERENCES,
   type DocumentDifference,
   type Side,
@@ -14,12 +12,12 @@ import { errorTypes, TransientError } from '../errors.js';
 import { type Control, FencedError } from './control.js';
 import type { ControlDocument } from './control-document.js';
 import type { CopyPlan } from './copy-plan.js';
-import { readOperationTime } from './operation-time.js';
 import { type PaceClock, type ReadLimits, ReadPace } from './pace.js';
 import { partitionFilter } from './partitions.js';
 import { type Range, readRange } from './range.js';
 import type { RawValue } from './raw.js';
 import { timestampMs, tokenTime } from './token.js';
+import { YoungDifferences } from './young-differences.js';
 import { CHANGED, type Verification, type VerifiedPartition } from './verification.js';
 
 const POLL_MS = 250;
@@ -27,8 +25,8 @@ const POLL_MS = 250;
 export const FOLLOW_MS = 1_000;
 /** Changes whose documents are compared in one go. */
 const FOLLOW_LIMITS = { events: 10_000, bytes: Number.POSITIVE_INFINITY };
-/** Times that a difference has to be found again, each after replay has passed the last look. */
-const LOOKS = 2;
+/** Young differences above which nothing more is read until some are settled: bounds memory. */
+const MOST_YOUNG = 50_000;
 
 /** What is compared, and where what was found is kept. */
 export interface VerifierContext {
@@ -64,11 +62,17 @@ export class Verifier {
   readonly #clock: Required<PaceClock>;
   readonly #pace: ReadPace;
   readonly #batchSize: number;
+  readonly #young: YoungDifferences;
+  /** Work whose differences are young; the changes among it in stream order. */
+  #pending: Pending[] = [];
+  /** Position in the stream up to which changes were looked at by this attempt. */
+  #seenThrough: string | undefined;
   #followedAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: VerifierContext) {
     const { limits = {}, clock, signal } = context;
     this.#context = context;
+    this.#young = new YoungDifferences(context.source, context.target, signal);
     this.#clock = {
       wait: clock?.wait ?? ((ms) => sleep(ms, undefined, { signal })),
       now: clock?.now ?? Date.now,
@@ -102,9 +106,9 @@ export class Verifier {
       },
       this.#batchSize,
     );
-    const standing = await this.#confirm(differences.map(({ id }) => id));
-    await this.#checkEpoch();
     if (!isWhole) {
+      const standing = await this.#confirm(differences.map(({ id }) => id));
+      await this.#checkEpoch();
       if (standing.length > 0) await verification.replaceOpen(index, standing);
       throw new TransientError(
         errorTypes.tooManyDifferences,
@@ -112,30 +116,48 @@ export class Verifier {
           'than this migration writes to the target, or the replay lags far behind',
       );
     }
-    await verification.record(index, compared, standing);
+    const found = await compareIds(source, target, differences.map(({ id }) => id), signal); // prettier-ignore
+    await this.#settleLater(found, {}, async (standing) => {
+      await this.#checkEpoch();
+      await verification.record(index, compared, standing);
+    });
+    while (this.#young.count > MOST_YOUNG) await this.#pause();
     return compared;
   }
 
   /**
-   * Compares the documents of all changes that are applied by now and were not compared yet.
+   * Compares the documents of all changes that are applied by now and were not compared yet. What differs
+   * is looked at again by later calls; until it is settled the buffer keeps the changes from there on.
    * @returns how many.
    */
   async follow(): Promise<number> {
-    const { control, epoch, target, signal, touch } = this.#context;
+    const { control, source, target, signal, touch } = this.#context;
     this.#followedAt = this.#clock.now();
-    const state = await control.read();
+    const { replay, verify } = await control.read();
+    await this.#young.look(replay.time);
     let documents = 0;
+    const through = this.#seenThrough ?? verify?.through;
+    const state = { replay, ...(verify && { verify: { ...verify, ...(through && { through }) } }) };
     for await (const { ids, range } of readUncompared(target, state, signal)) {
-      const standing = await this.#confirm(ids);
-      if (standing.length > 0) await this.#addOpen(standing);
-      documents += ids.length;
       const end = new Date(timestampMs(tokenTime(range.end)));
-      const asOf = range.last ? (state.replay.asOf ?? end) : end;
-      // What was found is recorded: from here on the buffer may forget these changes.
-      await control.advance('verify', epoch, { through: range.end, asOf });
+      const asOf = range.last ? (replay.asOf ?? end) : end;
+      const differences = await compareIds(source, target, ids, signal);
+      await this.#settleLater(differences, { through: range.end, asOf }, async (standing) => {
+        if (standing.length > 0) await this.#addOpen(standing);
+      });
+      this.#seenThrough = range.end;
+      documents += ids.length;
       touch();
+      if (this.#young.count > MOST_YOUNG) break;
     }
+    await this.#advance();
     return documents;
+  }
+
+  /** Returns once it is settled what was found until now. */
+  async settle(): Promise<void> {
+    const pending = [...this.#pending];
+    while (pending.some(({ settled }) => !settled)) await this.#pause();
   }
 
   /** Looks again at the differences that are known; those that are gone are forgotten. */
@@ -159,22 +181,52 @@ export class Verifier {
     await this.#clock.wait(ms);
   }
 
+  async #pause(): Promise<void> {
+    const { signal, touch } = this.#context;
+    touch();
+    await this.follow();
+    await sleep(POLL_MS, undefined, { signal });
+  }
+
+  async #settleLater(
+    differences: readonly DocumentDifference[],
+    position: Pick<Pending, 'through' | 'asOf'>,
+    onSettled: (standing: readonly DocumentDifference[]) => Promise<void>,
+  ): Promise<void> {
+    const pending: Pending = { ...position, settled: false };
+    this.#pending.push(pending);
+    await this.#young.add(differences, async (standing) => {
+      await onSettled(standing);
+      pending.settled = true;
+    });
+  }
+
+  /** Moves on past the changes that are settled: from there on the buffer may forget them. */
+  async #advance(): Promise<void> {
+    const { control, epoch } = this.#context;
+    const open = this.#pending.findIndex(({ through, settled }) => through && !settled);
+    const passed = open < 0 ? this.#pending : this.#pending.slice(0, open);
+    const partitions = passed.filter(({ settled }) => !settled);
+    this.#pending = [...partitions, ...this.#pending.slice(passed.length)];
+    const last = passed.findLast(({ through }) => through !== undefined);
+    if (!last) return;
+    const { through, asOf } = last;
+    await control.advance('verify', epoch, { through, asOf });
+  }
+
+  /** The differences of documents that stand when they are waited for. */
   async #confirm(ids: readonly RawValue[]): Promise<readonly DocumentDifference[]> {
-    const { source, target, signal, touch } = this.#context;
-    let standing = await compareIds(source, target, ids, signal);
-    for (let look = 0; look < LOOKS && standing.length > 0; look++) {
-      await this.#untilApplied(await readOperationTime(source.db));
-      const before = new Map(standing.map((difference) => [difference.id.key, difference]));
-      const again = await compareIds(
-        source,
-        target,
-        standing.map(({ id }) => id),
-        signal,
-      );
-      standing = again.filter((difference) => isSame(difference, before.get(difference.id.key)));
-      touch();
+    const { control, source, target, signal } = this.#context;
+    const young = new YoungDifferences(source, target, signal);
+    const settled: DocumentDifference[] = [];
+    const found = await compareIds(source, target, ids, signal);
+    await young.add(found, async (standing) => void settled.push(...standing));
+    while (young.count > 0) {
+      this.#context.touch();
+      await sleep(POLL_MS, undefined, { signal });
+      await young.look((await control.read()).replay.time);
     }
-    return explainDifferences(source, target, standing, signal);
+    return settled;
   }
 
   async #addOpen(differences: readonly DocumentDifference[]): Promise<void> {
@@ -188,21 +240,18 @@ export class Verifier {
     ]);
   }
 
-  /** Waits until everything up to a cluster time of the source is applied at the target. */
-  async #untilApplied(time: Timestamp): Promise<void> {
-    const { control, signal, touch } = this.#context;
-    for (;;) {
-      const { replay } = await control.read();
-      if (replay.time?.greaterThanOrEqual(time)) return;
-      touch();
-      await sleep(POLL_MS, undefined, { signal });
-    }
-  }
-
   async #checkEpoch(): Promise<void> {
     const { verify } = await this.#context.control.read();
     if (verify?.epoch !== this.#context.epoch) throw new FencedError('verify');
   }
+}
+
+/** A partition, or a stretch of changes, that is compared but for its young differences. */
+interface Pending {
+  /** Of a stretch of changes: its end. */
+  readonly through?: string;
+  readonly asOf?: Date;
+  settled: boolean;
 }
 
 /** A stretch of changes, and the `_id`s in it, each once. */
@@ -227,12 +276,4 @@ export async function* readUncompared(
     yield { range, ids: [...ids.values()] };
     after = range.end;
   }
-}
-
-function isSame(one: DocumentDifference, other: DocumentDifference | undefined): boolean {
-  return (
-    other !== undefined &&
-    other.sourceHash === one.sourceHash &&
-    other.targetHash === one.targetHash
-  );
 }

@@ -34,7 +34,8 @@ export class Restarts {
         const pause = this.#dice.between(least, most);
         while (!signal.aborted && !this.#worker.log().includes(READY)) await sleep(100);
         await sleep(pause, undefined, { signal }).catch(() => {});
-        if (!signal.aborted) await this.restart();
+        // Once in any case, however little there was time for.
+        if (!signal.aborted || this.done.length === 0) await this.restart();
       }
     };
     this.#running = run();

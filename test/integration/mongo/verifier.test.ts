@@ -50,6 +50,13 @@ async function takeUp(options: Pick<VerifierContext, 'limits' | 'clock'> = {}): 
   });
 }
 
+/** Compares changed documents, and waits until it is known what their differences are. */
+async function followToEnd(verifier: Verifier): Promise<number> {
+  const documents = await verifier.follow();
+  await verifier.settle();
+  return documents;
+}
+
 /** Replay at work beside the comparison, as it is in a migration. */
 async function withReplay<T>(work: () => Promise<T>): Promise<T> {
   const over = new AbortController();
@@ -95,7 +102,7 @@ describe('the comparison of documents that change', () => {
     await path.follow();
     await path.copy.updateOne({ _id: new Int32(2) }, { $set: { a: new Double(2) } });
     await path.copy.deleteOne({ _id: new Int32(3) });
-    expect(await withReplay(() => verifier.follow())).toBe(3);
+    expect(await withReplay(() => followToEnd(verifier))).toBe(3);
     expect(await open(CHANGED)).toEqual([
       { id: 2, kind: 'differs', field: 'a' },
       { id: 3, kind: 'missing', field: undefined },
@@ -112,7 +119,7 @@ describe('the comparison of documents that change', () => {
     await path.orders.updateOne({}, { $set: { a: 2 } });
     await path.follow();
     await path.orders.updateOne({}, { $set: { a: 3 } });
-    const followed = verifier.follow();
+    const followed = followToEnd(verifier);
     await path.follow();
     await withReplay(() => followed);
     expect(await open(CHANGED)).toEqual([]);
@@ -123,7 +130,7 @@ describe('the comparison of documents that change', () => {
     const verifier = await takeUp();
     await path.follow();
     await path.copy.updateMany({}, { $set: { b: 1 } });
-    await withReplay(() => verifier.follow());
+    await withReplay(() => followToEnd(verifier));
     expect(await open(CHANGED)).toHaveLength(2);
     await path.copy.updateOne({ _id: new Int32(1) }, { $unset: { b: 1 } });
     await withReplay(() => verifier.lookAgain());
@@ -146,7 +153,7 @@ describe('the comparison of documents that change', () => {
     for await (const some of left) ids.push(...some.ids.map(({ bytes }) => bytes[0]));
     expect(ids).toEqual([1, 2]);
     const successor = await takeUp();
-    await withReplay(() => successor.follow());
+    await withReplay(() => followToEnd(successor));
     expect(await open(CHANGED)).toEqual([{ id: 1, kind: 'missing', field: undefined }]);
     await path.orders.insertOne({ _id: new Int32(3) });
     await path.capture();
@@ -164,7 +171,38 @@ describe('the comparison of documents that change', () => {
     expect(await verification.partitions()).toEqual(new Map());
     await path.orders.updateOne({}, { $set: { a: 2 } });
     await path.follow();
-    await expect(withReplay(() => verifier.follow())).rejects.toThrow(FencedError);
+    await expect(withReplay(() => followToEnd(verifier))).rejects.toThrow(FencedError);
+  });
+});
+
+describe('what differs and may only be young', () => {
+  it('holds up neither other documents nor partitions, but what the buffer may forget', async () => {
+    await path.orders.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n), a: 1 })));
+    await path.follow();
+    const verifier = await takeUp();
+    const throughOf = async () => (await path.control.read()).verify?.through ?? '';
+    await path.orders.updateOne({ _id: new Int32(1) }, { $set: { a: 2 } });
+    await path.follow();
+    const before = await throughOf();
+    await path.copy.updateOne({ _id: new Int32(1) }, { $set: { a: 3 } });
+    expect(await verifier.follow()).toBe(1);
+    expect(await throughOf()).toBe(before);
+
+    // Without a replay that passes the look nothing of it is settled: all else goes on.
+    await path.orders.updateOne({ _id: new Int32(2) }, { $set: { a: 2 } });
+    await path.follow();
+    const firstApplied = (await path.control.read()).replay.through ?? '';
+    expect(await verifier.follow()).toBe(1);
+    await verifier.comparePartition(0, () => undefined);
+    expect(await throughOf()).toBe(before);
+    expect(await open(CHANGED)).toEqual([]);
+
+    await withReplay(() => verifier.settle());
+    await verifier.follow();
+    expect((await throughOf()) >= firstApplied).toBe(true);
+    expect(await open(CHANGED)).toEqual([{ id: 1, kind: 'differs', field: 'a' }]);
+    expect(await open(0)).toEqual([{ id: 1, kind: 'differs', field: 'a' }]);
+    expect([...(await verification.partitions()).keys()]).toEqual([0]);
   });
 });
 
@@ -180,6 +218,7 @@ describe('the comparison of documents that never hold still', () => {
     await withReplay(async () => {
       for (let round = 0; round < 3; round++) await verifier.follow();
       await verifier.comparePartition(0, () => undefined);
+      await verifier.settle();
     });
     over.abort();
     await writing;
@@ -218,7 +257,12 @@ describe('the comparison of a partition', () => {
     await path.orders.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n), a: 1 })));
     await path.follow();
     const verifier = await takeUp();
-    const compare = () => withReplay(() => verifier.comparePartition(0, () => undefined));
+    const compare = () =>
+      withReplay(async () => {
+        const compared = await verifier.comparePartition(0, () => undefined);
+        await verifier.settle();
+        return compared;
+      });
     expect(await compare()).toMatchObject({ documents: 3 });
     expect(await open(0)).toEqual([]);
     await path.copy.insertOne({ _id: new Int32(9) });

@@ -155,7 +155,7 @@ describe('when the worker is killed', () => {
       parent.kill('SIGKILL');
     }
     await parent;
-    await vi.waitFor(() => expect(isAlive(pidOf())).toBe(false), { timeout: 3_000 });
+    await vi.waitFor(() => expect(isAlive(pidOf())).toBe(false), { timeout: 20_000 });
     expect(existsSync(privateFolder)).toBe(false);
   });
 });
