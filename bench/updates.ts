@@ -3,9 +3,8 @@ import type { Collection } from 'mongodb';
 import type { Order } from './orders.js';
 
 const TICK_MS = 20;
-/** Updates of one bulk write, and those under way at a time. */
-const BULK = 500;
-const BULKS_IN_FLIGHT = 4;
+/** Updates of one bulk write. */
+const BULK = 200;
 
 /** How an application's updates went. */
 export interface UpdatesDone {
@@ -21,26 +20,18 @@ export class Updates {
   readonly #documents: number;
   readonly #startedAt = performance.now();
   readonly #running: Promise<void>;
-  #latencies: number[] = [];
+  readonly #latencies: number[] = [];
   #done = 0;
   #stopped = false;
 
   /**
    * `perSecond`: single updates, each timed, not waiting for one another. `full`: bulk writes, one
-   * after the other as fast as the server takes them.
+   * after the other.
    */
   constructor(orders: Collection<Order>, documents: number, perSecond: number | 'full') {
     this.#orders = orders;
     this.#documents = documents;
-    this.#running =
-      perSecond === 'full'
-        ? Promise.all(Array.from({ length: BULKS_IN_FLIGHT }, () => this.#bulks())).then()
-        : this.#singles(perSecond);
-  }
-
-  /** Forgets the latencies so far. */
-  forget(): void {
-    this.#latencies = [];
+    this.#running = perSecond === 'full' ? this.#bulks() : this.#singles(perSecond);
   }
 
   /** Ends the updating; returns when the last one is acknowledged. */
