@@ -25,8 +25,11 @@ import { CHANGED, type Verification, type VerifiedPartition } from './verificati
 const POLL_MS = 250;
 /** Between two looks for changed documents, in ms: what a cutover has to compare is about so old. */
 export const FOLLOW_MS = 1_000;
-/** Changes whose documents are compared in one go. */
-const FOLLOW_LIMITS = { events: 10_000, bytes: Number.POSITIVE_INFINITY };
+/**
+ * Changes whose documents are compared in one go. Each go waits twice until the replay has passed the
+ * present, so with a lag of seconds small ones would fall behind the writers.
+ */
+const FOLLOW_LIMITS = { events: 50_000, bytes: Number.POSITIVE_INFINITY };
 /** Times that a difference has to be found again, each after replay has passed the last look. */
 const LOOKS = 2;
 
@@ -212,7 +215,7 @@ interface Uncompared {
 }
 
 /**
- * Gives what is applied and was not compared yet by this state, some thousands of changes at a time;
+ * Gives what is applied and was not compared yet by this state, many thousands of changes at a time;
  * nothing when the comparison has not begun.
  */
 export async function* readUncompared(
