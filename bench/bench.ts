@@ -25,6 +25,7 @@ const help = `Measures one case on servers of its own, its variants in turn, rou
   --rounds N      how often each variant is measured
   --documents N   documents in the collection
   --rate N        writes per second while it is measured, where the case has writers
+  --only TEXT     only variants whose name has this in it
   --against DIR   also measure the worker in DIR/dist/worker.js, of another state of this repository
   --json FILE     write the results there instead of printing them after the table
 
@@ -39,6 +40,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string' },
     documents: { type: 'string' },
     rate: { type: 'string' },
+    only: { type: 'string' },
     against: { type: 'string' },
     json: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
@@ -61,7 +63,9 @@ const options = {
 const environment = await Environment.start({ patienceMs: PATIENCE_MS });
 try {
   say(`${name}: ${JSON.stringify(options)}`);
-  const variants = await chosen.prepare(environment, options);
+  const { only = '' } = values;
+  const all = await chosen.prepare(environment, options);
+  const variants = all.filter((variant) => variant.name.includes(only));
   const results = summarise(await alternate(variants, options.rounds, say));
   const json = JSON.stringify({ case: name, options, results }, null, 1);
   process.stdout.write(`${renderTable(results)}\n`);

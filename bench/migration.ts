@@ -29,9 +29,13 @@ export async function measureCutover(
     }
   }
   const answeredMs = performance.now() - askedAt;
+  const answeredAt = Date.now();
   const { perSecond } = await updates.stop();
-  const { cutover } = (await handle.result()) as MigrationStatus;
-  const completedMs = performance.now() - askedAt;
+  const isOver = ({ phase }: MigrationStatus) => phase === 'completed';
+  const { cutover } = await environment.until(handle, 'completed', isOver);
+  // The server's own time: a client may hear of the end late.
+  const { closeTime } = await handle.describe();
+  const completedMs = answeredMs + (closeTime?.getTime() ?? Number.NaN) - answeredAt;
   return {
     downtimeMs: cutover?.downtimeMs ?? Number.NaN,
     answeredMs: Math.round(answeredMs),

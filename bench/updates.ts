@@ -3,89 +3,76 @@ import type { Collection } from 'mongodb';
 import type { Order } from './orders.js';
 
 const TICK_MS = 20;
-/** Updates of one bulk write, and those under way at a time. */
-const BULK = 500;
-const BULKS_IN_FLIGHT = 4;
+/** Updates of one bulk write at most. */
+const BULK = 200;
+/** Between two single updates that are timed, in ms. */
+const PROBE_MS = 20;
 
 /** How an application's updates went. */
 export interface UpdatesDone {
-  readonly done: number;
   readonly perSecond: number;
-  /** Latencies of single updates in ms, sorted; empty with bulk writes. */
+  /** Latencies of single updates in ms, sorted. */
   readonly latencies: readonly number[];
 }
 
-/** An application that updates documents anywhere in the collection, until it is stopped. */
+/**
+ * An application that updates documents anywhere in the collection, until it is stopped: in bulk writes
+ * one after the other, and beside them in single updates, which are timed.
+ */
 export class Updates {
   readonly #orders: Collection<Order>;
   readonly #documents: number;
   readonly #startedAt = performance.now();
-  readonly #running: Promise<void>;
-  #latencies: number[] = [];
+  readonly #running: Promise<unknown>;
+  readonly #latencies: number[] = [];
   #done = 0;
   #stopped = false;
 
-  /**
-   * `perSecond`: single updates, each timed, not waiting for one another. `full`: bulk writes, one
-   * after the other as fast as the server takes them.
-   */
+  /** `full`: as fast as the server takes one bulk write after the other. */
   constructor(orders: Collection<Order>, documents: number, perSecond: number | 'full') {
     this.#orders = orders;
     this.#documents = documents;
-    this.#running =
-      perSecond === 'full'
-        ? Promise.all(Array.from({ length: BULKS_IN_FLIGHT }, () => this.#bulks())).then()
-        : this.#singles(perSecond);
-  }
-
-  /** Forgets the latencies so far. */
-  forget(): void {
-    this.#latencies = [];
+    const limit = perSecond === 'full' ? Number.POSITIVE_INFINITY : perSecond;
+    this.#running = Promise.all([this.#bulks(limit), this.#probes()]);
   }
 
   /** Ends the updating; returns when the last one is acknowledged. */
   async stop(): Promise<UpdatesDone> {
-    const seconds = (performance.now() - this.#startedAt) / 1000;
     this.#stopped = true;
     await this.#running;
+    const seconds = (performance.now() - this.#startedAt) / 1000;
     const latencies = this.#latencies.toSorted((one, other) => one - other);
-    return { done: this.#done, perSecond: Math.round(this.#done / seconds), latencies };
+    return { perSecond: Math.round(this.#done / seconds), latencies };
   }
 
-  async #singles(perSecond: number): Promise<void> {
-    const open = new Set<Promise<void>>();
+  async #bulks(perSecond: number): Promise<void> {
     while (!this.#stopped) {
-      const due = ((performance.now() - this.#startedAt) / 1000) * perSecond;
-      for (let sent = this.#done + open.size; sent < due; sent++) {
-        const one = this.#single().finally(() => open.delete(one));
-        open.add(one);
+      const due = ((performance.now() - this.#startedAt) / 1000) * perSecond - this.#done;
+      const length = Math.min(BULK, Math.ceil(due));
+      if (length > 0) {
+        await this.#orders.bulkWrite(
+          Array.from({ length }, () => ({ updateOne: this.#update() })),
+          { ordered: false },
+        );
+        this.#done += length;
       }
-      await sleep(TICK_MS);
+      if (due <= BULK) await sleep(TICK_MS);
     }
-    await Promise.all(open);
   }
 
-  async #single(): Promise<void> {
-    const at = performance.now();
-    await this.#orders.updateOne({ _id: this.#any() }, { $inc: { counter: 1 } });
-    this.#latencies.push(performance.now() - at);
-    this.#done += 1;
-  }
-
-  async #bulks(): Promise<void> {
+  async #probes(): Promise<void> {
     while (!this.#stopped) {
-      await this.#orders.bulkWrite(
-        Array.from({ length: BULK }, () => ({
-          updateOne: { filter: { _id: this.#any() }, update: { $inc: { counter: 1 } } },
-        })),
-        { ordered: false },
-      );
-      this.#done += BULK;
+      const at = performance.now();
+      const { filter, update } = this.#update();
+      await this.#orders.updateOne(filter, update);
+      this.#latencies.push(performance.now() - at);
+      await sleep(PROBE_MS);
     }
   }
 
-  #any(): number {
-    return Math.floor(Math.random() * this.#documents);
+  #update() {
+    const _id = Math.floor(Math.random() * this.#documents);
+    return { filter: { _id }, update: { $inc: { counter: 1 } } };
   }
 }
 

@@ -3,12 +3,13 @@ import type { Payload, PayloadCodec } from '@temporalio/common';
 import { uncomparedSeconds } from './blockers.js';
 import type { Connections } from './connections.js';
 import { open } from './activities/context.js';
+import type { IndexProgress } from './migration.js';
 import { measureBuffer } from './mongo/buffer.js';
 import type { ControlDocument } from './mongo/control-document.js';
 import type { CopySummary } from './mongo/copy-plan.js';
 import { appliedAsOf, isStalled, lagSeconds } from './mongo/lag.js';
 import { summariseDifferences } from './mongo/verification.js';
-import { findProblem, heartbeatIn, problemIn, readPending } from './pending-activities.js';
+import { heartbeatIn, problemIn, readPending } from './pending-activities.js';
 import { redact } from './redact.js';
 import { renderDetails } from './workflows/details.js';
 import {
@@ -105,15 +106,18 @@ export class LiveStatusCodec implements PayloadCodec {
       { connections: this.#connections },
       identity,
     );
-    const [document, copied, verified, differences, buffer, problem] = await Promise.all([
+    const [document, copied, verified, differences, buffer, pending] = await Promise.all([
       control.find(),
       plan.summarise(),
       verification.partitions(),
       verification.known(),
       measureBuffer(target, targetCollection),
-      findProblem(this.#client, identity.workflowId),
+      readPending(this.#client, identity.workflowId),
     ]);
     const verifiedDocuments = [...verified.values()];
+    const problem = problemIn(pending, identity.workflowId);
+    // It is our own activity that has sent it.
+    const build = heartbeatIn(pending, 'buildIndexes') as { progress?: IndexProgress } | undefined;
     return {
       ...describeControl(document),
       copied: describeCopy(copied),
@@ -123,6 +127,7 @@ export class LiveStatusCodec implements PayloadCodec {
         bytes: verifiedDocuments.reduce((sum, { bytes }) => sum + bytes, 0),
       },
       differences: summariseDifferences(differences),
+      ...(build?.progress && { indexBuild: build.progress }),
       ...(problem && { problem }),
     };
   }
@@ -151,7 +156,7 @@ async function withinLimit<T>(work: Promise<T>): Promise<T | { error: string }> 
 
 function describeControl(
   document: ControlDocument | undefined,
-): Omit<Live, 'copied' | 'buffer' | 'verified' | 'differences' | 'problem'> {
+): Omit<Live, 'copied' | 'buffer' | 'verified' | 'differences' | 'indexBuild' | 'problem'> {
   const capture = document?.capture;
   const replay = document?.replay;
   return {

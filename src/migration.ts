@@ -31,6 +31,16 @@ export interface Migration {
   readonly followsShape?: boolean;
 }
 
+/** How far a build of indexes is. */
+export interface IndexProgress {
+  /** What the server does, in its own words; missing where the user may not see it. */
+  readonly message?: string;
+  /** Of the step it is at: keys or documents, as `message` says. */
+  readonly done?: number;
+  readonly total?: number;
+  readonly elapsedSeconds: number;
+}
+
 /** The verification's report, as status and result show it. */
 export interface VerificationReport {
   readonly documents: number;

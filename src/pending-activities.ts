@@ -18,24 +18,16 @@ type Described = Awaited<ReturnType<WorkflowHandle['describe']>>['raw'];
 /** Running activities, as Temporal describes them. */
 export type Pending = NonNullable<Described['pendingActivities']>;
 
-/**
- * What Temporal says of a migration's running activities: one that is paused, or that fails again
- * and again, would otherwise look like one that runs.
- */
-export async function findProblem(
-  client: Client,
-  workflowId: string,
-): Promise<Problem | undefined> {
-  return problemIn(await readPending(client, workflowId), workflowId);
-}
-
 /** A workflow's running activities, as Temporal describes them. */
 export async function readPending(client: Client, workflowId: string): Promise<Pending> {
   const { raw } = await client.workflow.getHandle(workflowId).describe();
   return raw.pendingActivities ?? [];
 }
 
-/** See `findProblem`. */
+/**
+ * What Temporal says of running activities: one that is paused, or that fails again and again, would
+ * otherwise look like one that runs.
+ */
 export function problemIn(pending: Pending, workflowId: string): Problem | undefined {
   for (const activity of pending) {
     const { activityId, attempt, lastFailure, state, lastStartedTime } = activity;

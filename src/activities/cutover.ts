@@ -29,10 +29,10 @@ import { findShapeBlockers, settleShape } from './settle-shape.js';
 /** How long a request waits for the last events, in ms: each wait is downtime. */
 const MAX_AWAIT_MS = 20;
 /**
- * Rounds of catching up before the fence: so many at most, none after one that was this short (ms) or
+ * Rounds of comparing before the fence: so many at most, none after one that was this short (ms) or
  * that took more than this share of the one before it: writers are as fast as the rounds then.
  */
-const CATCH_UP = { rounds: 6, shortMs: 100, shrinking: 0.8 };
+const AHEAD = { rounds: 8, shortMs: 30, shrinking: 0.9 };
 
 /**
  * Cuts over: takes the fence, reads the rest of the stream up to it, applies it, looks again at what
@@ -54,6 +54,13 @@ export async function cutover(
       const unshaped = await findShapeBlockers(opened, migration, pulse);
       if (unshaped.length > 0) return { refused: unshaped };
       const catalogue = await readSourceCatalogue(opened, pulse.signal);
+      const pinnedSource = async (): Promise<Db> => {
+        const pinned = await deps.connections.pinned(migration.options.source);
+        return pinned.db(opened.source.databaseName);
+      };
+      status.doing = 'comparing what has changed';
+      const recheck = new Recheck({ opened, pinnedSource, force, pulse });
+      await compareAhead(opened, recheck);
       status.doing = 'taking over from capture and replay';
       await using session = opened.target.client.startSession({ causalConsistency: false });
       const held = await takeOverReplay(opened.control, session, () => opened.control.hold());
@@ -61,7 +68,8 @@ export async function cutover(
       // Until a successor holds again, the migration must not stand still.
       const release = () => opened.control.release(held.replay.epoch);
       const context = finalContext(opened, catalogue, pulse);
-      const cut = { opened, deps, migration, force, held, session, context, status, pulse };
+      const at = { opened, pinnedSource, migration, force, held, session };
+      const cut = { ...at, context, recheck, status, pulse };
       const outcome = await cutOver(cut).catch(async (error: unknown) => {
         await release().catch(() => undefined);
         throw error;
@@ -76,46 +84,34 @@ export async function cutover(
 /** A cutover that holds the migration. */
 interface Held {
   readonly opened: Opened;
-  readonly deps: ActivityDependencies;
+  readonly pinnedSource: () => Promise<Db>;
   readonly migration: Migration;
   readonly force: readonly string[];
   readonly held: ControlDocument;
   readonly session: ClientSession;
   readonly context: FinalContext;
+  readonly recheck: Recheck;
   readonly status: { doing: string };
   readonly pulse: Pulse;
 }
 
 async function cutOver(cut: Held): Promise<CutoverOutcome> {
-  const { opened, deps, migration, force, held, session, context, status, pulse } = cut;
+  const { opened, migration, force, held, session, context, recheck, status, pulse } = cut;
   const { control } = opened;
   // An attempt before this one may have got as far as that.
   const everything = { ...migration.traits.features, collMod: true };
   await relaxFinal(context, planFinal(context.source, everything));
 
-  const pinnedSource = async (): Promise<Db> => {
-    const pinned = await deps.connections.pinned(migration.options.source);
-    return pinned.db(opened.source.databaseName);
-  };
-  const recheck = new Recheck({ opened, pinnedSource, force, pulse });
-  const drain = async (until: Timestamp): Promise<Drained> => {
-    const state = await control.read();
-    const events = await captureUntil({ ...cut, state, until, source: await pinnedSource() });
-    const changes = await replayRanges({
-      ...replayTarget(opened, migration, held, pulse),
-      session,
-      start: state.replay,
-      onProgress: () => pulse.touch(),
-    });
-    return { events, changes };
-  };
-  status.doing = 'catching up before the fence';
-  await catchUp(opened, drain, recheck);
-
   const fencedAt = new Date();
   const fence = await readOperationTime(opened.source);
   status.doing = `applying the last changes up to ${showTime(fence)}`;
-  const drained = await drain(fence);
+  const drainedEvents = await captureUntil(cut, fence);
+  const drainedChanges = await replayRanges({
+    ...replayTarget(opened, migration, held, pulse),
+    session,
+    start: held.replay,
+    onProgress: () => pulse.touch(),
+  });
   const { refused } = await control.read();
   if (!force.includes('refused') && refused && refused.count > 0) {
     return { refused: refusedBlockers(refused) };
@@ -155,8 +151,8 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
     fencedAt: fencedAt.toISOString(),
     openedAt: openedAt.toISOString(),
     downtimeMs: openedAt.getTime() - fencedAt.getTime(),
-    drainedEvents: drained.events,
-    drainedChanges: drained.changes,
+    drainedEvents,
+    drainedChanges,
     rechecked,
     differences: summary,
     ...(refused && refused.count > 0 && { refused }),
@@ -198,57 +194,35 @@ export async function convertIndexes(
   );
 }
 
-/** Events read from the stream, and changes applied. */
-interface Drained {
-  readonly events: number;
-  readonly changes: number;
-}
-
 /**
- * Reads, applies and compares what has come, while applications still write: what a round takes the
- * next one has to do, so they become shorter. Whatever is done here is not done after the fence.
+ * Compares what has changed while capture and replay still go on: what a round takes the next one has
+ * to do, so they become shorter. Whatever is done here is not done after the fence.
  */
-async function catchUp(
-  { source, control }: Opened,
-  drain: (until: Timestamp) => Promise<Drained>,
-  recheck: Recheck,
-): Promise<void> {
+async function compareAhead({ control }: Opened, recheck: Recheck): Promise<void> {
   let last = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < CATCH_UP.rounds; round++) {
+  for (let round = 0; round < AHEAD.rounds; round++) {
     const begun = performance.now();
-    await drain(await readOperationTime(source));
     await recheck.compareChanged(await control.read());
     const took = performance.now() - begun;
-    if (took < CATCH_UP.shortMs || took > last * CATCH_UP.shrinking) return;
+    if (took < AHEAD.shortMs || took > last * AHEAD.shrinking) return;
     last = took;
   }
 }
 
-interface CaptureUntil extends Pick<Held, 'opened' | 'migration' | 'held' | 'pulse'> {
-  /** Where capture stands. */
-  readonly state: ControlDocument;
-  readonly until: Timestamp;
-  readonly source: Db;
-}
-
-async function captureUntil({
-  opened: { sourceCollection, target, targetCollection, control },
-  migration: { traits },
-  held,
-  pulse: { signal, touch },
-  state,
-  until,
-  source,
-}: CaptureUntil): Promise<number> {
-  const start = state.capture.through ?? state.startToken;
+async function captureUntil(
+  { opened, pinnedSource, migration: { traits }, held, pulse: { signal, touch } }: Held,
+  fence: Timestamp,
+): Promise<number> {
+  const { sourceCollection, target, targetCollection, control } = opened;
+  const start = held.capture.through ?? held.startToken;
   if (!start) throw new Error('the control document has no token to start from');
   let drained = 0;
   await captureChanges({
-    source,
+    source: await pinnedSource(),
     collection: sourceCollection,
     buffer: new Buffered(target, targetCollection, held.bufferUuid),
     start,
-    until,
+    until: fence,
     natural: traits.capped,
     maxAwaitMs: MAX_AWAIT_MS,
     signal,

@@ -1,5 +1,5 @@
 import { errorTypes, PermanentError } from '../errors.js';
-import type { Migration } from '../migration.js';
+import type { IndexProgress, Migration } from '../migration.js';
 import { readCatalogue } from '../mongo/catalogue.js';
 import { loadForms } from '../mongo/index-twins.js';
 import { createIndexes } from '../mongo/indexes.js';
@@ -20,7 +20,8 @@ export async function buildIndexes(
 ): Promise<number> {
   const opened = open(deps, migration);
   const { target, staging, control } = opened;
-  const status: { doing: string; progress?: unknown } = { doing: 'building indexes' };
+  // The query `status` shows it from here.
+  const status: { doing: string; progress?: IndexProgress } = { doing: 'building indexes' };
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {

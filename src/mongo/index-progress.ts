@@ -1,15 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db } from 'mongodb';
+import type { IndexProgress } from '../migration.js';
 import { runCommand } from './raw.js';
-
-/** How far a build of indexes is. */
-export interface IndexProgress {
-  /** What the server does, in its own words; missing where the user may not see it. */
-  readonly message?: string;
-  readonly done?: number;
-  readonly total?: number;
-  readonly elapsedSeconds: number;
-}
 
 type Build = Omit<IndexProgress, 'elapsedSeconds'> | 'refused';
 

@@ -1,4 +1,5 @@
 import { BSON, BSONType, type Db } from 'mongodb';
+import type { IndexProgress } from '../migration.js';
 import {
   type Catalogue,
   decode,
@@ -10,7 +11,7 @@ import {
 } from './catalogue.js';
 import { sameIndex } from './catalogue-difference.js';
 import { expirySeconds } from './expiry.js';
-import { type IndexProgress, reportProgress } from './index-progress.js';
+import { reportProgress } from './index-progress.js';
 import { fields, type LimitedOptions, RawValue, runCommand } from './raw.js';
 
 export interface CreateIndexesOptions {

@@ -261,7 +261,7 @@ interface Uncompared {
 }
 
 /**
- * Gives what is applied and was not compared yet by this state, some thousands of changes at a time;
+ * Gives what is applied and was not compared yet by this state, many thousands of changes at a time;
  * nothing when the comparison has not begun.
  */
 export async function* readUncompared(

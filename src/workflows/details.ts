@@ -48,6 +48,11 @@ function counters(status: MigrationStatus): string {
         (status.copiedPercent === null ? '' : ` (${status.copiedPercent} %)`),
     ],
   ];
+  if (status.indexBuild) {
+    const { message = 'being built', done, total: all, elapsedSeconds } = status.indexBuild;
+    const part = done === undefined || !all ? '' : `, ${number(done)} of ${number(all)}`;
+    rows.push(['Indexes', `${message}${part}, for ${elapsedSeconds} s`]);
+  }
   if (!isFinal(status.phase)) {
     rows.push(['Lag', status.lagSeconds === null ? 'not known yet' : `${status.lagSeconds} s`]);
   }

@@ -3,6 +3,7 @@ import type {
   CatalogueReport,
   CutoverReport,
   DifferenceSummary,
+  IndexProgress,
   LateWrites,
   Migration,
   RefusedDocuments,
@@ -76,6 +77,8 @@ export interface Live {
     readonly partitions: number;
     readonly copiedPartitions: number;
   };
+  /** While the indexes are built after the copy. */
+  readonly indexBuild?: IndexProgress;
   readonly verified: Amount;
   /** Seconds by which the comparison of changed documents is behind the replay, where that is much. */
   readonly uncomparedSeconds?: number | undefined;
@@ -110,6 +113,8 @@ export interface MigrationStatus {
   readonly total: Amount;
   /** Percent of the documents that are in the target, of the copy alone. */
   readonly copiedPercent: number | null;
+  /** How far the build of the indexes is that follows the copy, while it goes on. */
+  readonly indexBuild: IndexProgress | null;
   readonly etaSeconds: number | null;
   readonly buffer: Amount | null;
   /** Hours of change history that the source holds beyond what is read: an outage may last so long. */
@@ -188,6 +193,7 @@ export function buildStatus(
     copied: { documents: copied.documents, bytes: copied.bytes },
     total,
     copiedPercent: done ? 100 : percent(copied.documents, total.documents),
+    indexBuild: now?.indexBuild ?? null,
     etaSeconds: eta(state, now, copied.documents, total.documents),
     buffer: now?.buffer ?? null,
     oplogHoursLeft: oplogHoursLeft(now),

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
-import { findProblem } from '../../src/pending-activities.js';
+import { heartbeatIn, problemIn, readPending } from '../../src/pending-activities.js';
 import { takenAs } from '../helpers/taken-as.js';
 
 /** A client whose workflow has these activities. */
@@ -19,15 +19,16 @@ const failing = {
 };
 
 async function find(...activities: readonly object[]) {
-  return findProblem(clientWith(activities), 'migrate:source:shop.orders');
+  const workflowId = 'migrate:source:shop.orders';
+  return problemIn(await readPending(clientWith(activities), workflowId), workflowId);
 }
 
-describe('findProblem', () => {
+describe('problemIn', () => {
   it('finds nothing wrong with what runs, or has failed a few times', async () => {
     expect(await find(running, { ...failing, attempt: 3 })).toBeUndefined();
     expect(await find({ ...running, attempt: 9 })).toBeUndefined();
     expect(await find()).toBeUndefined();
-    expect(await findProblem(clientWith(undefined), 'x')).toBeUndefined();
+    expect(await readPending(clientWith(undefined), 'x')).toEqual([]);
   });
 
   it('tells what fails again and again, without secrets', async () => {
@@ -48,4 +49,13 @@ describe('findProblem', () => {
       });
     },
   );
+});
+
+it('heartbeatIn gives the last heartbeat of the activity of that name', async () => {
+  const progress = { done: 5, total: 10, elapsedSeconds: 3 };
+  const data = Buffer.from(JSON.stringify({ doing: 'building indexes', progress }));
+  const building = { activityId: 'buildIndexes', heartbeatDetails: { payloads: [{ data }] } };
+  const pending = await readPending(clientWith([running, building]), 'x');
+  expect(heartbeatIn(pending, 'buildIndexes')).toMatchObject({ progress });
+  expect(heartbeatIn(pending, 'capture')).toBeUndefined();
 });

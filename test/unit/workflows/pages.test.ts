@@ -85,6 +85,12 @@ describe('the page of a migration', () => {
         positions: { buffered: '2026-01-01T00:09:59.000Z', applied: '2025-12-31T23:09:58.000Z' },
         oplogHours: 24,
         copied: { documents: 1_000_000, bytes: 1, read: 1, partitions: 1, copiedPartitions: 1 },
+        indexBuild: {
+          message: 'Index Build: scanning collection',
+          done: 1_500,
+          total: 2_000,
+          elapsedSeconds: 7,
+        },
         verified: { documents: 55, bytes: 5 },
         differences: { differing: 0, missing: 0, extra: 0, first: [] },
       },
@@ -95,6 +101,7 @@ describe('the page of a migration', () => {
       '| Lag | 0.5 s |',
       '| Captured | 4,321 events, 1 changes kept, 77/s, up to 00:09:59 UTC |',
       '| Applied | 4,000 changes, 76/s, up to 2025-12-31 23:09:58 UTC |',
+      '| Indexes | Index Build: scanning collection, 1,500 of 2,000, for 7 s |',
       '| Compared | 55 documents (running) |',
       '| History left at the source | 24 hours |',
     ]) {
