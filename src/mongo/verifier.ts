@@ -67,6 +67,7 @@ export class Verifier {
   #pending: Pending[] = [];
   /** Position in the stream up to which changes were looked at by this attempt. */
   #seenThrough: string | undefined;
+  #isHeld = false;
   #followedAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: VerifierContext) {
@@ -102,6 +103,7 @@ export class Verifier {
         touch();
         onProgress(read);
         await this.#followWhenDue();
+        while (this.#isHeld) await this.#pause();
         await this.#pace.spend(step);
       },
       this.#batchSize,
@@ -133,7 +135,10 @@ export class Verifier {
   async follow(): Promise<number> {
     const { control, source, target, signal, touch } = this.#context;
     this.#followedAt = this.#clock.now();
-    const { replay, verify } = await control.read();
+    const { replay, verify, holder } = await control.read();
+    // What is left is the cutover's own to compare, and applications wait for it.
+    this.#isHeld = holder === 'cutover';
+    if (this.#isHeld) return 0;
     await this.#young.look(replay.time);
     let documents = 0;
     const through = this.#seenThrough ?? verify?.through;

@@ -226,6 +226,23 @@ describe('the comparison of documents that never hold still', () => {
   });
 });
 
+describe('the comparison while a cutover holds the migration', () => {
+  it('stands aside, and goes on when it is released', async () => {
+    await path.orders.insertMany([1, 2].map((n) => ({ _id: new Int32(n), a: 1 })));
+    const verifier = await takeUp();
+    await path.follow();
+    const held = await path.control.hold();
+    expect(await verifier.follow()).toBe(0);
+    const comparing = verifier.comparePartition(0, () => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await verification.partitions()).toEqual(new Map());
+    await path.control.release(held?.replay.epoch ?? -1);
+    expect(await comparing).toMatchObject({ documents: 2 });
+    expect(await verifier.follow()).toBe(0);
+    expect((await path.control.read()).verify?.asOf).toBeDefined();
+  });
+});
+
 describe('known differences', () => {
   const difference = (n: number) => ({ id: rawOf(new Int32(n)), kind: 'differs' as const });
 
