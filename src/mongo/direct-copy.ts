@@ -204,13 +204,14 @@ function sendUpdates(
   documents: readonly Buffer[],
   toUpdate: (document: ExactDocument) => Uint8Array,
 ): Promise<Map<Buffer, string>> {
-  const command = { update: options.targetCollection };
+  const { ordered, targetCollection } = options;
+  const command = { update: targetCollection, ordered };
   return sendSieved(documents, {
     send: (some) => {
       const updates = some.map((document) => toUpdate({ id: idOf(document), document }));
       return write(options, command, 'updates', updates);
     },
-    ordered: options.ordered,
+    ordered,
     fail: (error) => fail(options, error),
   });
 }

@@ -1,8 +1,9 @@
-import { type Document, Int32, type MongoClient, Timestamp } from 'mongodb';
+import { BSON, BSONType, type Document, Int32, type MongoClient, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectionUuid } from '../../../src/mongo/buffer.js';
 import {
   copyDirectly,
+  insertDocuments,
   type DirectCopyOptions,
   writeEmptyTimestamps,
 } from '../../../src/mongo/direct-copy.js';
@@ -143,6 +144,37 @@ describe('a direct copy', () => {
     );
     expect([...(await path.sides()).source.values()]).toEqual([document]);
     await expectEqual(path);
+  });
+
+  it.each([true, false])('writes all others when one is refused, ordered %s', async (ordered) => {
+    const path = await DataPath.begin(client);
+    const documents = Array.from({ length: 40 }, (_, n): Document => ({
+      // No server of any version takes a name like that in an _id.
+      _id: n % 10 === 3 ? { n, $in: 1 } : n,
+      ...(n % 3 === 0 && { t: new Timestamp(0n) }),
+    })).map((document) => Buffer.from(BSON.serialize(document)));
+    const into = {
+      target: path.target,
+      targetCollection: path.name,
+      targetUuid: await collectionUuid(path.target, path.name),
+      ordered,
+      signal: new AbortController().signal,
+    };
+    const isRefused = (document: Buffer) => idOf(document).type === BSONType.object;
+    const refused = await insertDocuments(into, documents);
+    expect(refused.map(({ id }) => id.key).toSorted()).toEqual(
+      documents
+        .filter(isRefused)
+        .map((document) => idOf(document).key)
+        .toSorted(),
+    );
+    const { target } = await path.sides();
+    expect([...target.values()].map((one) => one.toString('hex')).toSorted()).toEqual(
+      documents
+        .filter((one) => !isRefused(one))
+        .map((one) => one.toString('hex'))
+        .toSorted(),
+    );
   });
 
   it('keeps the natural order of a capped collection, with empty timestamps too', async () => {
