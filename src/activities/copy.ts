@@ -129,6 +129,7 @@ export async function restore(
         gzip,
         ordered,
         signal,
+        touch,
         onRefused: keepRefused(opened),
       };
       const restored = await restorePartition({

@@ -19,6 +19,8 @@ export interface DumpedDocuments {
   /** Keep the natural order. */
   readonly ordered: boolean;
   readonly signal: AbortSignal;
+  /** Called when the work has moved. */
+  readonly touch: () => void;
   /** Told of documents that the target does not take. */
   readonly onRefused: (refused: readonly Refusal[]) => Promise<void>;
 }
@@ -64,7 +66,7 @@ async function insertOptions({ opened, ordered, signal }: DumpedDocuments): Prom
 
 /** Writes the documents that are wanted, some at a time. */
 async function inBatches(
-  { file, gzip, signal, onRefused }: DumpedDocuments,
+  { file, gzip, signal, touch, onRefused }: DumpedDocuments,
   isWanted: (document: Buffer) => boolean,
   write: (documents: readonly Buffer[]) => Promise<readonly Refusal[]>,
 ): Promise<void> {
@@ -76,6 +78,7 @@ async function inBatches(
     [batch, bytes] = [[], 0];
   };
   for await (const document of splitDocuments(gzip ? raw.pipe(createGunzip()) : raw)) {
+    touch();
     if (!isWanted(document)) continue;
     batch.push(Buffer.from(document));
     bytes += document.length;

@@ -70,6 +70,7 @@ export class Recheck {
     const state = await control.read();
     const [changed, known] = await Promise.all([this.compareChanged(state), verification.known()]);
     for (const { id } of known) this.#suspects.set(id.key, id);
+    const standing = new Set(known.map(({ id }) => id.key));
     const left = [...this.#suspects.values()];
     const found = new Map((await this.#compare(left)).map((each) => [each.id.key, each]));
     const rechecked = changed + left.length;
@@ -81,7 +82,7 @@ export class Recheck {
       signal: pulse.signal,
       onWrite: ({ key }) => {
         pulse.touch();
-        found.delete(key);
+        if (!standing.has(key)) found.delete(key);
         return found.size > 0;
       },
     });
@@ -91,10 +92,10 @@ export class Recheck {
 
   async #compare(ids: readonly RawValue[]): Promise<readonly DocumentDifference[]> {
     const { opened, pulse } = this.#context;
-    const differences = await compareIds(sourceOf(opened), targetOf(opened), ids, pulse.signal);
+    const sides = [sourceOf(opened), targetOf(opened)] as const;
+    const differences = await compareIds(...sides, ids, pulse.signal, pulse.touch);
     for (const { key } of ids) this.#suspects.delete(key);
     for (const { id } of differences) this.#suspects.set(id.key, id);
-    pulse.touch();
     return differences;
   }
 }

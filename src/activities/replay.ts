@@ -58,7 +58,7 @@ export function replayTarget(
   opened: Opened,
   { traits }: Migration,
   taken: ControlDocument,
-  pulse: Pick<Pulse, 'signal'>,
+  pulse: Pulse,
 ) {
   return {
     db: opened.target,
@@ -73,5 +73,6 @@ export function replayTarget(
     exactOnly: traits.exactOnly,
     capped: traits.capped,
     signal: pulse.signal,
+    touch: pulse.touch,
   };
 }

@@ -94,6 +94,7 @@ export async function compareIds(
   target: Side,
   ids: readonly RawValue[],
   signal: AbortSignal,
+  touch: () => void = () => undefined,
 ): Promise<readonly DocumentDifference[]> {
   const differences: DocumentDifference[] = [];
   const limits = { ...idLimits, items: IDS_PER_QUERY };
@@ -104,6 +105,7 @@ export async function compareIds(
       return found;
     };
     const [left, right] = await Promise.all([hashes(source), hashes(target)]);
+    touch();
     for (const id of part) {
       const [sourceHash, targetHash] = [left.get(id.key), right.get(id.key)];
       if (sourceHash === targetHash) continue;

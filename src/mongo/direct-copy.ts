@@ -7,6 +7,7 @@ import {
   deleteStatement,
   type ExactDocument,
   exactUpdate,
+  isInsertable,
   timestampUpdate,
 } from './exact-write.js';
 import { hasEmptyTimestamp, idOf, runWithDocuments } from './raw.js';
@@ -137,8 +138,10 @@ async function insertPlain(
   const refused: Refusal[] = [];
   for (const part of splitByMessage(documents)) {
     const found = await sendInserts(options, part);
-    // Names like $ref at the top are taken before 5.0 by an update, and not by an insert.
-    refused.push(...(await updateExactly(options, [...found.keys()])));
+    // Names like $ref at the top are taken before 5.0 by an update, and not by an insert. Where the order counts,
+    // that comes too late.
+    if (options.ordered) for (const [one, why] of found) refused.push({ id: idOf(one), why });
+    else refused.push(...(await updateExactly(options, [...found.keys()])));
   }
   return refused;
 }
@@ -176,7 +179,9 @@ export async function writeEmptyTimestamps(
     (await updateExactly(options, documents)).map((one) => [one.id.key, one]),
   );
   // Names within a document, which an update may not have before 5.0 and an insert may.
-  const others = documents.filter((document) => refused.has(idOf(document).key));
+  const others = options.ordered
+    ? []
+    : documents.filter((document) => refused.has(idOf(document).key) && isInsertable({ document }));
   for (const part of splitByMessage(others)) {
     const found = await sendInserts(options, part);
     const inserted = part.filter((document) => !found.has(document));

@@ -15,6 +15,9 @@ import {
 } from './raw.js';
 
 const DOCUMENTS_PER_TRANSACTION = 1_000;
+/** Documents at a time once it is known that one of them is not taken. */
+const FEW_DOCUMENTS = 16;
+const DUPLICATE_KEY = 11000;
 const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
 
 /** Where and by which right a replay writes. */
@@ -27,6 +30,8 @@ export interface FencedTarget {
   readonly capped: boolean;
   readonly session: ClientSession;
   readonly signal: AbortSignal;
+  /** Called when the work has moved. */
+  readonly touch: () => void;
 }
 
 /** One command of a transaction. */
@@ -34,18 +39,6 @@ interface Step {
   readonly command: Document;
   readonly field: 'documents' | 'updates' | 'deletes';
   readonly list: readonly Uint8Array[];
-  /** What it writes, in the same order. */
-  readonly documents?: readonly ExactDocument[];
-}
-
-/** A document that the server does not take, of a step. */
-class StepError extends RefusedError {
-  readonly document: ExactDocument | undefined;
-
-  constructor(message: string, document: ExactDocument | undefined) {
-    super(message);
-    this.document = document;
-  }
 }
 
 /** A document and its `_id`. */
@@ -76,6 +69,15 @@ export function timestampUpdate({ id, document }: ExactDocument): Uint8Array {
   return BSON.serialize({ q: { _id: id }, u: { $set: Object.fromEntries(empty) } });
 }
 
+/** Whether an insert, followed by `timestampUpdate`, writes the document exactly. */
+export function isInsertable({ document }: Pick<ExactDocument, 'document'>): boolean {
+  const names = [...fields(document)].flatMap(([name, value]) =>
+    isEmptyTimestamp(value) ? [name] : [],
+  );
+  // Others cannot be named in an update.
+  return names.every((name) => /^[^$.][^.]*$/.test(name));
+}
+
 /** The statement that deletes documents by `_id`. */
 export function deleteStatement(ids: readonly RawValue[]): Uint8Array {
   return BSON.serialize({ q: { _id: { $in: ids } }, limit: 0 });
@@ -102,50 +104,50 @@ export async function writeExactly(
   return refused;
 }
 
-/** Tries again without each document that the server names, or in another way. */
+/** Writes fewer and fewer at a time, until it is known which of them the server does not take. */
 async function writePart(
   target: FencedTarget,
   documents: readonly ExactDocument[],
 ): Promise<Refusal[]> {
+  const [first] = documents;
+  if (!first) return [];
+  target.touch();
+  const why = await tryWrite(target, writeSteps(target, documents, []));
+  if (why === undefined) return [];
+  // In a capped collection what is written in another way comes out of order.
+  const single = documents.length === 1;
+  const inserted = single ? documents : target.capped ? [] : documents.filter(hasInnerNames);
+  const mayInsert = inserted.length > 0 && inserted.every(isInsertable);
+  if (
+    mayInsert &&
+    (await tryWrite(target, writeSteps(target, documents, inserted))) === undefined
+  ) {
+    return [];
+  }
+  if (single) return [{ id: first.id, why }];
+  const items = target.capped || documents.length <= FEW_DOCUMENTS ? 1 : FEW_DOCUMENTS;
+  const limits = { items, bytes: BYTES_PER_TRANSACTION };
   const refused: Refusal[] = [];
-  const inserted = new Set<ExactDocument>();
-  let left = documents;
-  while (left.length > 0) {
-    const failed = await tryWrite(target, writeSteps(target, left, inserted));
-    if (!failed) return refused;
-    const { document = left.length === 1 ? left[0] : undefined, why } = failed;
-    if (!document) {
-      const half = left.length >> 1;
-      refused.push(...(await writePart(target, left.slice(0, half))));
-      left = left.slice(half);
-    } else if (target.capped || inserted.has(document)) {
-      refused.push({ id: document.id, why });
-      left = left.filter((one) => one !== document);
-    } else {
-      inserted.add(document);
-      // What holds for the names in this one holds for those of the others.
-      for (const one of left) if (hasInnerDollarName(one.document)) inserted.add(one);
-    }
+  for (const few of chunks(documents, ({ document }) => document.length, limits)) {
+    refused.push(...(await writePart(target, few)));
   }
   return refused;
 }
 
-interface Failed {
-  readonly why: string;
-  /** Missing where the server does not say which it was. */
-  readonly document?: ExactDocument | undefined;
-}
-
-/** @returns what the server says, if it does not take a document. */
-async function tryWrite(target: FencedTarget, steps: readonly Step[]): Promise<Failed | undefined> {
+/** @returns what the server says, if it does not take one of the documents. */
+async function tryWrite(target: FencedTarget, steps: readonly Step[]): Promise<string | undefined> {
   try {
     await inFencedTransaction(target, steps);
     return undefined;
   } catch (error) {
     const why = refusalIn(error);
     if (why === undefined) throw error;
-    return error instanceof StepError ? { why, document: error.document } : { why };
+    return why;
   }
+}
+
+function hasInnerNames({ document }: ExactDocument): boolean {
+  return hasInnerDollarName(document);
 }
 
 /**
@@ -155,17 +157,16 @@ async function tryWrite(target: FencedTarget, steps: readonly Step[]): Promise<F
 function writeSteps(
   target: FencedTarget,
   documents: readonly ExactDocument[],
-  inserted: ReadonlySet<ExactDocument>,
+  inserts: readonly ExactDocument[],
 ): Step[] {
-  const { collection } = target;
-  const updates = documents.filter((one) => !inserted.has(one));
-  const inserts = documents.filter((one) => inserted.has(one));
+  const { collection, capped } = target;
+  const updates = documents.filter((one) => !inserts.includes(one));
   // Nobody knows here whether the target's document has a name twice. In a capped collection a delete
   // costs the natural order, and is done only where the new document has one.
   const stale = updates.filter(
-    ({ document }) => needsPipeline(document) && (!target.capped || hasDoubledName(document)),
+    ({ document }) => needsPipeline(document) && (!capped || hasDoubledName(document)),
   );
-  const gone = [...stale, ...inserts].map(({ id }) => id);
+  const gone = [...stale, ...(capped ? [] : inserts)].map(({ id }) => id);
   const altered = inserts.filter(({ document }) => hasEmptyTimestamp(document));
   const steps: Step[] = [
     ...[...chunks(gone, ({ bytes }) => bytes.length, idLimits)].map((ids) => deletion(target, ids)),
@@ -173,19 +174,16 @@ function writeSteps(
       command: { update: collection },
       field: 'updates',
       list: updates.map(exactUpdate),
-      documents: updates,
     },
     {
       command: { insert: collection },
       field: 'documents',
       list: inserts.map(({ document }) => document),
-      documents: inserts,
     },
     {
       command: { update: collection },
       field: 'updates',
       list: altered.map(timestampUpdate),
-      documents: altered,
     },
   ];
   return steps.filter(({ list }) => list.length > 0);
@@ -207,11 +205,13 @@ async function inFencedTransaction(
   steps: readonly Step[],
 ): Promise<void> {
   const run = async (options: CommandOptions, concern: Document = {}): Promise<void> => {
-    for (const { command, field, list, documents } of steps) {
+    for (const { command, field, list } of steps) {
       const reply = await runWithDocuments(db, { ...command, ...concern }, field, list, options);
       const [first] = (reply['writeErrors'] ?? []) as WriteError[];
       if (!first) continue;
-      if (isRefusal(first)) throw new StepError(first.errmsg, documents?.[first.index]);
+      // An insert where the document is there already is no way to write it.
+      const isTaken = field === 'documents' && first.code === DUPLICATE_KEY;
+      if (isTaken || isRefusal(first)) throw new RefusedError(first.errmsg);
       throw new Error(`${field} at the target: ${first.errmsg} (${first.code})`);
     }
   };

@@ -9,6 +9,8 @@ export interface Refusal {
 }
 
 const DUPLICATE_KEY = 11000;
+/** Of an `_id`, and of what a server says, in status and messages. */
+const SHOWN_CHARACTERS = 200;
 
 /**
  * Codes by which a server does not take a document that another version has stored, seen or documented:
@@ -95,7 +97,14 @@ export async function sendSieved<T>(
   return refused;
 }
 
-/** A refusal as people see it. */
+/**
+ * A refusal as people see it. Servers put values, and for some indexes the whole document, behind the first
+ * words of what they say.
+ */
 export function showRefusal({ id, why }: Refusal): { id: string; why: string } {
-  return { id: showId(id), why };
+  return { id: cut(showId(id)), why: cut(why.replace(/^(Can't extract geo keys).*$/s, '$1')) };
+}
+
+function cut(text: string): string {
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
 }

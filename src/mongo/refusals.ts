@@ -3,12 +3,15 @@ import type { RefusedDocuments } from '../migration.js';
 import { CONTROL_COLLECTION } from '../names.js';
 import type { Control } from './control.js';
 import { decode } from './catalogue.js';
+import { copyOf } from './compare.js';
 import { chunks, idLimits } from './chunks.js';
-import { type Refusal, showRefusal } from './refusal.js';
+import { type Refusal, showRefusal, type WriteError } from './refusal.js';
 import { documentsOf, fields, type RawValue, runCommand, runRaw } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
 const SHOWN = 20;
+const KEPT_CHARACTERS = 500;
+const BATCH = 500;
 const EMPTY = BSON.serialize({});
 
 /** First statement of a transaction; throws when its writer has a successor. */
@@ -38,12 +41,13 @@ export class Refusals {
     const known = (this.#known ??= await this.#read());
     const added = new Set(refused.map(({ id }) => id.key));
     const settled = written.filter(({ key }) => known.has(key) && !added.has(key));
-    for (const some of chunks(refused, ({ id }) => id.bytes.length, idLimits)) {
-      await this.#change(some.map(toUpsert(this.#control)), 'update', 'updates');
-    }
+    // In this order: of two `_id`s that are equal but not the same there is one record.
     for (const some of chunks(settled, ({ bytes }) => bytes.length, idLimits)) {
       const deletes = some.map((id) => ({ q: keyOf(this.#control, id), limit: 1 }));
       await this.#change(deletes, 'delete', 'deletes');
+    }
+    for (const some of chunks(refused, ({ id }) => id.bytes.length, idLimits)) {
+      await this.#change(some.map(toUpsert(this.#control)), 'update', 'updates');
     }
     for (const key of added) known.add(key);
     for (const { key } of settled) known.delete(key);
@@ -57,7 +61,13 @@ export class Refusals {
     const { db, id: _id, runId } = this.#control;
     const work = async (session: ClientSession): Promise<void> => {
       await this.#fence(session);
-      await runCommand(db, { [command]: CONTROL_COLLECTION, [field]: statements }, { session });
+      const reply = await runCommand(
+        db,
+        { [command]: CONTROL_COLLECTION, [field]: statements },
+        { session },
+      );
+      const [failed] = (reply['writeErrors'] ?? []) as WriteError[];
+      if (failed) throw new Error(`${CONTROL_COLLECTION}: ${failed.errmsg} (${failed.code})`);
       const refused: RefusedDocuments = {
         count: await db.collection(CONTROL_COLLECTION).countDocuments(this.#all(), { session }),
         first: await this.#readFirst(session),
@@ -77,13 +87,18 @@ export class Refusals {
     );
   }
 
+  /** The `_id`s of all that are refused, some hundred at a time. */
+  async *all(): AsyncGenerator<readonly RawValue[]> {
+    const find = { find: CONTROL_COLLECTION, filter: this.#all(), batchSize: BATCH };
+    await using found = await RawCursor.open(this.#control.db, find, { batchSize: BATCH });
+    for await (const { documents } of found) {
+      yield documents.map((document) => copyOf(parse(document).id));
+    }
+  }
+
   async #read(): Promise<Set<string>> {
     const keys = new Set<string>();
-    const find = { find: CONTROL_COLLECTION, filter: this.#all() };
-    await using found = await RawCursor.open(this.#control.db, find);
-    for await (const { documents } of found) {
-      for (const document of documents) keys.add(parse(document).id.key);
-    }
+    for await (const ids of this.all()) for (const { key } of ids) keys.add(key);
     return keys;
   }
 
@@ -103,7 +118,7 @@ export class Refusals {
 function toUpsert(control: Control) {
   return ({ id, why }: Refusal): Document => ({
     q: keyOf(control, id),
-    u: { $set: { runId: control.runId, why } },
+    u: { $set: { runId: control.runId, why: why.slice(0, KEPT_CHARACTERS) } },
     upsert: true,
   });
 }

@@ -2,7 +2,7 @@ import { FencedError } from './control.js';
 import type { ReplayState } from './control-document.js';
 import { readRange } from './range.js';
 import { Rate } from './rate.js';
-import { applyRange, pruneBuffer, type ReplayTarget } from './replay.js';
+import { applyRange, pruneBuffer, type ReplayTarget, retryRefused } from './replay.js';
 import { timestampMs, tokenTime } from './token.js';
 
 /** Events per range: 20,000 were a third faster than 10,000, more no longer helped. */
@@ -11,6 +11,9 @@ const RANGE_EVENTS = 20_000;
 const RANGE_BYTES = 64 * 1024 * 1024;
 /** Applied events that are removed from the buffer in one go. */
 const PRUNE_EVENTS = 50_000;
+
+/** Rest between two tries of documents that the target did not take: least time in ms, times what one took. */
+const RETRY = { leastMs: 60_000, times: 20 };
 
 export interface ReplayProgress {
   readonly applied: number;
@@ -37,11 +40,17 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   const pruning = new Pruning(loop);
   let { through } = start;
   let applied = 0;
+  let retryAt = 0;
   try {
     for (;;) {
       signal.throwIfAborted();
-      const { capture, replay, verify } = await control.read();
+      const { capture, replay, verify, refused } = await control.read();
       if (replay.epoch !== epoch) throw new FencedError('replay');
+      if (refused && refused.count > 0 && Date.now() >= retryAt) {
+        const begun = Date.now();
+        await retryRefused(loop);
+        retryAt = Date.now() + Math.max(RETRY.leastMs, RETRY.times * (Date.now() - begun));
+      }
       const upTo = capture.through?._data;
       if (upTo === undefined || (through !== undefined && upTo <= through)) {
         loop.onProgress({ applied: start.events + applied, rate: rate.add(0), asOf: replay.asOf });

@@ -143,7 +143,7 @@ async function writeByWorker(
     const current = await fetchFromSource(target, id);
     // Gone by now: its delete follows in the stream.
     if (current) refused.push(...(await writeExactly(target, [{ id, document: current }])));
-    else await deleteExactly(target, [id]);
+    else if (!target.capped) await deleteExactly(target, [id]);
   }
   return [...refused, ...(await writeExactly(target, ready))];
 }
@@ -178,7 +178,13 @@ async function fetchBuffered(
   return documents;
 }
 
-async function fetchFromSource(
+async function fetchFromSource(target: ReplayTarget, id: RawValue): Promise<Buffer | undefined> {
+  const document = await readFromSource(target, id);
+  return document && idOf(document).key === id.key ? document : undefined;
+}
+
+/** The document of this `_id` or one that is equal to it. */
+async function readFromSource(
   { source, sourceCollection, signal }: ReplayTarget,
   id: RawValue,
 ): Promise<Buffer | undefined> {
@@ -188,8 +194,22 @@ async function fetchFromSource(
     { signal },
   );
   const { documents } = await found.next();
-  const [document] = documents;
-  return document && idOf(document).key === id.key ? document : undefined;
+  return documents[0];
+}
+
+/**
+ * Tries the documents again that the target did not take: an index that refused them may be gone, or they
+ * themselves, as the oldest of a capped collection are without a word in the stream.
+ */
+export async function retryRefused(target: ReplayTarget): Promise<void> {
+  for await (const ids of target.refusals.all()) {
+    const documents: ExactDocument[] = [];
+    for (const id of ids) {
+      const document = await readFromSource(target, id);
+      if (document) documents.push({ id: idOf(document), document });
+    }
+    await target.refusals.settle(await writeExactly(target, documents), ids);
+  }
 }
 
 /** Removes applied changes from the buffer. Late or repeated, it removes only what is applied. */

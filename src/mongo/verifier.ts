@@ -24,7 +24,7 @@ const POLL_MS = 250;
 /** Between two looks for changed documents, in ms: what a cutover has to compare is about so old. */
 export const FOLLOW_MS = 1_000;
 /** Changes whose documents are compared in one go. */
-const FOLLOW_LIMITS = { events: 10_000, bytes: Number.POSITIVE_INFINITY };
+const FOLLOW_LIMITS = { events: 10_000, bytes: 256 * 1024 * 1024 };
 /** Young differences above which nothing more is read until some are settled: bounds memory. */
 const MOST_YOUNG = 50_000;
 
@@ -73,7 +73,7 @@ export class Verifier {
   constructor(context: VerifierContext) {
     const { limits = {}, clock, signal } = context;
     this.#context = context;
-    this.#young = new YoungDifferences(context.source, context.target, signal);
+    this.#young = new YoungDifferences(context.source, context.target, signal, context.touch);
     this.#clock = {
       wait: clock?.wait ?? ((ms) => sleep(ms, undefined, { signal })),
       now: clock?.now ?? Date.now,
@@ -140,13 +140,14 @@ export class Verifier {
     this.#isHeld = holder === 'cutover';
     if (this.#isHeld) return 0;
     await this.#young.look(replay.time);
+    if (this.#young.count > MOST_YOUNG) return 0;
     let documents = 0;
     const through = this.#seenThrough ?? verify?.through;
     const state = { replay, ...(verify && { verify: { ...verify, ...(through && { through }) } }) };
     for await (const { ids, range } of readUncompared(target, state, signal)) {
       const end = new Date(timestampMs(tokenTime(range.end)));
       const asOf = range.last ? (replay.asOf ?? end) : end;
-      const differences = await compareIds(source, target, ids, signal);
+      const differences = await compareIds(source, target, ids, signal, touch);
       await this.#settleLater(differences, { through: range.end, asOf }, async (standing) => {
         if (standing.length > 0) await this.#addOpen(standing);
       });
@@ -221,13 +222,13 @@ export class Verifier {
 
   /** The differences of documents that stand when they are waited for. */
   async #confirm(ids: readonly RawValue[]): Promise<readonly DocumentDifference[]> {
-    const { control, source, target, signal } = this.#context;
-    const young = new YoungDifferences(source, target, signal);
+    const { control, source, target, signal, touch } = this.#context;
+    const young = new YoungDifferences(source, target, signal, touch);
     const settled: DocumentDifference[] = [];
-    const found = await compareIds(source, target, ids, signal);
+    const found = await compareIds(source, target, ids, signal, touch);
     await young.add(found, async (standing) => void settled.push(...standing));
     while (young.count > 0) {
-      this.#context.touch();
+      touch();
       await sleep(POLL_MS, undefined, { signal });
       await young.look((await control.read()).replay.time);
     }

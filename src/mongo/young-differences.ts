@@ -16,19 +16,22 @@ interface Entry {
 
 /**
  * Differences that may only be young: a change was not applied yet when they were found. One is a
- * difference when it is still the same one after replay has passed the moment of reading, twice. Nobody
- * waits for that: other documents are compared meanwhile.
+ * difference when it is still there, with the same document at the source, after replay has passed the moment
+ * of reading, twice. Nobody waits for that: other documents are compared meanwhile.
  */
 export class YoungDifferences {
   readonly #source: Side;
   readonly #target: Side;
   readonly #signal: AbortSignal;
+  readonly #touch: () => void;
   #entries: readonly Entry[] = [];
 
-  constructor(source: Side, target: Side, signal: AbortSignal) {
+  /** `touch`: called when the work has moved. */
+  constructor(source: Side, target: Side, signal: AbortSignal, touch: () => void) {
     this.#source = source;
     this.#target = target;
     this.#signal = signal;
+    this.#touch = touch;
   }
 
   /** How many there are. */
@@ -52,11 +55,22 @@ export class YoungDifferences {
     const due = this.#entries.filter(({ lookedAt }) => applied?.greaterThanOrEqual(lookedAt));
     if (due.length === 0) return;
     const ids = new Map(due.flatMap(({ standing }) => standing.map(({ id }) => [id.key, id])));
-    const found = await compareIds(this.#source, this.#target, [...ids.values()], this.#signal);
+    const found = await compareIds(
+      this.#source,
+      this.#target,
+      [...ids.values()],
+      this.#signal,
+      this.#touch,
+    );
     const again = new Map(found.map((difference) => [difference.id.key, difference]));
     const lookedAt = await readOperationTime(this.#source.db);
     for (const entry of due) {
-      entry.standing = entry.standing.filter((one) => isSame(one, again.get(one.id.key)));
+      entry.standing = entry.standing.flatMap((one) => {
+        const now = again.get(one.id.key);
+        // With another document at the source its change is in the buffer, and brings it up again. With
+        // another one at the target alone, somebody else writes there.
+        return now && now.sourceHash === one.sourceHash ? [now] : [];
+      });
       entry.lookedAt = lookedAt;
       entry.looks++;
     }
@@ -70,12 +84,4 @@ export class YoungDifferences {
   #explain(differences: readonly DocumentDifference[]): Promise<readonly DocumentDifference[]> {
     return explainDifferences(this.#source, this.#target, differences, this.#signal);
   }
-}
-
-function isSame(one: DocumentDifference, other: DocumentDifference | undefined): boolean {
-  return (
-    other !== undefined &&
-    other.sourceHash === one.sourceHash &&
-    other.targetHash === one.targetHash
-  );
 }

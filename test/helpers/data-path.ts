@@ -179,6 +179,7 @@ export class DataPath {
       exactOnly: this.#options.exactOnly ?? false,
       capped: this.#options.capped ?? false,
       signal: new AbortController().signal,
+      touch: () => undefined,
     };
   }
 

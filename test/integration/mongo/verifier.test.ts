@@ -206,6 +206,25 @@ describe('what differs and may only be young', () => {
   });
 });
 
+describe('a document that somebody else keeps writing to at the target', () => {
+  it('is a difference, though it is another one in each look', async () => {
+    await path.orders.insertOne({ _id: new Int32(1), a: 1 });
+    await path.follow();
+    const verifier = await takeUp();
+    const over = new AbortController();
+    const writing = (async () => {
+      while (!over.signal.aborted) await path.copy.updateOne({}, { $inc: { b: 1 } });
+    })();
+    await withReplay(async () => {
+      await verifier.comparePartition(0, () => undefined);
+      await verifier.settle();
+    });
+    over.abort();
+    await writing;
+    expect(await open(0)).toEqual([{ id: 1, kind: 'differs', field: 'b' }]);
+  });
+});
+
 describe('the comparison of documents that never hold still', () => {
   it('ends, and finds no difference', async () => {
     await path.orders.insertMany([1, 2].map((n) => ({ _id: new Int32(n), a: 1 })));
