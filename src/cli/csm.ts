@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander';
+import { redact } from '../redact.js';
+import { refuseConnectionStrings } from './arguments.js';
+import { CliError } from './cli-error.js';
+import { exitCodes } from './exit-codes.js';
+import { Output } from './output.js';
+import { createProgram } from './program.js';
+
+const HELP = '"csm --help" lists all commands';
+
+/** Runs one command. @returns the exit code */
+async function main(args: readonly string[]): Promise<number> {
+  const misread: string[] = [];
+  const json = args.includes('--json');
+  try {
+    refuseConnectionStrings(args);
+    await createProgram((text) => misread.push(text)).parseAsync(args, { from: 'user' });
+    return exitCodes.ok;
+  } catch (error) {
+    // Help and version end this way too.
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
+    const failure = failureOf(error, misread);
+    new Output({ json }).fail(failure);
+    return exitCodes[failure.exit];
+  }
+}
+
+function failureOf(error: unknown, misread: readonly string[]): CliError {
+  if (error instanceof CliError) return error;
+  if (error instanceof CommanderError) {
+    // Without a command its whole help is what commander has to say.
+    if (error.code === 'commander.help')
+      return new CliError('usage', 'a command is missing', { todo: [HELP] });
+    const [message = '', ...todo] = misread.join('').trim().split('\n');
+    return new CliError('usage', message.replace(/^error: /, ''), { todo });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const details = error instanceof Error && 'details' in error ? ` (${String(error.details)})` : '';
+  return new CliError('failure', redact(`${message}${details}`));
+}
+
+// A reader that has enough, such as head, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failure);
+});
+
+const code = await main(process.argv.slice(2));
+// The connection to Temporal would keep the process.
+process.stdout.write('', () => process.exit(code));
