@@ -21,7 +21,7 @@ async function main(args: readonly string[]): Promise<number> {
     // Help and version end this way too.
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
     const failure = failureOf(error, misread);
-    new Output({ json }).fail(failure);
+    Output.of(json).fail(failure);
     return exitCodes[failure.exit];
   }
 }

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline/promises';
+import { stripVTControlCharacters } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import pico from 'picocolors';
 import wrapAnsi from 'wrap-ansi';
@@ -10,20 +11,23 @@ import { exitCodes } from './exit-codes.js';
 /** Narrower than this, lines are wrapped by the terminal itself. */
 const MIN_COLUMNS = 40;
 const DEFAULT_COLUMNS = 80;
-/** What a row begins with. */
-const LABEL = /^ {2}[\w-]* +(?=\S)/;
 
-/** How one command writes. */
-export interface OutputOptions {
-  /** Print JSON and nothing else to standard output. */
-  readonly json: boolean;
-}
+/** Stands in a line before the text below which what does not fit goes on; never printed. */
+export const HANG = '\u001F';
 
 /**
  * Where a command writes: on a terminal with bars, colours and questions, elsewhere and in continuous
  * integration in plain lines.
  */
 export class Output {
+  static #only: Output | undefined;
+
+  /** The one of this process. @param json print JSON and nothing else to standard output */
+  static of(json = false): Output {
+    Output.#only ??= new Output(json, process.env);
+    return Output.#only;
+  }
+
   readonly json: boolean;
   /** Somebody looks on: show may redraw. */
   readonly isLive: boolean;
@@ -34,7 +38,7 @@ export class Output {
   #farewell: string | undefined;
   #isListening = false;
 
-  constructor({ json }: OutputOptions, env: NodeJS.ProcessEnv = process.env) {
+  private constructor(json: boolean, env: NodeJS.ProcessEnv) {
     const isCi = !['', '0', 'false', undefined].includes(env['CI']?.toLowerCase());
     const isTerminal = process.stdout.isTTY && !isCi && env['TERM'] !== 'dumb';
     this.json = json;
@@ -120,10 +124,13 @@ export class Output {
 
   /** Wraps at words; what goes on stands below the text that it belongs to. */
   #fit(line: string): string {
-    if (!this.isLive) return line;
-    const [label = ''] = LABEL.exec(line) ?? /^ */.exec(line) ?? [];
-    const width = this.columns - 1 - label.length;
-    const [first = '', ...more] = wrapAnsi(line.slice(label.length), width).split('\n');
-    return [label + first, ...more.map((part) => ' '.repeat(label.length) + part)].join('\n');
+    const [start = '', ...rest] = line.split(HANG);
+    const text = rest.join('');
+    if (!this.isLive) return start + text;
+    const [label, body] =
+      rest.length > 0 ? [start, text] : [/^ */.exec(line)?.[0] ?? '', line.trimStart()];
+    const indent = stripVTControlCharacters(label).length;
+    const [first = '', ...more] = wrapAnsi(body, this.columns - 1 - indent).split('\n');
+    return [label + first, ...more.map((part) => ' '.repeat(indent) + part)].join('\n');
   }
 }

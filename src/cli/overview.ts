@@ -31,13 +31,13 @@ export function renderOverview(
     { head: 'LAG', cell: ({ status }) => secondsCell(status?.lagSeconds), spare: 1 },
     {
       head: 'CUTOVER',
-      cell: ({ status }) => (status?.mayCutOver ? colors.green('may') : 'not yet'),
+      cell: ({ status }) => (!status ? '' : status.mayCutOver ? colors.green('may') : 'not yet'),
       spare: 5,
     },
   ];
   return [
     ...renderTable(views, cells, output.isLive ? columns : Number.POSITIVE_INFINITY),
-    ...views.flatMap((view) => troubleOf(view, colors)),
+    ...new Set(views.flatMap((view) => troubleOf(view, colors))),
   ];
 }
 
@@ -69,6 +69,8 @@ function secondsCell(seconds: number | null | undefined): string {
 
 function troubleOf(view: MigrationView, colors: Output['colors']): string[] {
   const { status, noAnswer, workflowId } = view;
-  const trouble = status?.problem ? `${status.problem.what}; ${status.problem.todo}` : noAnswer;
-  return trouble === null ? [] : [`${nameOf(workflowId)}: ${colors.red(trouble)}`];
+  if (noAnswer !== null) return [colors.yellow(noAnswer)];
+  if (!status?.problem) return [];
+  const { what, todo } = status.problem;
+  return [`${nameOf(workflowId)}: ${colors.red(`${what}; ${todo}`)}`];
 }

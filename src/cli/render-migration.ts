@@ -2,7 +2,7 @@ import type { MigrationStatus } from '../workflows/status.js';
 import { isFinal } from '../workflows/phases.js';
 import { bar, bytes, count, duration, moment, number } from './format.js';
 import { describeBlockers, nextStep } from './next-step.js';
-import type { Output } from './output.js';
+import { HANG, type Output } from './output.js';
 import type { MigrationView, Underway, View } from './view.js';
 
 /** What a rendering needs to know of where it goes. */
@@ -14,7 +14,7 @@ export interface Extras {
   readonly copyPerSecond?: number;
 }
 
-const LABEL = 9;
+const LABEL = 11;
 const WIDE = 76;
 
 /** A migration as lines: what, where, how far, how fast, what hinders, what next. */
@@ -108,7 +108,9 @@ function copyRow(status: MigrationStatus, screen: Screen, { copyPerSecond = 0 }:
     : `${number(copied.documents)} of ${count(total.documents, 'document')}`;
   // A dump is read whole before the first of its documents is written.
   const read =
-    !isCopied && copied.bytes > 0 ? `, ${bytes(copied.bytes)} of ${bytes(total.bytes)} read` : '';
+    copied.documents === 0 && copied.bytes > 0
+      ? `, ${bytes(copied.bytes)} of ${bytes(total.bytes)} read`
+      : '';
   const fraction = (copiedPercent ?? 0) / 100;
   return row('copy', `${gauge(fraction, screen)}${documents}${read}${rate}${eta}${indexes}`);
 }
@@ -207,5 +209,5 @@ function nextRow(next: string | undefined): string[] {
 
 /** A label and what it says. */
 export function row(label: string, text: string): string[] {
-  return [`  ${label.padEnd(LABEL)} ${text}`];
+  return [`  ${label.padEnd(LABEL)} ${HANG}${text}`];
 }

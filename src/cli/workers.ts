@@ -6,7 +6,7 @@ import type { Session } from './session.js';
 /** A worker asks for work at least once a minute; Temporal remembers it for five. */
 const SILENT_MS = 90_000;
 /** Longest that a worker may take to answer: it asks the servers, 3 s at most, and may have to replay first. */
-const ANSWER_MS = 15_000;
+const ANSWER_MS = 10_000;
 // Temporal's TaskQueueType.
 const QUEUE_TYPES = [
   [1, 'workflows'],

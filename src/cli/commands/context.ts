@@ -14,6 +14,6 @@ export interface Context {
 
 /** Opens what a command works with. @throws CliError noTemporal */
 export async function openContext(options: CommonOptions): Promise<Context> {
-  const output = new Output({ json: options.json ?? false });
+  const output = Output.of(options.json);
   return { output, session: await openSession(options) };
 }

@@ -31,9 +31,12 @@ const ABOUT_A_COLLECTION =
 /** A collection that nobody has: the look stops at the servers. */
 const NO_COLLECTION = 'csm_doctor.nothing';
 
+const START_ONE =
+  'start one with "npm start" in a clone of this project, with the same TEMPORAL_* settings';
+
 /** `csm doctor`: looks at everything between this command and the servers. */
 export async function doctor(namespace: string | undefined, options: DoctorOptions): Promise<void> {
-  const output = new Output({ json: options.json ?? false });
+  const output = Output.of(options.json);
   output.onInterrupt('the look has ended');
   const checks: Check[] = [];
   const add = (...found: readonly Check[]) => {
@@ -44,7 +47,8 @@ export async function doctor(namespace: string | undefined, options: DoctorOptio
   add(versionsOf());
   await examine(add, namespace, options, (line) => output.show([line])).catch((error: unknown) => {
     if (!(error instanceof CliError)) throw error;
-    add(problem(nameOfFailure(error), error.message, error.todo[0]));
+    const todo = error.exit === 'noWorker' ? START_ONE : error.todo[0];
+    add(problem(nameOfFailure(error), error.message, todo));
   });
   if (!output.isLive) output.say(...checks.flatMap((check) => renderCheck(check, output)));
   output.data({ checks });
@@ -85,11 +89,11 @@ async function temporalOf({ connection, address, namespace, call }: Session): Pr
 async function workersOf(session: Session): Promise<Check[]> {
   const workers = await findWorkers(session);
   const fresh = workers.filter(({ isFresh }) => isFresh);
-  const todo =
-    'start one with "npm start" in a clone of this project, with the same TEMPORAL_* settings';
   if (fresh.length === 0) {
     const last = workers[0] ? `; the last was ${workers[0].identity}` : '';
-    return [problem('worker', `no worker asks for work on task queue ${TASK_QUEUE}${last}`, todo)];
+    return [
+      problem('worker', `no worker asks for work on task queue ${TASK_QUEUE}${last}`, START_ONE),
+    ];
   }
   const versions = new Set(fresh.map(({ sdk }) => sdk).filter((sdk) => sdk !== ''));
   const mixed: Check[] =

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, findMigration } from '../find-migration.js';
 import { moment } from '../format.js';
-import type { Output } from '../output.js';
+import { HANG, type Output } from '../output.js';
 import { tellHistory, type Told } from '../story.js';
 import { type CommonOptions, openContext } from './context.js';
 
@@ -45,5 +45,5 @@ function keyOf({ at, what, text }: Told): string {
 
 function lineOf({ at, what, text, kind }: Told, { colors }: Output): string {
   const paint = kind === 'failure' ? colors.red : kind === 'message' ? colors.cyan : String;
-  return `${moment(at)}  ${what.padEnd(14)} ${paint(text)}`;
+  return `${moment(at)}  ${what.padEnd(14)} ${HANG}${paint(text)}`;
 }

@@ -1,4 +1,8 @@
-import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import type { Inspection } from '../../inspection.js';
 import { TASK_QUEUE } from '../../names.js';
 import { migrateCollectionInput, parseMigrateCollection } from '../../options.js';
@@ -8,7 +12,7 @@ import { inputFrom } from '../migration-options.js';
 import type { Output } from '../output.js';
 import { row } from '../render-migration.js';
 import type { Session } from '../session.js';
-import { requireWorker } from '../workers.js';
+import { askWorker, requireWorker } from '../workers.js';
 import { type CommonOptions, openContext } from './context.js';
 import { exists } from './start.js';
 
@@ -51,11 +55,27 @@ export async function inspect(
         args: [input],
       }),
     );
+    await requireTaken(session, handle);
     return (await handle.result()) as Inspection;
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) throw exists(workflowId);
     if (!(error instanceof WorkflowFailedError)) throw error;
     throw new CliError('ended', error.cause?.message ?? error.message);
+  }
+}
+
+/** Every workflow of the SDK answers this query; a worker that has just ended may still look alive. */
+const OWN_QUERY = '__temporal_workflow_metadata';
+
+/** @throws CliError noWorker when none takes it up; it is ended then, so that none does so later */
+async function requireTaken(session: Session, handle: WorkflowHandle): Promise<void> {
+  try {
+    await askWorker(session, () => handle.query(OWN_QUERY));
+  } catch (error) {
+    if (error instanceof CliError) {
+      await session.call(() => handle.terminate('no worker has taken it up; csm does not wait'));
+    }
+    throw error;
   }
 }
 

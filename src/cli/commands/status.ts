@@ -49,7 +49,7 @@ async function showOne(
   const view = await readView(session, described);
   output.data(view);
   output.say(...renderView(view, output));
-  if (view.noAnswer !== null) throw unanswered(view.noAnswer);
+  if (view.noAnswer !== null) throw unanswered();
 }
 
 async function showAll({ session, output }: Context, { watch }: StatusOptions): Promise<void> {
@@ -57,8 +57,7 @@ async function showAll({ session, output }: Context, { watch }: StatusOptions): 
     const views = await readAll(session);
     output.data({ migrations: views });
     output.say(...renderOverview(views, new Map(), output));
-    const [noAnswer] = views.flatMap((view) => view.noAnswer ?? []);
-    if (noAnswer !== undefined) throw unanswered(noAnswer);
+    if (views.some(({ noAnswer }) => noAnswer !== null)) throw unanswered();
     return;
   }
   output.onInterrupt('the watch has ended, the migrations go on: csm status --watch');
@@ -98,9 +97,9 @@ async function readAll(session: Session): Promise<MigrationView[]> {
     .toSorted((one, other) => one.workflowId.localeCompare(other.workflowId));
 }
 
-// What is known is shown by then.
-function unanswered(why: string): CliError {
-  return new CliError('noWorker', why, {
+// Why, and what is known all the same, is shown by then.
+function unanswered(): CliError {
+  return new CliError('noWorker', 'no worker answers; above is what Temporal knows by itself', {
     todo: ['start one with "npm start", or see with "csm doctor" where it is'],
   });
 }
