@@ -4,7 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { ClientConnectConfig } from '@temporalio/envconfig';
 import { readAliases, type Environment } from './aliases.js';
-import { Secret } from './secret.js';
+import type { Secret } from './secret.js';
 import { readTemporalSettings } from './temporal-settings.js';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const;

@@ -36,7 +36,7 @@ function defineStatus(program: Command): void {
     status,
     'csm status',
     'csm status shop.orders --watch',
-    "csm status shop.orders --json | jq '.status | {phase, lagSeconds, mayCutOver}'",
+    "csm status shop.orders --json | jq '.status | {phase, lagSeconds}'",
   );
 }
 
