@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { redact } from '../redact.js';
 import { refuseConnectionStrings } from './arguments.js';
 import { CliError } from './cli-error.js';
 import { exitCodes } from './exit-codes.js';
+import { isUnusable } from './grpc.js';
 import { Output } from './output.js';
 import { createProgram } from './program.js';
 
@@ -36,8 +36,11 @@ function failureOf(error: unknown, misread: readonly string[]): CliError {
     return new CliError('usage', message.replace(/^error: /, ''), { todo });
   }
   const message = error instanceof Error ? error.message : String(error);
-  const details = error instanceof Error && 'details' in error ? ` (${String(error.details)})` : '';
-  return new CliError('failure', redact(`${message}${details}`));
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : '';
+  return new CliError(
+    isUnusable(error) ? 'noTemporal' : 'failure',
+    cause === '' ? message : `${message} (${cause})`,
+  );
 }
 
 // A reader that has enough, such as head, is no failure.

@@ -2,7 +2,7 @@ import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@tempo
 import { workflowId } from '../names.js';
 import { CliError } from './cli-error.js';
 import { nearest } from './nearest.js';
-import { listWorkflows, readInput } from './workflow-list.js';
+import { listWorkflows, readInput, type WorkflowType, workflowTypes } from './workflow-list.js';
 import type { Session } from './session.js';
 
 /** Workflows that a name may stand for; more are not looked through. */
@@ -25,16 +25,24 @@ export function idsFor(name: string, source: string): string[] {
 
 /**
  * The workflow that a name stands for: a namespace of `source`, or a workflow id.
- * @throws CliError notFound with the nearest names
+ * @param types those that the command can do something with.
+ * @throws CliError notFound with the nearest names, usage when it is something else
  */
 export async function findMigration(
   session: Session,
   name: string,
   source: string,
+  types: readonly WorkflowType[] = workflowTypes,
 ): Promise<WorkflowExecutionDescription> {
   for (const id of idsFor(name, source)) {
     const found = await describe(session, id);
-    if (found) return found;
+    if (found && types.some((type) => type === found.type)) return found;
+    if (found) {
+      throw new CliError(
+        'usage',
+        `${id} is a workflow ${found.type}; this command takes ${types.join(', ')}`,
+      );
+    }
   }
   const workflows = await listWorkflows(session, { limit: CANDIDATES });
   const ids = workflows.map((each) => each.workflowId);

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGrpcServiceError } from '@temporalio/client';
 import { CopySpeed } from './copy-speed.js';
 import { CliError } from './cli-error.js';
 import { describe } from './find-migration.js';
 import { duration, moment, number } from './format.js';
+import { isAway } from './grpc.js';
 import type { Output } from './output.js';
 import { renderComparison } from './render-comparison.js';
 import { renderMigration, renderUnanswered } from './render-migration.js';
@@ -36,13 +36,14 @@ export async function follow(
 ): Promise<View> {
   const speed = new CopySpeed();
   const lines = new PlainLines(output);
-  let unread: string | undefined;
+  const read = new Reading(output);
   for (;;) {
-    try {
+    const view = await read.once(async () => {
       const described = await describe(session, workflowId, runId);
       if (!described) throw gone(workflowId);
-      const view = await readView(session, described);
-      unread = undefined;
+      return readView(session, described);
+    });
+    if (view) {
       const copied = isMigration(view) ? (view.status?.copied.documents ?? 0) : 0;
       const copyPerSecond = speed.perSecond(copied, performance.now());
       if (everyAnswer) output.data(view, { lines: true });
@@ -53,13 +54,36 @@ export async function follow(
         output.keep();
         return view;
       }
-    } catch (error) {
-      if (!isPassing(error)) throw error;
-      if (unread === undefined)
-        output.warn(`Temporal does not answer, trying again: ${error.message}`);
-      unread = error.message;
     }
     await sleep(EVERY_MS);
+  }
+}
+
+/** Reads again and again, also while Temporal is away; says once that it is, and once that it is back. */
+export class Reading {
+  readonly #output: Output;
+  #isAway = false;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** What was read; nothing while Temporal is away. @throws what else goes wrong */
+  async once<T>(run: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const result = await run();
+      if (this.#isAway) this.#output.warn('Temporal answers again');
+      this.#isAway = false;
+      return result;
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      if (!this.#isAway) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#output.warn(`Temporal does not answer, trying again (${why})`);
+      }
+      this.#isAway = true;
+      return undefined;
+    }
   }
 }
 
@@ -69,7 +93,8 @@ export function renderView(view: View, output: Output, copyPerSecond = 0): strin
   return isComparison(view) ? renderComparison(view, output) : renderUnanswered(view, output);
 }
 
-function footer({ colors }: Output): string {
+/** The last line of everything that is watched. */
+export function footer({ colors }: Output): string {
   return colors.dim('Ctrl-C ends this watch and nothing else');
 }
 
@@ -120,11 +145,6 @@ function progressLine(view: View, copyPerSecond: number): string {
     `: copied ${copiedPercent ?? 0} % (${number(copied.documents)} of ${number(total.documents)})${rate}, ` +
     `compared ${number(verification.documents)}${lag}${eta}`
   );
-}
-
-// gRPC: DEADLINE_EXCEEDED, UNAVAILABLE.
-function isPassing(error: unknown): error is Error {
-  return isGrpcServiceError(error) && [4, 14].includes(error.code);
 }
 
 function gone(workflowId: string): CliError {

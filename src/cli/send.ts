@@ -8,9 +8,10 @@ import {
 import { errorTypes } from '../errors.js';
 import type { Blocker } from '../migration.js';
 import { CliError } from './cli-error.js';
+import { isUnanswered } from './grpc.js';
 import { describeBlockers, nameOf } from './next-step.js';
 import type { Session } from './session.js';
-import { findWorkers, isUnanswered, noWorker, requireWorker } from './workers.js';
+import { findWorkers, noWorker, requireWorker } from './workers.js';
 
 /** Longest that a worker may take to accept an update. */
 const ACCEPT_MS = 20_000;

@@ -1,6 +1,7 @@
 import { TASK_QUEUE } from '../names.js';
 import { CliError } from './cli-error.js';
 import { duration } from './format.js';
+import { isUnanswered } from './grpc.js';
 import type { Session } from './session.js';
 
 /** A worker asks for work at least once a minute; Temporal remembers it for five. */
@@ -96,13 +97,4 @@ export async function askWorker<T>(session: Session, run: () => Promise<T>): Pro
     if (isUnanswered(error)) throw noWorker(session, await workers);
     throw error;
   }
-}
-
-// gRPC: DEADLINE_EXCEEDED, CANCELLED; FAILED_PRECONDITION is how the server says that nobody asks for work.
-const UNANSWERED: readonly unknown[] = [1, 4, 9];
-
-/** Whether an error says that nobody has answered in time. */
-export function isUnanswered(error: unknown): boolean {
-  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
-  return UNANSWERED.includes(code) || (cause !== undefined && isUnanswered(cause));
 }

@@ -29,6 +29,8 @@ export interface AbortOptions extends MessageOptions {
   readonly wait: boolean;
 }
 
+const ONLY = ['migrateCollection'] as const;
+
 const SAID = {
   pause: 'is paused: copy, replay and comparison stand still, changes are still captured',
   resume: 'goes on',
@@ -54,7 +56,7 @@ export async function message(
 export async function cutover(migration: string, options: CutoverOptions): Promise<void> {
   const context = await openContext(options);
   const { session, output } = context;
-  const described = await findMigration(session, migration, options.source);
+  const described = await findMigration(session, migration, options.source, ONLY);
   const { workflowId, runId } = described;
   const name = nameOf(workflowId);
   if (options.dryRun) {
@@ -131,7 +133,7 @@ async function addressOf(
   migration: string,
   source: string,
 ): Promise<Pick<Message, 'workflowId' | 'runId'>> {
-  const { workflowId, runId } = await findMigration(session, migration, source);
+  const { workflowId, runId } = await findMigration(session, migration, source, ONLY);
   return { workflowId, runId };
 }
 

@@ -3,7 +3,7 @@ import { CliError } from '../cli-error.js';
 import { CopySpeed } from '../copy-speed.js';
 import { requireGoodEnd } from '../ending.js';
 import { describe, findMigration } from '../find-migration.js';
-import { follow, renderView } from '../follow.js';
+import { follow, footer, Reading, renderView } from '../follow.js';
 import { nameOf } from '../next-step.js';
 import { renderOverview } from '../overview.js';
 import type { Session } from '../session.js';
@@ -62,9 +62,14 @@ async function showAll({ session, output }: Context, { watch }: StatusOptions): 
   }
   output.onInterrupt('the watch has ended, the migrations go on: csm status --watch');
   const speeds = new Map<string, CopySpeed>();
+  const read = new Reading(output);
   let writtenAt = Number.NEGATIVE_INFINITY;
   for (;;) {
-    const views = await readAll(session);
+    const views = await read.once(() => readAll(session));
+    if (!views) {
+      await sleep(EVERY_MS);
+      continue;
+    }
     const perSecond = new Map(
       views.map((view) => {
         const speed = speeds.get(view.workflowId) ?? new CopySpeed();
@@ -75,7 +80,7 @@ async function showAll({ session, output }: Context, { watch }: StatusOptions): 
     );
     const lines = renderOverview(views, perSecond, output);
     output.data({ migrations: views }, { lines: true });
-    output.show([...lines, output.colors.dim('Ctrl-C ends this watch and nothing else')]);
+    output.show([...lines, footer(output)]);
     if (!output.isLive && performance.now() - writtenAt > TABLE_EVERY_MS) {
       output.say(...lines, '');
       writtenAt = performance.now();
