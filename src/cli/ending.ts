@@ -10,9 +10,13 @@ export function requireGoodEnd({ workflowId, state, failure }: View): void {
   if (state === 'running' || state === 'completed') return;
   const why = failure === null ? '' : `: ${failure}`;
   const logs = `what happened: csm logs ${nameOf(workflowId)}`;
-  throw new CliError('ended', `${workflowId} is ${wordOf(state)}${why}`, { todo: [logs] });
+  throw new CliError('ended', `${workflowId} ${WORDS[state]}${why}`, { todo: [logs] });
 }
 
-function wordOf(state: View['state']): string {
-  return state === 'timedOut' ? 'timed out' : state;
-}
+const WORDS = {
+  aborted: 'was aborted',
+  failed: 'has failed',
+  canceled: 'was canceled',
+  terminated: 'was terminated',
+  timedOut: 'has timed out',
+} as const;

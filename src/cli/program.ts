@@ -22,21 +22,28 @@ export function createProgram(writeError: (text: string) => void): Command {
     .helpCommand('help [command]', 'help for a command');
   defineActing(program);
   defineLooking(program);
-  tab(program, { completionCommandName: 'completion' });
-  const completion = program.commands.find((command) => command.name() === 'completion');
-  if (completion) describeCompletion(completion);
+  addCompletion(program);
   return program;
 }
 
-function describeCompletion(completion: Command): void {
+function addCompletion(program: Command): void {
+  const completions = tab(program, { completionCommandName: 'completion' });
+  const completion = program.commands.find((command) => command.name() === 'completion');
   completion
-    .summary('completions for bash and zsh')
+    ?.summary('completions for bash and zsh')
     .description('Prints a script that completes commands and options, for the shell to source.');
-  addExamples(
-    completion,
-    'source <(csm completion bash)     # in ~/.bashrc',
-    'source <(csm completion zsh)      # in ~/.zshrc, after compinit',
-  );
+  if (completion) {
+    addExamples(
+      completion,
+      'source <(csm completion bash)     # in ~/.bashrc',
+      'source <(csm completion zsh)      # in ~/.zshrc, after compinit',
+    );
+  }
+  // Beside a command in a shell there is room for a few words.
+  for (const command of program.commands) {
+    const known = completions.commands.get(command.name());
+    if (known) known.description = command.summary();
+  }
 }
 
 /** Lines of more than 80 letters are hard to read. */

@@ -27,7 +27,7 @@ export function renderMigration(
   if (!status) return renderUnanswered(view, screen);
   return [
     headline(view, status, screen),
-    ...progress(status, screen, extras),
+    ...progress(view.state !== 'running', status, screen, extras),
     ...outcome(status),
     ...hindrances(view, status, screen),
     ...following(view, screen),
@@ -68,9 +68,13 @@ export function paint(text: string, phase: string, colors: Screen['colors']): st
   return ['ready', 'completed'].includes(phase) ? colors.green(text) : colors.cyan(text);
 }
 
-function progress(status: MigrationStatus, screen: Screen, extras: Extras): string[] {
-  const { captured, applied, lagSeconds, buffer, oplogHoursLeft, phase } = status;
-  const isOver = isFinal(phase);
+function progress(
+  isOver: boolean,
+  status: MigrationStatus,
+  screen: Screen,
+  extras: Extras,
+): string[] {
+  const { captured, applied, lagSeconds, buffer, oplogHoursLeft } = status;
   const waiting =
     buffer && buffer.documents > 0 ? `, ${number(buffer.documents)} in the buffer` : '';
   const rate = (perSecond: number) => (isOver ? '' : ` (${number(perSecond)}/s)`);
@@ -172,7 +176,9 @@ function outcome({ cutover, lateWrites, left, phase }: MigrationStatus): string[
 function hindrances(view: MigrationView, status: MigrationStatus, { colors }: Screen): string[] {
   const { problem, warnings, rejectedMessages, lastRefusal } = status;
   const refused = lastRefusal && !status.cutover;
-  const failure = view.failure ?? (problem ? `${problem.what}; ${problem.todo}` : null);
+  const ended = view.state === 'terminated' ? 'terminated in Temporal: ' : '';
+  const said = view.failure === null ? null : `${ended}${view.failure}`;
+  const failure = said ?? (problem ? `${problem.what}; ${problem.todo}` : null);
   return [
     ...(failure === null ? [] : row('problem', colors.red(failure))),
     ...warnings.flatMap((each) => row('warning', colors.yellow(each))),

@@ -197,6 +197,21 @@ describe('looking and comparing', () => {
   });
 });
 
+describe('completions', () => {
+  it('know commands, options and their choices', async () => {
+    expect((await csm('complete', '--', 'sta')).stdout).toContain('status\twhere one migration');
+    expect((await csm('complete', '--', 'start', 'a.b', '--co')).stdout).toContain('--copy\t');
+    expect((await csm('complete', '--', 'start', 'a.b', '--copy', '')).stdout).toContain('direct');
+  });
+
+  it.each(['bash', 'zsh'])('are a script for %s', async (shell) => {
+    const { exitCode, stdout } = await csm('completion', shell);
+    expect(exitCode).toBe(exitCodes.ok);
+    expect(stdout).toContain('csm complete --');
+    if (shell === 'bash') await execa('bash', ['-n'], { input: stdout });
+  });
+});
+
 describe('what cannot be done', () => {
   it('a wrong name is answered with the nearest right one', async () => {
     const { exitCode, stderr } = await csm('status', 'shop.order');

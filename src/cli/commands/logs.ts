@@ -26,7 +26,9 @@ export async function logs(
   for (;;) {
     const described = await describe(session, workflowId, runId);
     const { events } = await session.call(() => handle.fetchHistory());
-    const told = tellHistory(events ?? [], described?.raw.pendingActivities ?? []);
+    const isOver = described?.closeTime !== undefined;
+    const pending = isOver ? [] : (described?.raw.pendingActivities ?? []);
+    const told = tellHistory(events ?? [], pending);
     // What is under way is told anew each time; a line that stays would be said again and again.
     const lines = follow ? told.filter(({ kind }) => kind !== 'underway') : told;
     const news = lines.filter((each) => !written.has(keyOf(each)));
@@ -34,7 +36,7 @@ export async function logs(
     if (follow) news.forEach((each) => output.data(each, { lines: true }));
     else output.data(told);
     output.say(...news.map((each) => lineOf(each, output)));
-    if (!follow || described?.closeTime !== undefined) return;
+    if (!follow || isOver) return;
     await sleep(EVERY_MS);
   }
 }
