@@ -24,8 +24,18 @@ export class Output {
 
   /** The one of this process. @param json print JSON and nothing else to standard output */
   static of(json = false): Output {
-    Output.#only ??= new Output(json, process.env);
+    const { CI, TERM } = process.env;
+    const isCi = !['', '0', 'false', undefined].includes(CI?.toLowerCase());
+    Output.#only ??= Output.for({
+      json,
+      isTerminal: process.stdout.isTTY && !isCi && TERM !== 'dumb',
+    });
     return Output.#only;
+  }
+
+  /** One with these ways. */
+  static for(ways: { readonly json: boolean; readonly isTerminal: boolean }): Output {
+    return new Output(ways.json, ways.isTerminal);
   }
 
   readonly json: boolean;
@@ -38,13 +48,11 @@ export class Output {
   #farewell: string | undefined;
   #isListening = false;
 
-  private constructor(json: boolean, env: NodeJS.ProcessEnv) {
-    const isCi = !['', '0', 'false', undefined].includes(env['CI']?.toLowerCase());
-    const isTerminal = process.stdout.isTTY && !isCi && env['TERM'] !== 'dumb';
+  private constructor(json: boolean, isTerminal: boolean) {
     this.json = json;
     this.isLive = isTerminal && !json;
     this.canAsk = this.isLive && process.stdin.isTTY;
-    this.colors = pico.createColors(this.isLive && !env['NO_COLOR']);
+    this.colors = pico.createColors(this.isLive && !process.env['NO_COLOR']);
     this.#live = this.isLive ? createLogUpdate(process.stdout) : undefined;
   }
 

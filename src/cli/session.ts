@@ -58,15 +58,17 @@ export async function openSession(options: TemporalOptions = {}): Promise<Sessio
   }
 }
 
-/** What speaks for which Temporal: options, then variables, then the worker's own `.env` file. */
-function environmentFor(options: TemporalOptions): Record<string, string | undefined> {
-  const { address, temporalNamespace, profile } = options;
-  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
+/** What says where Temporal is: options, then variables, then the `.env` file of this folder. */
+export function environmentFor(
+  { address, temporalNamespace, profile }: TemporalOptions,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  file = existsSync('.env') ? readFileSync('.env', 'utf8') : '',
+): Record<string, string | undefined> {
   // The rest of that file is the worker's, and holds its secrets.
-  const own = Object.entries(file).filter(([name]) => name.startsWith('TEMPORAL_'));
+  const own = Object.entries(parseEnv(file)).filter(([name]) => name.startsWith('TEMPORAL_'));
   return {
     ...Object.fromEntries(own),
-    ...process.env,
+    ...env,
     ...(address !== undefined && { TEMPORAL_ADDRESS: address }),
     ...(temporalNamespace !== undefined && { TEMPORAL_NAMESPACE: temporalNamespace }),
     ...(profile !== undefined && { TEMPORAL_PROFILE: profile }),
