@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, expect, it, vi } from 'vitest';
 import { CliError } from '../../../src/cli/cli-error.js';
 import { HANG, Output } from '../../../src/cli/output.js';
@@ -54,11 +55,7 @@ it('wraps below the text on a terminal', () => {
   Object.defineProperty(process.stdout, 'columns', { value: 40, configurable: true });
   Output.for({ json: false, isTerminal: true }).say(`  copy   ${HANG}${'word '.repeat(12).trim()}`);
   Reflect.deleteProperty(process.stdout, 'columns');
-  // oxlint-disable-next-line no-control-regex -- escape codes are not what is looked at
-  const lines = out()
-    .replaceAll(/\u001B\[[\d?]*[A-Za-z]/g, '')
-    .trim()
-    .split('\n');
+  const lines = stripVTControlCharacters(out()).trim().split('\n');
   expect(lines.length).toBeGreaterThan(1);
   expect(lines.slice(1).every((line) => line.startsWith('         word'))).toBe(true);
 });
