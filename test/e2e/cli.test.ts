@@ -10,6 +10,8 @@ import { Environment, type WorkerProcess } from './environment.js';
 import { loadItems, Writers } from './writers.js';
 
 const DOCUMENTS = 5_000;
+/** Ends a test that would wait for ever. */
+const PATIENCE_MS = 120_000;
 const SECRET = 'mongodb://somebody:s3cret@host.example/shop';
 
 let environment: Environment;
@@ -21,6 +23,9 @@ beforeAll(async () => {
   for (const name of ['orders', 'carts', 'watched', 'refused']) {
     await loadItems(environment.sourceClient, name, DOCUMENTS);
   }
+  // A worker that has not asked for work yet is none.
+  const isServed = async () => (await csm('doctor', '--no-servers')).exitCode;
+  await expect.poll(isServed, { timeout: PATIENCE_MS, interval: 500 }).toBe(exitCodes.ok);
 });
 
 afterAll(async () => {
