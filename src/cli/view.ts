@@ -4,7 +4,7 @@ import { parseVerifyCollection } from '../options.js';
 import { redact } from '../redact.js';
 import type { MigrationStatus } from '../workflows/status.js';
 import { buildVerifyStatus, type VerifyStatus } from '../workflows/verify-status.js';
-import { CliError } from './cli-error.js';
+import { isAway } from './grpc.js';
 import type { Session } from './session.js';
 import { askWorker } from './workers.js';
 import { readInput, type WorkflowInput } from './workflow-list.js';
@@ -96,8 +96,9 @@ export async function readView(
     try {
       return { ...known, status: await askWorker(session, query) };
     } catch (error) {
-      if (!(error instanceof CliError)) throw error;
-      return { ...known, noAnswer: error.message };
+      if (isAway(error)) throw error;
+      // Also a worker whose answer is an error: one such workflow must not hide the others.
+      return { ...known, noAnswer: redact(error instanceof Error ? error.message : String(error)) };
     }
   }
   try {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../embedded/index.js';
 import { exitCodes } from '../../src/cli/exit-codes.js';
 import type { Entry } from '../../src/cli/commands/list.js';
@@ -24,8 +24,8 @@ beforeAll(async () => {
     await loadItems(environment.sourceClient, name, DOCUMENTS);
   }
   // A worker that has not asked for work yet is none.
-  const isServed = async () => (await csm('doctor', '--no-servers')).exitCode;
-  await expect.poll(isServed, { timeout: PATIENCE_MS, interval: 500 }).toBe(exitCodes.ok);
+  const isServed = async () => (await csm('doctor', '--no-servers')).exitCode === exitCodes.ok;
+  await vi.waitUntil(isServed, { timeout: PATIENCE_MS, interval: 500 });
 });
 
 afterAll(async () => {
