@@ -7,33 +7,35 @@ import { isUnusable } from './grpc.js';
 import { Output } from './output.js';
 import { createProgram } from './program.js';
 
-const HELP = '"csm --help" lists all commands';
-
 /** Runs one command. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
   const misread: string[] = [];
   const json = args.includes('--json');
   try {
     refuseConnectionStrings(args);
-    await createProgram((text) => misread.push(text)).parseAsync(args, { from: 'user' });
+    const program = createProgram((text) => misread.push(text));
+    if (args.length === 0) {
+      program.outputHelp();
+      return exitCodes.usage;
+    }
+    await program.parseAsync(args, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     // Help and version end this way too.
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
-    const failure = failureOf(error, misread);
+    const failure = failureOf(error, args, misread);
     Output.of(json).fail(failure);
     return exitCodes[failure.exit];
   }
 }
 
-function failureOf(error: unknown, misread: readonly string[]): CliError {
+function failureOf(error: unknown, args: readonly string[], misread: readonly string[]): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof CommanderError) {
-    // Without a command its whole help is what commander has to say.
-    if (error.code === 'commander.help')
-      return new CliError('usage', 'a command is missing', { todo: [HELP] });
     const [message = '', ...todo] = misread.join('').trim().split('\n');
-    return new CliError('usage', message.replace(/^error: /, ''), { todo });
+    const isBefore = args[0]?.startsWith('-') ?? false;
+    const order = isBefore ? ['options come after the command, as in: csm status --json'] : [];
+    return new CliError('usage', message.replace(/^error: /, ''), { todo: [...order, ...todo] });
   }
   const message = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : '';
