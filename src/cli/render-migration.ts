@@ -15,7 +15,9 @@ export interface Extras {
 }
 
 const LABEL = 11;
-const WIDE = 76;
+/** Columns below which bars are short, so that what they are about fits beside them. */
+const NARROW = 76;
+const WIDE = 90;
 
 /** A migration as lines: what, where, how far, how fast, what hinders, what next. */
 export function renderMigration(
@@ -152,7 +154,8 @@ function compareRow({ verification, total }: MigrationStatus, screen: Screen): s
 export function gauge(fraction: number, { isLive, columns }: Screen): string {
   const percent = `${Math.floor(Math.min(1, fraction) * 100)} %`;
   if (!isLive) return `${percent}, `;
-  return `${bar(fraction, columns < WIDE ? 10 : 24)} ${percent.padStart(5)}  `;
+  const cells = columns < NARROW ? 10 : columns < WIDE ? 16 : 24;
+  return `${bar(fraction, cells)} ${percent.padStart(5)}  `;
 }
 
 function outcome({ cutover, lateWrites, left, phase }: MigrationStatus): string[] {

@@ -65,6 +65,7 @@ describe("the former scripts' two parts", () => {
     expect(init).toMatchObject({ exitCode: exitCodes.ok, stderr: '' });
     expect(init.stdout).toContain('started migrate:source:shop.orders');
     expect(init.stdout).toContain('csm restore shop.orders');
+    expect(init.stdout).toContain('part two is: csm sync target shop orders');
     expect((await view('status', 'shop.orders')).status?.phase).toBe('waiting');
 
     const sync = await csm('sync', 'target', 'shop', 'orders');

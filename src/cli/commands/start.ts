@@ -4,6 +4,7 @@ import { TASK_QUEUE, workflowId } from '../../names.js';
 import { CliError } from '../cli-error.js';
 import { requireGoodEnd } from '../ending.js';
 import { follow, renderView } from '../follow.js';
+import { quoted } from '../format.js';
 import { inputFrom } from '../migration-options.js';
 import { nameOf } from '../next-step.js';
 import { isMigration, type View } from '../view.js';
@@ -41,6 +42,8 @@ export async function init(
   const input = checkedInput({ ...given, namespace, restore: 'signal' });
   const context = await openContext(options);
   await run(context, input, all, (view) => phaseOf(view) === 'waiting');
+  const names = [target, db, collection].map(quoted).join(' ');
+  if (!options.watch) context.output.say(`part two is: csm sync ${names}`);
 }
 
 /** Checked here, so that a mistake never reaches Temporal. @throws CliError usage */
