@@ -7,7 +7,7 @@ import { inputOf, Migration, pageUrl, startCommand } from './migration.js';
 import { moveApplication } from './move.js';
 import { type DemoOptions, helpText, OptionError, readOptions } from './options.js';
 import { createOrders, DATABASE, loadOrders, takesOddNames } from './orders.js';
-import { number } from './progress.js';
+import { number } from '../src/cli/format.js';
 import { idAfterCutover, prove } from './proof.js';
 import { run } from './run.js';
 import type { Stage } from './stage.js';

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationStatus } from '../src/workflows/status.js';
 import type { Migration } from './migration.js';
-import { CopySpeed, phaseTexts, rowsOf } from './progress.js';
+import { CopySpeed } from '../src/cli/copy-speed.js';
+import { phaseTexts, rowsOf } from './progress.js';
 import type { Stage } from './stage.js';
 import type { Writers } from './writers.js';
 

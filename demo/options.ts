@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { nearest } from '../src/cli/nearest.js';
 
 /** How the demo is to run. */
 export interface DemoOptions {
@@ -35,8 +36,6 @@ Exits with 0 only if both sides are equal byte for byte.`;
 const types = { docs: 'string', copy: 'string', rate: 'string', keep: 'boolean', help: 'boolean' };
 const names = Object.keys(types);
 const LIMITS = { docs: [100, 10_000_000], rate: [1, 10_000] } as const;
-/** More wrong letters than this, and a name is no misspelling of another one. */
-const FAR = 3;
 
 /** Reads the command line's arguments, those after `--`. @throws OptionError */
 export function readOptions(args: readonly string[]): DemoOptions {
@@ -90,13 +89,13 @@ function wholeNumber(name: keyof typeof LIMITS, value: string | undefined): numb
 
 function copyOf(value: string | undefined): DemoOptions['copy'] {
   if (value === 'dump' || value === 'direct') return value;
-  const near = value === undefined ? undefined : nearest(value, ['dump', 'direct']);
+  const near = value === undefined ? undefined : nearest(value, ['dump', 'direct'])[0];
   const hint = near === undefined ? '' : `; did you mean --copy ${near}?`;
   throw new OptionError(`--copy takes dump or direct${hint}`);
 }
 
 function unknown(rawName: string): OptionError {
-  const near = nearest(rawName.replace(/^-+/, ''), names);
+  const [near] = nearest(rawName.replace(/^-+/, ''), names);
   const hint =
     near === undefined
       ? `known are ${names.map((name) => `--${name}`).join(', ')}`
@@ -109,26 +108,4 @@ function stray(value: string): OptionError {
   return new OptionError(
     `"${value}" belongs to no option; options come after --, as in: npm run demo -- --docs 5000`,
   );
-}
-
-function nearest(name: string, candidates: readonly string[]): string | undefined {
-  const ranked = candidates
-    .map((candidate) => ({ candidate, far: distance(name.toLowerCase(), candidate) }))
-    .toSorted((a, b) => a.far - b.far);
-  const [best] = ranked;
-  return best !== undefined && best.far <= FAR ? best.candidate : undefined;
-}
-
-/** Letters to insert, delete or replace to make one word the other (Levenshtein). */
-function distance(one: string, other: string): number {
-  let above = Array.from({ length: other.length + 1 }, (_, column) => column);
-  for (const [row, letter] of one.split('').entries()) {
-    const line = [row + 1];
-    for (const [column, match] of other.split('').entries()) {
-      const replaced = (above[column] ?? 0) + (letter === match ? 0 : 1);
-      line.push(Math.min(replaced, (above[column + 1] ?? 0) + 1, (line[column] ?? 0) + 1));
-    }
-    above = line;
-  }
-  return above.at(-1) ?? 0;
 }

@@ -1,3 +1,4 @@
+import { number } from '../src/cli/format.js';
 import type { Phase } from '../src/workflows/phases.js';
 import type { MigrationStatus } from '../src/workflows/status.js';
 import type { Row } from './display.js';
@@ -19,23 +20,6 @@ export const phaseTexts: Readonly<Record<Phase, string>> = {
 export interface WritersState {
   readonly count: number;
   readonly perSecond: number;
-}
-
-/** Documents per second, from how far the copy was at the last two looks. */
-export class CopySpeed {
-  #before: { readonly documents: number; readonly at: number } | undefined;
-  #perSecond = 0;
-
-  /** @param at milliseconds */
-  perSecond(documents: number, at: number): number {
-    const before = this.#before;
-    if (before === undefined) this.#before = { documents, at };
-    else if (at - before.at >= 1000) {
-      this.#perSecond = ((documents - before.documents) * 1000) / (at - before.at);
-      this.#before = { documents, at };
-    }
-    return Math.round(this.#perSecond);
-  }
 }
 
 /** How a migration and its writers stand, in rows for the display. */
@@ -74,11 +58,6 @@ export function rowsOf(
     { name: 'lag', note: lagSeconds === null ? 'not known yet' : `${lagSeconds.toFixed(1)} s` },
     { name: 'writers', note: `${counted(writers.count, writers.perSecond)} on the source` },
   ];
-}
-
-/** A number as people read it. */
-export function number(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
 }
 
 function counted(count = 0, perSecond = 0): string {

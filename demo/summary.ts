@@ -1,6 +1,6 @@
 import type { MigrationStatus } from '../src/workflows/status.js';
 import type { Move } from './move.js';
-import { number } from './progress.js';
+import { number } from '../src/cli/format.js';
 import type { Proof } from './proof.js';
 
 /** What the summary tells of. */

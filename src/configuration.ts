@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/envconfig';
+import type { ClientConnectConfig } from '@temporalio/envconfig';
 import { readAliases, type Environment } from './aliases.js';
-import { Secret } from './secret.js';
+import type { Secret } from './secret.js';
+import { readTemporalSettings } from './temporal-settings.js';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -61,10 +62,11 @@ export function readConfiguration(
 ): Configuration {
   const settings = new Settings(env);
   const { uris, problems } = readAliases(env, files);
-  settings.problems.push(...problems);
+  const temporal = readTemporalSettings(env);
+  settings.problems.push(...problems, ...temporal.problems);
   const configuration = {
     uris,
-    temporal: new Secret(readTemporal(env, settings.problems)),
+    temporal: temporal.config,
     workerHost: settings.text('WORKER_HOST', hostname()),
     dumpFolder: resolve(settings.text('CSM_DUMP_FOLDER', join(tmpdir(), 'changestream-migration'))),
     logLevel: settings.choice('CSM_LOG_LEVEL', logLevels, 'info'),
@@ -81,28 +83,6 @@ export function readConfiguration(
 
 function readText(path: string): string {
   return readFileSync(path, 'utf8');
-}
-
-// A grammar that the connection would check only when it is made, and then in words of its own.
-const TEMPORAL_ADDRESS = /^(?:\[[\da-f:.]+\]|[^\s:/[\]]+)(?::\d{1,5})?$/i;
-
-function readTemporal(env: Environment, problems: string[]): ClientConnectConfig {
-  const variables = Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]);
-  try {
-    const temporal = loadClientConnectConfig({ overrideEnvVars: Object.fromEntries(variables) });
-    const { address } = temporal.connectionOptions;
-    if (address !== undefined && !TEMPORAL_ADDRESS.test(address)) {
-      problems.push(
-        'TEMPORAL_ADDRESS has to be <host>:<port> and no URL, for example 127.0.0.1:7233',
-      );
-    }
-    return temporal;
-  } catch (error) {
-    // A TOML error quotes the lines around it, and one of them may be an API key.
-    const reason = error instanceof Error ? error.message.split('\n')[0] : 'no reason given';
-    problems.push(`TEMPORAL_* variables or temporal.toml cannot be read: ${reason}`);
-    return { connectionOptions: {} };
-  }
 }
 
 /** Reads single variables, remembers their names, and collects what is wrong with them. */

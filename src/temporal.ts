@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { ConfigurationError, type Configuration } from './configuration.js';
 import type { Log } from './log.js';
 import { redact } from './redact.js';
+import { explainTemporal } from './temporal-failures.js';
+import { DEFAULT_ADDRESS, DEFAULT_NAMESPACE } from './temporal-settings.js';
 
-const DEFAULT_ADDRESS = 'localhost:7233';
-const DEFAULT_NAMESPACE = 'default';
 const FIRST_DELAY_SECONDS = 1;
 const MAX_DELAY_SECONDS = 30;
 /** Milliseconds that the server may take to describe the namespace. */
@@ -44,7 +44,7 @@ export async function connectTemporal(
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof TypeError) throw new ConfigurationError([`Temporal: ${error.message}`]);
-      const problem = explain(error, address, namespace);
+      const problem = explainTemporal(error, address, namespace);
       log.warn(`${redact(problem)}; next try in ${delay} s`);
     }
     await sleep(delay * 1000, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -97,38 +97,4 @@ async function orAborted<T>(attempt: Promise<T>, signal: AbortSignal): Promise<T
   } finally {
     settled.abort();
   }
-}
-
-// gRPC's numbers, as https://grpc.io/docs/guides/status-codes lists them.
-const NOT_FOUND = 5;
-const PERMISSION_DENIED = 7;
-const UNAUTHENTICATED = 16;
-/** How the native part words the last two when they stop a connection from being made. */
-const REFUSED = /does not have valid authentication credentials|does not have permission/;
-
-function explain(error: unknown, address: string, namespace: string): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
-  if (code === NOT_FOUND) {
-    return (
-      `Temporal at ${address} has no namespace "${namespace}": correct TEMPORAL_NAMESPACE, or create ` +
-      `it with "temporal operator namespace create --namespace ${namespace}"`
-    );
-  }
-  if (code === PERMISSION_DENIED || code === UNAUTHENTICATED || REFUSED.test(message)) {
-    return (
-      `Temporal at ${address} refuses access to namespace "${namespace}": check TEMPORAL_API_KEY or ` +
-      `the client certificate (${message})`
-    );
-  }
-  if (message.includes('InvalidContentType')) {
-    return `Temporal at ${address} does not speak TLS: check TEMPORAL_TLS and TEMPORAL_ADDRESS`;
-  }
-  return `no Temporal server at ${address} (${readable(message)})`;
-}
-
-// The native part prints its errors the way Rust does for programmers; the words are in quotes.
-function readable(message: string): string {
-  if (!message.startsWith('tonic::')) return message;
-  return [...message.matchAll(/(?:message|error): "([^"]+)"/g)].at(-1)?.[1] ?? message;
 }

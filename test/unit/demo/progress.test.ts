@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CopySpeed, rowsOf } from '../../../demo/progress.js';
-import { statusOf } from './status.js';
+import { rowsOf } from '../../../demo/progress.js';
+import { statusOf } from '../../helpers/migration-status.js';
 
 const writers = { count: 1_234_567, perSecond: 498 };
 
@@ -39,16 +39,5 @@ describe('the rows', () => {
     for (const { note, fraction } of rowsOf(status, writers, 100_000)) {
       expect(note.length).toBeLessThanOrEqual(fraction === undefined ? 68 : 40);
     }
-  });
-});
-
-describe('the speed of the copy', () => {
-  it('is that of the last second or more', () => {
-    const speed = new CopySpeed();
-    expect(speed.perSecond(0, 0)).toBe(0);
-    expect(speed.perSecond(10_000, 500)).toBe(0);
-    expect(speed.perSecond(40_000, 2_000)).toBe(20_000);
-    expect(speed.perSecond(41_000, 2_500)).toBe(20_000);
-    expect(speed.perSecond(50_000, 3_000)).toBe(10_000);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isGood, type Outcome, summaryOf } from '../../../demo/summary.js';
-import { statusOf } from './status.js';
+import { statusOf } from '../../helpers/migration-status.js';
 
 const report = {
   fence: '1.1',

@@ -1,6 +1,6 @@
-import type { MigrationStatus } from '../../../src/workflows/status.js';
-import { buildStatus, initialState } from '../../../src/workflows/status.js';
-import { parseMigrateCollection } from '../../../src/options.js';
+import type { MigrationStatus } from '../../src/workflows/status.js';
+import { buildStatus, initialState } from '../../src/workflows/status.js';
+import { parseMigrateCollection } from '../../src/options.js';
 
 /** The status of a migration that has only begun, with these fields instead. */
 export function statusOf(fields: Partial<MigrationStatus>): MigrationStatus {

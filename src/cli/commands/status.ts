@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CliError } from '../cli-error.js';
+import { CopySpeed } from '../copy-speed.js';
+import { requireGoodEnd } from '../ending.js';
+import { describe, findMigration } from '../find-migration.js';
+import { follow, footer, Reading, renderView } from '../follow.js';
+import { nameOf } from '../next-step.js';
+import { renderOverview } from '../overview.js';
+import type { Session } from '../session.js';
+import { together } from '../together.js';
+import { isMigration, type MigrationView, readView } from '../view.js';
+import { listWorkflows } from '../workflow-list.js';
+import { type CommonOptions, type Context, openContext } from './context.js';
+
+const EVERY_MS = 2_000;
+/** Without a terminal a table is printed this often. */
+const TABLE_EVERY_MS = 10_000;
+/** Running migrations that are shown together. */
+const MOST = 500;
+
+/** Options of `status`. */
+export interface StatusOptions extends CommonOptions {
+  readonly source: string;
+  readonly watch?: boolean;
+}
+
+/** `csm status`: one migration or comparison, or all that run. */
+export async function status(name: string | undefined, options: StatusOptions): Promise<void> {
+  const context = await openContext(options);
+  await (name === undefined ? showAll(context, options) : showOne(context, name, options));
+}
+
+async function showOne(
+  { session, output }: Context,
+  name: string,
+  { source, watch }: StatusOptions,
+): Promise<void> {
+  const described = await findMigration(session, name, source);
+  const { workflowId, runId } = described;
+  if (watch) {
+    output.onInterrupt(
+      `the watch has ended, the migration goes on: csm status ${nameOf(workflowId)} --watch`,
+    );
+    const view = await follow(session, output, { workflowId, runId, everyAnswer: true });
+    if (!output.isLive) output.say(...renderView(view, output));
+    requireGoodEnd(view);
+    return;
+  }
+  const view = await readView(session, described);
+  output.data(view);
+  output.say(...renderView(view, output));
+  if (view.noAnswer !== null) throw unanswered();
+}
+
+async function showAll({ session, output }: Context, { watch }: StatusOptions): Promise<void> {
+  if (!watch) {
+    const views = await readAll(session);
+    output.data({ migrations: views });
+    output.say(...renderOverview(views, new Map(), output));
+    if (views.some(({ noAnswer }) => noAnswer !== null)) throw unanswered();
+    return;
+  }
+  output.onInterrupt('the watch has ended, the migrations go on: csm status --watch');
+  const speeds = new Map<string, CopySpeed>();
+  const read = new Reading(output);
+  let writtenAt = Number.NEGATIVE_INFINITY;
+  for (;;) {
+    const views = await read.once(() => readAll(session));
+    if (!views) {
+      await sleep(EVERY_MS);
+      continue;
+    }
+    const perSecond = new Map(
+      views.map((view) => {
+        const speed = speeds.get(view.workflowId) ?? new CopySpeed();
+        speeds.set(view.workflowId, speed);
+        const documents = view.status?.copied.documents ?? 0;
+        return [view.workflowId, speed.perSecond(documents, performance.now())] as const;
+      }),
+    );
+    const lines = renderOverview(views, perSecond, output);
+    output.data({ migrations: views }, { lines: true });
+    output.show([...lines, footer(output)]);
+    if (!output.isLive && performance.now() - writtenAt > TABLE_EVERY_MS) {
+      output.say(...lines, '');
+      writtenAt = performance.now();
+    }
+    await sleep(EVERY_MS);
+  }
+}
+
+async function readAll(session: Session): Promise<MigrationView[]> {
+  const types = ['migrateCollection'] as const;
+  const running = await listWorkflows(session, { types, running: true, limit: MOST });
+  const views = await together(running, async ({ workflowId, runId }) => {
+    const described = await describe(session, workflowId, runId);
+    return described && readView(session, described);
+  });
+  return views
+    .filter((view) => view !== undefined)
+    .filter(isMigration)
+    .toSorted((one, other) => one.workflowId.localeCompare(other.workflowId));
+}
+
+// Why, and what is known all the same, is shown by then.
+function unanswered(): CliError {
+  return new CliError('noWorker', 'no worker answers; above is what Temporal knows by itself', {
+    todo: ['start one with "npm start", or see with "csm doctor" where it is'],
+  });
+}

@@ -1,0 +1,174 @@
+import { type Command, Option } from 'commander';
+import { forcible } from '../../blockers.js';
+import { readNames } from '../arguments.js';
+import { CliError } from '../cli-error.js';
+import type { AbortOptions, CutoverOptions, MessageOptions } from '../commands/messages.js';
+import type { StartOptions } from '../commands/start.js';
+import type { SyncOptions } from '../commands/sync.js';
+import { addMigrationOptions } from '../migration-options.js';
+import { nearest } from '../nearest.js';
+import { addCommonOptions, addExamples, addSides, addSource, MIGRATION } from './common.js';
+
+// Commands are loaded when they run: Temporal's client takes longer than --help and completions may.
+const starting = () => import('../commands/start.js');
+const messages = () => import('../commands/messages.js');
+
+/** Defines the commands that start migrations and change what they do. */
+export function defineActing(program: Command): void {
+  defineScripts(program);
+  defineStart(program);
+  defineMessages(program);
+  defineCutover(program);
+  defineAbort(program);
+}
+
+/** The two parts of the scripts that this project replaces, by their own arguments. */
+function defineScripts(program: Command): void {
+  const init = program
+    .command('init')
+    .summary('part one of the former scripts: dump and capture, then wait')
+    .description(
+      'Starts a migration, dumps the collection while its changes are captured, and returns when it waits for "csm sync". Takes the arguments of init_migration.sh with aliases in place of connection strings.',
+    )
+    .argument('<source>', 'alias of the source')
+    .argument('<target>', 'alias of the target')
+    .argument('<db>', 'database')
+    .argument('<collection>', 'collection')
+    .option('--id <workflow-id>', 'instead of migrate:<source>:<db>.<collection>')
+    .option('--watch', 'follow it to the end')
+    .option('--no-wait', 'return as soon as it is started')
+    .action(async (...args: [string, string, string, string, StartOptions]) =>
+      (await starting()).init(...args),
+    );
+  addCommonOptions(addMigrationOptions(init, ['restore']));
+  addExamples(
+    init,
+    'csm init source target shop orders',
+    'csm init source target shop orders --token marker --gzip',
+  );
+
+  const sync = program
+    .command('sync')
+    .summary('part two of the former scripts: restore and replay')
+    .description(
+      'Sends "restore" to the migration that "csm init" has started, and returns when the target has caught up and was compared. Takes the arguments of sync_migration.sh with an alias in place of the connection string.',
+    )
+    .argument('<target>', 'alias of the target')
+    .argument('<db>', 'database')
+    .argument('<collection>', 'collection')
+    .option('--source <alias>', 'alias of the source, when several migrations go there')
+    .option('--id <workflow-id>', 'the migration, when it has another id than usual')
+    .option('--watch', 'follow it to the end, over the cutover')
+    .option('--no-wait', 'return as soon as "restore" is sent')
+    .action(async (...args: [string, string, string, SyncOptions]) =>
+      (await import('../commands/sync.js')).sync(...args),
+    );
+  addCommonOptions(sync);
+  addExamples(sync, 'csm sync target shop orders', 'csm sync target shop orders --watch');
+}
+
+function defineStart(program: Command): void {
+  const start = program
+    .command('start')
+    .summary('start a migration')
+    .description(
+      'Starts a migration of one collection and returns when its preflight has found nothing against it.',
+    )
+    .argument('<namespace>', '<db>.<collection> at the source')
+    .option('--id <workflow-id>', 'instead of migrate:<source>:<namespace>')
+    .option('--watch', 'follow it to the end')
+    .option('--no-wait', 'return at once, also when no worker is there yet')
+    .action(async (...args: [string, StartOptions]) => (await starting()).start(...args));
+  addSides(start);
+  addCommonOptions(addMigrationOptions(start));
+  addExamples(
+    start,
+    'csm start shop.orders',
+    'csm start shop.orders --source eu --target atlas --copy direct --watch',
+    'csm start shop.orders --target-namespace shop.orders_2026 --cutover auto',
+  );
+}
+
+function defineMessages(program: Command): void {
+  const texts = {
+    restore: [
+      'go on with the restore',
+      'Goes on after the dump, with "csm init" or --restore signal.',
+    ],
+    pause: [
+      'pause a migration',
+      'Stops copy, replay and comparison. Changes are still captured, so that nothing is lost.',
+    ],
+    resume: ['go on after a pause', 'Ends a pause.'],
+  } as const;
+  for (const name of ['restore', 'pause', 'resume'] as const) {
+    const [summary, description] = texts[name];
+    const command = program
+      .command(name)
+      .summary(summary)
+      .description(description)
+      .argument('<migration>', MIGRATION)
+      .option('--reason <text>', 'for those who read the history')
+      .action(async (migration: string, options: MessageOptions) =>
+        (await messages()).message(name, migration, options),
+      );
+    addCommonOptions(addSource(command));
+    addExamples(command, `csm ${name} shop.orders`, `csm ${name} migrate:eu:shop.orders`);
+  }
+}
+
+function defineCutover(program: Command): void {
+  const cutover = program
+    .command('cutover')
+    .summary('cut over: the target is opened for applications')
+    .description(
+      'Stop the writers first. Applies the last changes, brings indexes into force, and answers when applications may use the target; or says what speaks against it, and then nothing has changed.',
+    )
+    .argument('<migration>', MIGRATION)
+    .addOption(
+      new Option('--force <codes>', `overrule blockers: ${forcible.join(', ')}`).argParser(
+        readForce,
+      ),
+    )
+    .option('--dry-run', 'only say what speaks against it now')
+    .option('--yes', 'do not ask before --force differences or refused')
+    .action(async (...args: [string, CutoverOptions]) => (await messages()).cutover(...args));
+  addCommonOptions(addSource(cutover));
+  addExamples(
+    cutover,
+    'csm cutover shop.orders',
+    'csm cutover shop.orders --dry-run',
+    'csm cutover shop.orders --force lag,verification',
+  );
+}
+
+function readForce(text: string, before: readonly string[] | undefined): string[] {
+  const codes = readNames(text, before);
+  const unknown = codes.find((code) => !forcible.some((known) => known === code));
+  if (unknown === undefined) return codes;
+  const [near] = nearest(unknown, forcible);
+  throw new CliError('usage', `"${unknown}" cannot be forced: only ${forcible.join(', ')} can`, {
+    todo: near === undefined ? [] : [`did you mean ${near}?`],
+  });
+}
+
+function defineAbort(program: Command): void {
+  const abort = program
+    .command('abort')
+    .summary('end a migration and remove what it wrote')
+    .description(
+      'Ends a migration: buffer, staging collection, dump files and control documents are removed. The target collection stays unless --drop-target is given. Asks first on a terminal.',
+    )
+    .argument('<migration>', MIGRATION)
+    .option('--drop-target', 'also drop the target collection')
+    .option('--reason <text>', 'for those who read the history')
+    .option('--yes', 'do not ask')
+    .option('--no-wait', 'do not wait for the clean-up')
+    .action(async (...args: [string, AbortOptions]) => (await messages()).abort(...args));
+  addCommonOptions(addSource(abort));
+  addExamples(
+    abort,
+    'csm abort shop.orders',
+    'csm abort shop.orders --drop-target --yes --reason "wrong target"',
+  );
+}

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CopySpeed } from './copy-speed.js';
+import { CliError } from './cli-error.js';
+import { describe } from './find-migration.js';
+import { duration, moment, number } from './format.js';
+import { isAway } from './grpc.js';
+import type { Output } from './output.js';
+import { renderComparison } from './render-comparison.js';
+import { renderMigration, renderUnanswered } from './render-migration.js';
+import type { Session } from './session.js';
+import { isComparison, isMigration, readView, type View } from './view.js';
+
+const EVERY_MS = 1_000;
+/** Without a terminal, how things stand is written this often when nothing has changed. */
+const LINE_EVERY_MS = 10_000;
+
+/** What is followed, and until when. */
+export interface FollowOptions {
+  readonly workflowId: string;
+  readonly runId: string;
+  /** Far enough; the end of the workflow is always. */
+  readonly until?: (view: View) => boolean;
+  /** Print each answer with `--json`, one a line; otherwise the caller prints the last one. */
+  readonly everyAnswer?: boolean;
+}
+
+/**
+ * Shows how a workflow goes on until it is over or far enough. What cannot be read now is said and
+ * tried again: a watch outlives restarts of workers and of Temporal.
+ * @returns the last view, still shown
+ */
+export async function follow(
+  session: Session,
+  output: Output,
+  { workflowId, runId, until = () => false, everyAnswer = false }: FollowOptions,
+): Promise<View> {
+  const speed = new CopySpeed();
+  const lines = new PlainLines(output);
+  const read = new Reading(output);
+  for (;;) {
+    const view = await read.once(async () => {
+      const described = await describe(session, workflowId, runId);
+      if (!described) throw gone(workflowId);
+      return readView(session, described);
+    });
+    if (view) {
+      const copied = isMigration(view) ? (view.status?.copied.documents ?? 0) : 0;
+      const copyPerSecond = speed.perSecond(copied, performance.now());
+      if (everyAnswer) output.data(view, { lines: true });
+      output.show([...renderView(view, output, copyPerSecond), footer(output)]);
+      lines.write(view, copyPerSecond);
+      if (view.state !== 'running' || until(view)) {
+        output.show(renderView(view, output));
+        output.keep();
+        return view;
+      }
+    }
+    await sleep(EVERY_MS);
+  }
+}
+
+/** Reads again and again, also while Temporal is away; says once that it is, and once that it is back. */
+export class Reading {
+  readonly #output: Output;
+  #isAway = false;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** What was read; nothing while Temporal is away. @throws what else goes wrong */
+  async once<T>(run: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const result = await run();
+      if (this.#isAway) this.#output.warn('Temporal answers again');
+      this.#isAway = false;
+      return result;
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      if (!this.#isAway) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#output.warn(`Temporal does not answer, trying again (${why})`);
+      }
+      this.#isAway = true;
+      return undefined;
+    }
+  }
+}
+
+/** A workflow as lines, whichever it is. */
+export function renderView(view: View, output: Output, copyPerSecond = 0): string[] {
+  if (isMigration(view)) return renderMigration(view, output, { copyPerSecond });
+  return isComparison(view) ? renderComparison(view, output) : renderUnanswered(view, output);
+}
+
+/** The last line of everything that is watched. */
+export function footer({ colors }: Output): string {
+  return colors.dim('Ctrl-C ends this watch and nothing else');
+}
+
+/** Plain lines about one workflow: at once when something has changed, else now and then. */
+class PlainLines {
+  readonly #output: Output;
+  #last = '';
+  #at = Number.NEGATIVE_INFINITY;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  write(view: View, copyPerSecond: number): void {
+    if (this.#output.isLive) return;
+    const state = stateLine(view);
+    const isNews = state !== this.#last;
+    if (!isNews && performance.now() - this.#at < LINE_EVERY_MS) return;
+    this.#last = state;
+    this.#at = performance.now();
+    const far = isMigration(view) || isComparison(view) ? progressLine(view, copyPerSecond) : '';
+    this.#output.say(`${moment(new Date().toISOString())}  ${state}${far}`);
+  }
+}
+
+/** What is worth a line as soon as it changes. */
+function stateLine({ status, state, noAnswer }: View): string {
+  if (!status) return noAnswer ?? state;
+  const { phase, problem } = status;
+  const isPaused = 'paused' in status && status.paused;
+  const trouble = problem ? `, problem: ${problem.what}` : '';
+  return `${phase}${isPaused ? ' (paused)' : ''}${trouble}`;
+}
+
+function progressLine(view: View, copyPerSecond: number): string {
+  const { status } = view;
+  if (!status) return '';
+  if (!('copied' in status)) {
+    const { percent, compared, documentsPerSecond } = status;
+    const rate = documentsPerSecond === null ? '' : ` at ${number(documentsPerSecond)}/s`;
+    return `: ${percent ?? 0} %, ${number(compared.source.documents)} documents${rate}`;
+  }
+  const { copiedPercent, copied, total, lagSeconds, verification, etaSeconds } = status;
+  const rate = copyPerSecond > 0 ? ` at ${number(copyPerSecond)}/s` : '';
+  const lag = lagSeconds === null ? '' : `, lag ${duration(lagSeconds)}`;
+  const eta = etaSeconds === null ? '' : `, ${duration(etaSeconds)} left`;
+  return (
+    `: copied ${copiedPercent ?? 0} % (${number(copied.documents)} of ${number(total.documents)})${rate}, ` +
+    `compared ${number(verification.documents)}${lag}${eta}`
+  );
+}
+
+function gone(workflowId: string): CliError {
+  return new CliError('notFound', `Temporal does not know ${workflowId} any more`);
+}

@@ -1,0 +1,84 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
+import { migrateCollectionInput, verifyCollectionInput } from '../options.js';
+import { readNumber } from './arguments.js';
+
+type Named = 'source' | 'target' | 'namespace';
+type Texts<Shape> = Readonly<Record<Exclude<keyof Shape, Named>, readonly [string, string]>>;
+
+/** Name of the value, and what it does; the schema says the rest. */
+const migrationTexts: Texts<typeof migrateCollectionInput.shape> = {
+  targetNamespace: ['db.collection', 'name at the target, when it is another one'],
+  copy: ['way', 'dump: mongodump and mongorestore through files; direct: from server to server'],
+  token: ['how', 'stream: position of the change stream; marker: insert and delete of _id: -1'],
+  restore: ['when', 'auto: at once; signal: wait after dump and capture for "csm restore"'],
+  cutover: ['when', 'signal: by "csm cutover"; auto: as soon as nothing speaks against it'],
+  verify: ['how much', 'full: compare every document byte for byte; none: do not'],
+  verifyDocumentsPerSecond: ['number', 'documents compared per second at most, on each side'],
+  verifyBytesPerSecond: ['bytes', 'bytes compared per second at most, on each side'],
+  partitionBytes: ['bytes', 'documents per partition of the copy, in bytes'],
+  parallelPartitions: ['number', 'partitions that are copied at the same time'],
+  gzip: ['', 'compress dump files'],
+  maxLagSeconds: ['seconds', 'lag above which a cutover is refused'],
+  keepBuffer: ['', 'leave buffer and control documents at the target after completion'],
+};
+
+const verifyTexts: Texts<typeof verifyCollectionInput.shape> = {
+  targetNamespace: ['db.collection', 'name at the target, when it is another one'],
+  documentsPerSecond: ['number', 'documents read per second at most, on each side'],
+  bytesPerSecond: ['bytes', 'bytes read per second at most, on each side'],
+};
+
+/** Adds an option for each field of `migrateCollection`'s input, but for those that are given. */
+export function addMigrationOptions(command: Command, without: readonly string[] = []): Command {
+  return addOptions(command, migrateCollectionInput.shape, migrationTexts, without);
+}
+
+/** Adds an option for each field of `verifyCollection`'s input. */
+export function addVerifyOptions(command: Command): Command {
+  return addOptions(command, verifyCollectionInput.shape, verifyTexts, []);
+}
+
+/** What of a command's options belongs into an input, by the fields of its schema. */
+export function inputFrom(
+  shape: Readonly<Record<string, unknown>>,
+  options: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const fields = Object.entries(options).filter(([name]) => name in shape);
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined));
+}
+
+function addOptions(
+  command: Command,
+  shape: Readonly<Record<string, z.ZodType>>,
+  texts: Readonly<Record<string, readonly [string, string]>>,
+  without: readonly string[],
+): Command {
+  for (const [name, [value, text]] of Object.entries(texts)) {
+    const field = shape[name];
+    if (field && !without.includes(name)) command.addOption(optionFor(name, value, text, field));
+  }
+  return command;
+}
+
+function optionFor(name: string, value: string, text: string, field: z.ZodType): Option {
+  const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const inner =
+    field instanceof z.ZodDefault || field instanceof z.ZodOptional ? field.unwrap() : field;
+  const preset = field instanceof z.ZodDefault ? field.parse(undefined) : undefined;
+  const isFlag = inner instanceof z.ZodBoolean;
+  // Left out is left to the worker, whose default it is; the text only tells it.
+  const told =
+    preset === undefined || isFlag ? text : `${text} (default: ${JSON.stringify(preset)})`;
+  const option = new Option(isFlag ? flag : `${flag} <${value}>`, told);
+  if (inner instanceof z.ZodEnum) return option.choices(inner.options.map(String));
+  if (inner instanceof z.ZodNumber) return option.argParser((given) => checked(inner, given));
+  return option;
+}
+
+function checked(schema: z.ZodNumber, given: string): number {
+  const number = readNumber(given);
+  const parsed = schema.safeParse(number);
+  if (parsed.success) return number;
+  throw new InvalidArgumentError(parsed.error.issues.map(({ message }) => message).join('; '));
+}

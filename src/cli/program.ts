@@ -1,0 +1,72 @@
+import tab from '@bomb.sh/tab/commander';
+import { Command } from 'commander';
+import { addExamples } from './definitions/common.js';
+import { defineActing } from './definitions/act.js';
+import { defineLooking } from './definitions/look.js';
+import { exitCodes, exitMeanings, type ExitName } from './exit-codes.js';
+import { packageVersion } from './version.js';
+
+/**
+ * The whole command line. It throws commander's errors instead of ending the process.
+ * @param writeError what commander says about a command line that it does not understand
+ */
+export function createProgram(writeError: (text: string) => void): Command {
+  const program = new Command('csm')
+    .description('Moves live MongoDB collections. See and control migrations from the terminal.')
+    .version(packageVersion(), '-V, --version')
+    .exitOverride()
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureOutput({ writeErr: writeError, getOutHelpWidth: helpWidth })
+    .showHelpAfterError('("csm --help" and "csm <command> --help" say more)')
+    .addHelpText('after', exitCodesText)
+    .helpCommand('help [command]', 'help for a command');
+  defineActing(program);
+  defineLooking(program);
+  addCompletion(program);
+  return program;
+}
+
+function addCompletion(program: Command): void {
+  const completions = tab(program, { completionCommandName: 'completion' });
+  const completion = program.commands.find((command) => command.name() === 'completion');
+  completion
+    ?.summary('completions for bash and zsh')
+    .description('Prints a script that completes commands and options, for the shell to source.');
+  if (completion) {
+    addExamples(
+      completion,
+      'source <(csm completion bash)     # in ~/.bashrc',
+      'source <(csm completion zsh)      # in ~/.zshrc, after compinit',
+    );
+  }
+  // Beside a command in a shell there is room for a few words.
+  for (const command of program.commands) {
+    const known = completions.commands.get(command.name());
+    if (known) known.description = command.summary();
+  }
+}
+
+/** Lines of more than 80 letters are hard to read. */
+function helpWidth(): number {
+  return Math.min(80, process.stdout.columns ?? 80);
+}
+
+function exitCodesText(): string {
+  const names = Object.keys(exitCodes) as ExitName[];
+  const codes = names.map(
+    (name) => `  ${String(exitCodes[name]).padStart(3)}  ${exitMeanings[name]}`,
+  );
+  return [
+    '',
+    'A migration is named by the namespace of its source (shop.orders), with --source',
+    'where the alias is not "source", or by its workflow id.',
+    '',
+    'Examples:',
+    '  $ csm preflight shop.orders',
+    '  $ csm start shop.orders --watch',
+    '  $ csm cutover shop.orders',
+    '',
+    'Exit codes:',
+    ...codes,
+  ].join('\n');
+}

@@ -1,0 +1,222 @@
+import type { MigrationStatus } from '../workflows/status.js';
+import { isFinal } from '../workflows/phases.js';
+import { bar, bytes, count, duration, moment, number } from './format.js';
+import { describeBlockers, nextStep } from './next-step.js';
+import { HANG, type Output } from './output.js';
+import type { MigrationView, Underway, View } from './view.js';
+
+/** What a rendering needs to know of where it goes. */
+export type Screen = Pick<Output, 'isLive' | 'columns' | 'colors'>;
+
+/** What one answer cannot tell. */
+export interface Extras {
+  /** Documents copied per second, from two answers. */
+  readonly copyPerSecond?: number;
+}
+
+const LABEL = 11;
+/** Columns below which bars are short, so that what they are about fits beside them. */
+const NARROW = 76;
+const WIDE = 90;
+
+/** A migration as lines: what, where, how far, how fast, what hinders, what next. */
+export function renderMigration(
+  view: MigrationView,
+  screen: Screen,
+  extras: Extras = {},
+): string[] {
+  const { status } = view;
+  if (!status) return renderUnanswered(view, screen);
+  return [
+    headline(view, status, screen),
+    ...progress(view.state !== 'running', status, screen, extras),
+    ...outcome(status),
+    ...hindrances(view, status, screen),
+    ...following(view, screen),
+  ];
+}
+
+/** A workflow of which nobody tells more than Temporal itself knows. */
+export function renderUnanswered(view: View, { colors }: Screen): string[] {
+  const { workflowId, state, startedAt, endedAt, noAnswer, failure, underway } = view;
+  const when = endedAt === null ? `since ${moment(startedAt)}` : `ended ${moment(endedAt)}`;
+  return [
+    `${colors.bold(workflowId)}  ${paint(state, state, colors)}, ${when}`,
+    ...(noAnswer === null ? [] : row('answer', colors.yellow(noAnswer))),
+    ...(failure === null ? [] : row('failure', colors.red(failure))),
+    ...underway.flatMap((each) => row(each.activity, describeUnderway(each))),
+  ];
+}
+
+function describeUnderway({ attempt, lastHeartbeat, lastFailure }: Underway): string {
+  const heard = lastHeartbeat === null ? '' : `, last heard of ${moment(lastHeartbeat)}`;
+  const why = lastFailure === null ? '' : `; the attempt before failed: ${lastFailure}`;
+  return `attempt ${attempt}${heard}${why}`;
+}
+
+function headline(view: MigrationView, status: MigrationStatus, { colors }: Screen): string {
+  const { source, namespace, target, targetNamespace } = status;
+  const flags = [status.paused ? 'paused' : '', status.stalled ? 'stalled' : ''].filter(Boolean);
+  const phase = view.state === 'terminated' ? 'terminated' : status.phase;
+  const noted = flags.length > 0 ? colors.yellow(` (${flags.join(', ')})`) : '';
+  const pair = `${source}:${namespace} → ${target}:${targetNamespace}`;
+  return `${colors.bold(pair)}  ${paint(phase, phase, colors)}${noted}`;
+}
+
+/** Green for what is well, red for what has failed. */
+export function paint(text: string, phase: string, colors: Screen['colors']): string {
+  if (['failed', 'terminated', 'timedOut'].includes(phase)) return colors.red(text);
+  if (['aborted', 'canceled', 'waiting'].includes(phase)) return colors.yellow(text);
+  return ['ready', 'completed'].includes(phase) ? colors.green(text) : colors.cyan(text);
+}
+
+function progress(
+  isOver: boolean,
+  status: MigrationStatus,
+  screen: Screen,
+  extras: Extras,
+): string[] {
+  const { captured, applied, lagSeconds, buffer, oplogHoursLeft } = status;
+  const waiting =
+    buffer && buffer.documents > 0 ? `, ${number(buffer.documents)} in the buffer` : '';
+  const rate = (perSecond: number) => (isOver ? '' : ` (${number(perSecond)}/s)`);
+  return [
+    ...copyRow(status, screen, extras),
+    ...compareRow(status, screen),
+    ...(captured && applied
+      ? row(
+          'changes',
+          `${number(captured.events)} captured${rate(captured.eventsPerSecond)}, ` +
+            `${number(applied.changes)} applied${rate(applied.changesPerSecond)}${waiting}`,
+        )
+      : []),
+    ...(isOver || lagSeconds === null ? [] : row('lag', duration(lagSeconds))),
+    ...(isOver || oplogHoursLeft === null
+      ? []
+      : row('history', `${historyLeft(oplogHoursLeft)} left at the source`)),
+  ];
+}
+
+// The status says 31 days for that or more.
+function historyLeft(hours: number): string {
+  return hours >= 744 ? '31 days or more' : duration(hours * 3600);
+}
+
+function copyRow(status: MigrationStatus, screen: Screen, { copyPerSecond = 0 }: Extras): string[] {
+  const { copied, total, copiedPercent, phase, etaSeconds } = status;
+  if (phase === 'preflight') return row('copy', 'later: both sides are looked at');
+  const isCopied = copiedPercent === 100;
+  const rate = copyPerSecond > 0 ? `, ${number(copyPerSecond)}/s` : '';
+  const eta = etaSeconds === null || phase !== 'copying' ? '' : `, ${duration(etaSeconds)} left`;
+  const indexes = isCopied && phase === 'copying' ? ', building indexes' : '';
+  const documents = isCopied
+    ? count(copied.documents, 'document')
+    : `${number(copied.documents)} of ${count(total.documents, 'document')}`;
+  // A dump is read whole before the first of its documents is written.
+  const read =
+    copied.documents === 0 && copied.bytes > 0
+      ? `, ${bytes(copied.bytes)} of ${bytes(total.bytes)} read`
+      : '';
+  const fraction = (copiedPercent ?? 0) / 100;
+  return row('copy', `${gauge(fraction, screen)}${documents}${read}${rate}${eta}${indexes}`);
+}
+
+function compareRow({ verification, total }: MigrationStatus, screen: Screen): string[] {
+  const { state, documents, report, catalogue } = verification;
+  if (state === 'none') return row('compare', 'not asked for');
+  if (state === 'planned') return row('compare', 'later');
+  const differing = report ? report.differing + report.missing + report.extra : 0;
+  const fraction = state === 'done' ? 1 : total.documents > 0 ? documents / total.documents : 0;
+  const found =
+    state === 'done' && differing === 0
+      ? screen.colors.green('equal')
+      : differing === 0
+        ? 'so far equal'
+        : screen.colors.red(count(differing, 'difference'));
+  const shape =
+    catalogue === null
+      ? ''
+      : `, ${count(catalogue.indexes, 'index', 'indexes')} ${catalogue.differences.length === 0 ? 'equal' : 'not equal'}`;
+  return [
+    ...row(
+      'compare',
+      `${gauge(fraction, screen)}${count(documents, 'document')}, ${found}${shape}`,
+    ),
+    ...(report?.first ?? []).slice(0, 3).flatMap(({ id, kind, field, what }) => {
+      const where = field === undefined ? '' : `: ${field}${what === undefined ? '' : `, ${what}`}`;
+      return row('', `${id} ${kind}${where}`);
+    }),
+    ...(catalogue?.differences ?? []).flatMap((each) => row('', each)),
+  ];
+}
+
+/** A bar and its percent on a terminal, the percent alone elsewhere. */
+export function gauge(fraction: number, { isLive, columns }: Screen): string {
+  const percent = `${Math.floor(Math.min(1, fraction) * 100)} %`;
+  if (!isLive) return `${percent}, `;
+  const cells = columns < NARROW ? 10 : columns < WIDE ? 16 : 24;
+  return `${bar(fraction, cells)} ${percent.padStart(5)}  `;
+}
+
+function outcome({ cutover, lateWrites, left, phase }: MigrationStatus): string[] {
+  return [
+    ...(cutover
+      ? row(
+          'open',
+          `since ${moment(cutover.openedAt)}, ${number(cutover.downtimeMs)} ms after the fence`,
+        )
+      : []),
+    ...(lateWrites && lateWrites.count > 0
+      ? row(
+          'late',
+          `${count(lateWrites.count, 'write')} reached the source after the fence and ${lateWrites.count === 1 ? 'is' : 'are'} not at the target: ${lateWrites.first.join(', ')}`,
+        )
+      : []),
+    ...(left && left.length > 0 && phase !== 'completed' ? row('left', left.join(', ')) : []),
+  ];
+}
+
+function hindrances(view: MigrationView, status: MigrationStatus, { colors }: Screen): string[] {
+  const { problem, warnings, rejectedMessages, lastRefusal } = status;
+  const refused = lastRefusal && !status.cutover;
+  const ended = view.state === 'terminated' ? 'terminated in Temporal: ' : '';
+  const said = view.failure === null ? null : `${ended}${view.failure}`;
+  const failure = said ?? (problem ? `${problem.what}; ${problem.todo}` : null);
+  return [
+    ...(failure === null ? [] : row('problem', colors.red(failure))),
+    ...warnings.flatMap((each) => row('warning', colors.yellow(each))),
+    ...rejectedMessages.flatMap(({ at, message }) =>
+      row('message', colors.yellow(`not understood at ${moment(at)}: ${message}`)),
+    ),
+    ...(refused
+      ? row(
+          'refused',
+          `the cutover of ${moment(lastRefusal.at)}: ${lastRefusal.blockers.map(({ message }) => message).join('; ')}`,
+        )
+      : []),
+  ];
+}
+
+function following(view: MigrationView, { colors }: Screen): string[] {
+  const { status } = view;
+  if (!status || isFinal(status.phase) || status.cutover || view.state !== 'running') return [];
+  const next = nextStep(view);
+  if (status.mayCutOver) {
+    return [...row('cutover', colors.green('nothing speaks against it')), ...nextRow(next)];
+  }
+  // Before the copy is done there is only one thing to say: not yet.
+  const isEarly = ['preflight', 'copying', 'waiting'].includes(status.phase) && !status.paused;
+  const [first = '', ...more] = isEarly
+    ? ['not yet']
+    : describeBlockers(status.blockers, view.workflowId);
+  return [...row('cutover', first), ...more.flatMap((each) => row('', each)), ...nextRow(next)];
+}
+
+function nextRow(next: string | undefined): string[] {
+  return next === undefined ? [] : row('next', next);
+}
+
+/** A label and what it says. */
+export function row(label: string, text: string): string[] {
+  return [`  ${label.padEnd(LABEL)} ${HANG}${text}`];
+}

@@ -1,0 +1,80 @@
+import {
+  ApplicationFailure,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  WorkflowUpdateStage,
+} from '@temporalio/client';
+import { errorTypes } from '../errors.js';
+import type { Blocker } from '../migration.js';
+import { CliError } from './cli-error.js';
+import { isUnanswered } from './grpc.js';
+import { describeBlockers, nameOf } from './next-step.js';
+import type { Session } from './session.js';
+import { findWorkers, noWorker, requireWorker } from './workers.js';
+
+/** Longest that a worker may take to accept an update. */
+const ACCEPT_MS = 20_000;
+
+/** One update to one migration. */
+export interface Message {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly name: 'restore' | 'cutover' | 'pause' | 'resume' | 'abort';
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Sends an update and waits for its answer.
+ * @throws CliError refused with the reasons, or noWorker
+ */
+export async function send<Answer>(session: Session, message: Message): Promise<Answer> {
+  const { workflowId, runId, name, payload } = message;
+  await requireWorker(session);
+  const handle = session.client.workflow.getHandle(workflowId, runId);
+  try {
+    const update = await session.connection.withDeadline(Date.now() + ACCEPT_MS, () =>
+      handle.startUpdate<Answer, [object]>(name, {
+        args: [payload],
+        waitForStage: WorkflowUpdateStage.ACCEPTED,
+      }),
+    );
+    return await update.result();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) {
+      throw new CliError('refused', `${name} comes too late: the migration is over`, {
+        todo: [`csm status ${nameOf(workflowId)}`],
+      });
+    }
+    if (error instanceof WorkflowUpdateFailedError) throw refusal(error, message);
+    if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isUnanswered(error)) {
+      const { message: why } = noWorker(session, await findWorkers(session));
+      throw new CliError('noWorker', why, {
+        todo: [
+          `${name} was sent and may still take effect when a worker is back: look at "csm status ${nameOf(workflowId)}"`,
+        ],
+      });
+    }
+    throw error;
+  }
+}
+
+function refusal({ cause }: WorkflowUpdateFailedError, { name, workflowId }: Message): CliError {
+  if (!(cause instanceof ApplicationFailure)) {
+    return new CliError('failure', `${name} has failed: ${cause?.message ?? 'no reason given'}`);
+  }
+  if (cause.type !== errorTypes.cutoverRefused) return new CliError('refused', cause.message);
+  const blockers = (cause.details ?? []).filter(isBlocker);
+  return new CliError(
+    'refused',
+    'the cutover is refused; nothing has changed, the migration goes on',
+    {
+      todo: describeBlockers(blockers, workflowId),
+      facts: { blockers },
+    },
+  );
+}
+
+function isBlocker(value: unknown): value is Blocker {
+  return typeof value === 'object' && value !== null && 'code' in value && 'message' in value;
+}

@@ -1,0 +1,222 @@
+import type { temporal } from '@temporalio/proto';
+import { migrateCollectionInput } from '../options.js';
+import { redact } from '../redact.js';
+import { duration, secondsBetween } from './format.js';
+import { isoTime } from './view.js';
+import { decode } from './workflow-list.js';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+type PendingActivity = temporal.api.workflow.v1.IPendingActivityInfo;
+type Failure = temporal.api.failure.v1.IFailure;
+
+/** One thing that happened, in plain words; nothing of a payload but what is known to be harmless. */
+export interface Told {
+  /** ISO 8601. */
+  readonly at: string;
+  /** The activity, the message, or `migration`. */
+  readonly what: string;
+  readonly text: string;
+  readonly kind: 'workflow' | 'step' | 'message' | 'failure' | 'underway';
+}
+
+/** Steps that end sooner need no line for their beginning. */
+const SHORT_SECONDS = 5;
+
+interface Step {
+  readonly id: string;
+  readonly summary: string;
+  readonly begunAt: string;
+  attempt: number;
+  lastFailure?: string | undefined;
+}
+
+/** Tells a workflow's history, the oldest first, and what is under way now. */
+export function tellHistory(
+  events: readonly HistoryEvent[],
+  pending: readonly PendingActivity[] = [],
+): Told[] {
+  const steps = new Map<string, Step>();
+  const told = events.flatMap((event) => tell(event, steps));
+  const underway = pending.map((each): Told => {
+    const { activityId, attempt, lastFailure, lastStartedTime, scheduledTime } = each;
+    const again = (attempt ?? 1) > 1 ? `, attempt ${attempt}` : '';
+    const why = lastFailure ? `; the attempt before: ${reasonOf(lastFailure)}` : '';
+    return {
+      at: isoTime(lastStartedTime) ?? isoTime(scheduledTime) ?? '',
+      what: activityId ?? '',
+      text: `under way${again}${why}`,
+      kind: lastFailure ? 'failure' : 'underway',
+    };
+  });
+  return [...withoutShort(told), ...underway];
+}
+
+/** Drops the beginning of steps that have ended at once. */
+function withoutShort(told: readonly (Told & { readonly begun?: boolean })[]): Told[] {
+  return told
+    .filter(({ at, what, begun }, index) => {
+      if (!begun) return true;
+      const end = told.find((each, later) => later > index && each.what === what && !each.begun);
+      return !end || secondsBetween(at, end.at) >= SHORT_SECONDS;
+    })
+    .map(({ at, what, text, kind }) => ({ at, what, text, kind }));
+}
+
+function tell(event: HistoryEvent, steps: Map<string, Step>): (Told & { begun?: boolean })[] {
+  const at = isoTime(event.eventTime) ?? '';
+  const say = (what: string, text: string, kind: Told['kind'] = 'workflow') => [
+    { at, what, text: redact(text), kind },
+  ];
+  const scheduled = event.activityTaskScheduledEventAttributes;
+  if (scheduled) {
+    const id = scheduled.activityId ?? '';
+    const summary = summaryOf(event);
+    steps.set(String(event.eventId), { id, summary, begunAt: at, attempt: 1 });
+    return [{ at, what: id, text: `begun: ${summary}`, kind: 'step', begun: true }];
+  }
+  const started = event.activityTaskStartedEventAttributes;
+  if (started) {
+    const step = steps.get(String(started.scheduledEventId));
+    if (!step) return [];
+    step.attempt = started.attempt ?? 1;
+    step.lastFailure = started.lastFailure ? reasonOf(started.lastFailure) : undefined;
+    return [];
+  }
+  return (
+    tellStepEnd(event, steps, say) ?? tellMessage(event, say) ?? tellWorkflow(event, say) ?? []
+  );
+}
+
+type Say = (what: string, text: string, kind?: Told['kind']) => Told[];
+
+function tellStepEnd(
+  event: HistoryEvent,
+  steps: ReadonlyMap<string, Step>,
+  say: Say,
+): Told[] | undefined {
+  const completed = event.activityTaskCompletedEventAttributes;
+  const failed = event.activityTaskFailedEventAttributes;
+  const timedOut = event.activityTaskTimedOutEventAttributes;
+  const canceled = event.activityTaskCanceledEventAttributes;
+  const ended = completed ?? failed ?? timedOut ?? canceled;
+  const step = ended && steps.get(String(ended.scheduledEventId));
+  if (!step) return undefined;
+  const { id, summary, begunAt, attempt, lastFailure } = step;
+  const seconds = secondsBetween(begunAt, isoTime(event.eventTime) ?? begunAt);
+  const took = duration(seconds);
+  const retried =
+    attempt > 1
+      ? ` (attempt ${attempt}${lastFailure ? `; the one before: ${lastFailure}` : ''})`
+      : '';
+  if (completed) {
+    const outcome = id === 'cutover' ? outcomeOf(completed.result?.payloads?.[0]?.data) : undefined;
+    return say(id, outcome ?? `done in ${took}${retried}: ${summary}`, 'step');
+  }
+  if (canceled) return say(id, `ended after ${took}${retried}`, 'step');
+  const failure = (failed ?? timedOut)?.failure;
+  return say(id, `failed after ${took}${retried}: ${reasonOf(failure)}`, 'failure');
+}
+
+/** What a cutover has answered: of its result only what is meant for people. */
+function outcomeOf(data: Uint8Array | null | undefined): string | undefined {
+  const outcome = decode(data) as
+    | {
+        done?: { openedAt?: string; downtimeMs?: number };
+        refused?: readonly { code?: string; message?: string }[];
+      }
+    | undefined;
+  if (outcome?.done) {
+    const { openedAt, downtimeMs } = outcome.done;
+    return `done: open for applications since ${openedAt}, ${downtimeMs} ms after the fence`;
+  }
+  if (!outcome?.refused) return undefined;
+  const reasons = outcome.refused.map(({ code, message }) => `${message} (${code})`);
+  return `refused: ${reasons.join('; ')}`;
+}
+
+function tellMessage(event: HistoryEvent, say: Say): Told[] | undefined {
+  const signaled = event.workflowExecutionSignaledEventAttributes;
+  if (signaled) {
+    const { signalName, identity, input } = signaled;
+    const with_ = harmlessIn(input?.payloads?.[0]?.data);
+    return say(signalName ?? '', `signal${with_}, sent by ${identity || 'somebody'}`, 'message');
+  }
+  const request = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest;
+  if (request) {
+    const with_ = harmlessIn(request.input?.args?.payloads?.[0]?.data);
+    const by = request.meta?.identity || 'somebody';
+    return say(request.input?.name ?? '', `update${with_}, sent by ${by}`, 'message');
+  }
+  const failure = event.workflowExecutionUpdateCompletedEventAttributes?.outcome?.failure;
+  if (failure) return say('update', `answered with: ${reasonOf(failure)}`, 'message');
+  return undefined;
+}
+
+function tellWorkflow(event: HistoryEvent, say: Say): Told[] | undefined {
+  const started = event.workflowExecutionStartedEventAttributes;
+  if (started) {
+    const input = inputOf(started.input?.payloads?.[0]?.data);
+    return say('migration', `started by ${started.identity || 'somebody'}${input}`);
+  }
+  const failed = event.workflowExecutionFailedEventAttributes;
+  if (failed) return say('migration', `failed: ${reasonOf(failed.failure)}`, 'failure');
+  const completed = event.workflowExecutionCompletedEventAttributes;
+  if (completed) {
+    const { phase, equal } = (decode(completed.result?.payloads?.[0]?.data) ?? {}) as {
+      phase?: unknown;
+      equal?: unknown;
+    };
+    const verdict = equal === undefined ? '' : equal ? ': equal' : ': not equal';
+    return say('migration', `${phase === 'aborted' ? 'aborted' : 'completed'}${verdict}`);
+  }
+  const terminated = event.workflowExecutionTerminatedEventAttributes;
+  if (terminated) {
+    const { identity, reason } = terminated;
+    return say(
+      'migration',
+      `terminated by ${identity || 'somebody'}${reason ? `: ${reason}` : ''}`,
+      'failure',
+    );
+  }
+  if (event.workflowExecutionCancelRequestedEventAttributes)
+    return say('migration', "Temporal's cancellation was asked for", 'message');
+  if (event.workflowExecutionCanceledEventAttributes) return say('migration', 'canceled');
+  if (event.workflowExecutionTimedOutEventAttributes)
+    return say('migration', 'timed out', 'failure');
+  const task = event.workflowTaskFailedEventAttributes;
+  if (task?.failure) {
+    return say('worker', `could not go on and tries again: ${reasonOf(task.failure)}`, 'failure');
+  }
+  return undefined;
+}
+
+/** The failure at the bottom, whose words are the plainest. */
+function reasonOf(failure: Failure | null | undefined): string {
+  if (!failure) return 'no reason given';
+  if (failure.cause?.message) return reasonOf(failure.cause);
+  const type = failure.applicationFailureInfo?.type;
+  return `${redact(failure.message || 'no reason given')}${type ? ` (${type})` : ''}`;
+}
+
+function summaryOf(event: HistoryEvent): string {
+  const summary = decode(event.userMetadata?.summary?.data);
+  return typeof summary === 'string'
+    ? summary
+    : (event.activityTaskScheduledEventAttributes?.activityType?.name ?? '');
+}
+
+/** Options of a migration, by the fields that its schema knows. */
+function inputOf(data: Uint8Array | null | undefined): string {
+  const input = decode(data);
+  if (typeof input !== 'object' || input === null) return '';
+  const known = Object.entries(input).filter(([name]) => name in migrateCollectionInput.shape);
+  return known.length === 0
+    ? ''
+    : `: ${known.map(([name, value]) => `${name} ${String(value)}`).join(', ')}`;
+}
+
+function harmlessIn(data: Uint8Array | null | undefined): string {
+  const payload = (decode(data) ?? {}) as { force?: unknown; dropTarget?: unknown };
+  const force = Array.isArray(payload.force) ? payload.force.map(String) : [];
+  return `${force.length > 0 ? ` with force ${force.join(', ')}` : ''}${payload.dropTarget === true ? ' with dropTarget' : ''}`;
+}

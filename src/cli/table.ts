@@ -1,0 +1,49 @@
+import { stripVTControlCharacters } from 'node:util';
+import Table from 'cli-table3';
+
+const BORDERS = [
+  ['top', 'top-mid', 'top-left', 'top-right'],
+  ['bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
+  ['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'],
+].flat();
+const PLAIN = Object.fromEntries(BORDERS.map((name) => [name, '']));
+
+/** One column; the least important ones give way where there is little room. */
+export interface Column<Row> {
+  readonly head: string;
+  readonly cell: (row: Row) => string;
+  /** Columns with the highest number go first; those without one never. */
+  readonly spare?: number;
+}
+
+/** Rows under heads, in lines that fit the width where columns can be spared for it. */
+export function renderTable<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  width: number,
+): string[] {
+  const lines = draw(rows, columns);
+  const widest = Math.max(...lines.map((line) => stripVTControlCharacters(line).length));
+  const [spare] = columns
+    .filter((column) => column.spare !== undefined)
+    .toSorted((one, other) => (other.spare ?? 0) - (one.spare ?? 0));
+  if (widest < width || spare === undefined) return lines;
+  return renderTable(
+    rows,
+    columns.filter((column) => column !== spare),
+    width,
+  );
+}
+
+function draw<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
+  const table = new Table({
+    head: columns.map(({ head }) => head),
+    chars: PLAIN,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+  });
+  table.push(...rows.map((row) => columns.map(({ cell }) => cell(row))));
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
+}

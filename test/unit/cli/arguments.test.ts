@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { readNames, readNumber, refuseConnectionStrings } from '../../../src/cli/arguments.js';
+import { CliError } from '../../../src/cli/cli-error.js';
+
+function refusalOf(args: readonly string[]): CliError | undefined {
+  try {
+    refuseConnectionStrings(args);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CliError) return error;
+    throw error;
+  }
+}
+
+describe('a connection string on the command line', () => {
+  it.each([
+    [['init', 'mongodb://user:s3cret@host/', 'target', 'shop', 'orders'], 2],
+    [['init', 'source', 'mongodb+srv://user:s3cret@host/shop?retryWrites=true', 'shop', 'o'], 3],
+    [['start', 'shop.orders', '--source=MongoDB://user:s3cret@host'], 3],
+    [['start', 'shop.orders', '--reason', 'as mongodb://user:s3cret@host'], 4],
+    [['status', 'mongodb%3A%2F%2Fuser:s3cret@host'], 2],
+  ])('is refused by its place and never repeated: %#', (args, place) => {
+    const refusal = refusalOf(args);
+    expect(refusal?.exit).toBe('usage');
+    expect(refusal?.message).toContain(`argument ${place} holds a connection string`);
+    expect(JSON.stringify([refusal?.message, refusal?.todo])).not.toContain('s3cret');
+  });
+
+  it('is not seen in names', () => {
+    expect(refusalOf(['init', 'source', 'mongodb', 'shop', 'orders'])).toBeUndefined();
+    expect(refusalOf(['start', 'mongodb_stats.orders'])).toBeUndefined();
+  });
+});
+
+describe('a number', () => {
+  it.each([
+    ['5000', 5000],
+    ['5_000', 5000],
+    ['0.5', 0.5],
+  ])('%s', (text, number) => expect(readNumber(text)).toBe(number));
+
+  it.each(['', ' ', 'many', '1GB'])('refuses "%s"', (text) => {
+    expect(() => readNumber(text)).toThrow('It has to be a number.');
+  });
+});
+
+describe('names', () => {
+  it('are separated by commas or given by several options', () => {
+    expect(readNames('lag, verification')).toEqual(['lag', 'verification']);
+    expect(readNames('lag', ['verification'])).toEqual(['verification', 'lag']);
+  });
+});

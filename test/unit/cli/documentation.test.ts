@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { exitCodes } from '../../../src/cli/exit-codes.js';
+import { createProgram } from '../../../src/cli/program.js';
+
+const page = readFileSync(new URL('../../../docs/csm.md', import.meta.url), 'utf8');
+const program = createProgram(() => undefined);
+
+/** First cells of the tables below a heading. */
+function cellsBelow(title: string): string[] {
+  const start = page.indexOf(`## ${title}\n`);
+  const end = page.indexOf('\n## ', start + 1);
+  const section = page.slice(start, end < 0 ? undefined : end);
+  return [...section.matchAll(/^\| `?(\w+)`? +\|/gm)]
+    .map(([, cell = '']) => cell)
+    .filter((cell) => !['command', 'code'].includes(cell));
+}
+
+describe('docs/csm.md', () => {
+  it('explains every command', () => {
+    const names = program.commands.map((command) => command.name());
+    const shown = names.filter((name) => name !== 'complete');
+    expect(cellsBelow('Commands').toSorted()).toEqual(shown.toSorted());
+  });
+
+  it('explains every exit code', () => {
+    expect(cellsBelow('Exit codes')).toEqual(Object.values(exitCodes).map(String));
+  });
+
+  it('gives commands that can be read', async () => {
+    const lines = [...page.matchAll(/^(?:npx )?csm ([^\n#|]+)/gm)].map(([, line = '']) =>
+      line.trim(),
+    );
+    expect(lines.length).toBeGreaterThan(8);
+    for (const line of lines) {
+      const checked = createProgram(() => undefined);
+      checked.configureOutput({ writeOut: () => undefined });
+      for (const command of checked.commands) command.action(() => undefined);
+      const read = checked.parseAsync(line.split(/\s+/), { from: 'user' });
+      if (line === '--help') await expect(read).rejects.toThrow('outputHelp');
+      else await expect(read, line).resolves.toBeDefined();
+    }
+  });
+});

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { idsFor, partsOf } from '../../../src/cli/find-migration.js';
+import { nearest } from '../../../src/cli/nearest.js';
+import { nameOf } from '../../../src/cli/next-step.js';
+
+describe('the nearest names', () => {
+  const known = [
+    'shop.orders',
+    'shop.orders_2026',
+    'shop.carts',
+    'crm.people',
+    'verify:a:shop.carts',
+  ];
+
+  it.each([
+    ['shop.order', 'shop.orders'],
+    ['shop.ordres', 'shop.orders'],
+    ['orders', 'shop.orders'],
+    ['Shop.Carts', 'shop.carts'],
+    ['peple', undefined],
+    ['crm.peple', 'crm.people'],
+    ['payroll.salaries', undefined],
+  ])('of %s', (given, wanted) => expect(nearest(given, known)[0]).toBe(wanted));
+
+  it('are three at most', () => {
+    expect(nearest('ab', ['aa', 'ac', 'ad', 'ae'])).toHaveLength(3);
+  });
+});
+
+describe('a migration on the command line', () => {
+  it('is a namespace of the source first, or a workflow id', () => {
+    expect(idsFor('shop.orders', 'eu')).toEqual(['migrate:eu:shop.orders', 'shop.orders']);
+    expect(idsFor('migrate:eu:shop.orders', 'source')[0]).toBe('migrate:eu:shop.orders');
+    expect(idsFor('nightly', 'source')[0]).toBe('nightly');
+  });
+
+  it('keeps colons and dots of a collection', () => {
+    expect(partsOf('migrate:eu:shop.a:b.c')).toEqual({ source: 'eu', namespace: 'shop.a:b.c' });
+    expect(partsOf('something else')).toBeUndefined();
+  });
+
+  it('is told as short as may be, for a shell', () => {
+    expect(nameOf('migrate:source:shop.orders')).toBe('shop.orders');
+    expect(nameOf('migrate:eu:shop.orders')).toBe('shop.orders --source eu');
+    expect(nameOf("migrate:source:shop.o'rders x")).toBe(String.raw`'shop.o'\''rders x'`);
+    expect(nameOf('verify:source:shop.orders')).toBe('verify:source:shop.orders');
+  });
+});

@@ -1,0 +1,112 @@
+import type { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { exitCodes } from '../../../src/cli/exit-codes.js';
+import { createProgram } from '../../../src/cli/program.js';
+import { migrateCollectionInput, verifyCollectionInput } from '../../../src/options.js';
+
+/** What a command line is read as, without doing it. */
+async function read(...args: string[]): Promise<{ given: unknown[]; options: object }> {
+  const program = createProgram(() => undefined);
+  let taken: { given: unknown[]; options: object } | undefined;
+  for (const command of program.commands) {
+    command.action((...all: unknown[]) => {
+      const [options, given] = [all.at(-2), all.slice(0, -2)];
+      taken = { given, options: options as object };
+    });
+  }
+  await program.parseAsync(args, { from: 'user' });
+  if (!taken) throw new Error('no command was run');
+  return taken;
+}
+
+/** What is said about a command line that cannot be read. */
+async function complaintOf(...args: string[]): Promise<string> {
+  const said: string[] = [];
+  const program = createProgram((text) => said.push(text));
+  await expect(program.parseAsync(args, { from: 'user' })).rejects.toThrow();
+  return said.join('');
+}
+
+function commands(): readonly Command[] {
+  return createProgram(() => undefined).commands;
+}
+
+describe('the command line', () => {
+  it("takes the former scripts' arguments", async () => {
+    const init = await read('init', 'source', 'target', 'shop', 'orders', '--token', 'marker');
+    expect(init.given).toEqual(['source', 'target', 'shop', 'orders']);
+    expect(init.options).toMatchObject({ token: 'marker', wait: true });
+    const sync = await read('sync', 'target', 'shop', 'orders');
+    expect(sync.given).toEqual(['target', 'shop', 'orders']);
+  });
+
+  it('leaves out what nobody gave, so that it is left to the worker', async () => {
+    const { options } = await read('start', 'shop.orders', '--gzip', '--max-lag-seconds', '0.5');
+    expect(options).toEqual({
+      source: 'source',
+      target: 'target',
+      wait: true,
+      gzip: true,
+      maxLagSeconds: 0.5,
+    });
+  });
+
+  it.each([
+    ['start', migrateCollectionInput.shape],
+    ['preflight', migrateCollectionInput.shape],
+    ['verify', verifyCollectionInput.shape],
+  ])('has an option for each field of the input: %s', (name, shape) => {
+    const command = commands().find((each) => each.name() === name);
+    const names = command?.options.map((option) => option.attributeName()) ?? [];
+    expect(names).toEqual(
+      expect.arrayContaining(Object.keys(shape).filter((field) => field !== 'namespace')),
+    );
+  });
+
+  it.each([
+    [['stats'], 'Did you mean status?'],
+    [['cutovr', 'shop.orders'], 'Did you mean cutover?'],
+    [['status', '--wacth'], 'Did you mean --watch?'],
+    [['start', 'shop.orders', '--copy', 'driect'], 'Allowed choices are dump, direct'],
+    [['start', 'shop.orders', '--parallel-partitions', '0'], 'expected number to be >=1'],
+    [['start', 'shop.orders', '--partition-bytes', 'many'], 'It has to be a number'],
+    [['init', 'source', 'target', 'shop'], "missing required argument 'collection'"],
+    [['list', '--limit', '0'], 'from 1 to 1000'],
+  ])('answers %j', async (args, answer) => {
+    expect(await complaintOf(...args)).toContain(answer);
+  });
+
+  it('reads what is to be forced, and refuses what cannot be', async () => {
+    const { options } = await read('cutover', 'a.b', '--force', 'lag,verification');
+    expect(options).toMatchObject({ force: ['lag', 'verification'] });
+    await expect(read('cutover', 'a.b', '--force', 'paused')).rejects.toThrow('cannot be forced');
+  });
+});
+
+describe('--help', () => {
+  const own = commands().filter((command) => !['completion', 'complete'].includes(command.name()));
+
+  it.each(own.map((command) => [command.name(), command] as const))(
+    'of %s has an example, and --json among its options',
+    (name, command) => {
+      let text = '';
+      command.configureOutput({ writeOut: (part) => (text += part) });
+      command.outputHelp();
+      expect(text).toContain(`$ csm ${name}`);
+      expect(text).toContain('--json');
+      expect(text).toContain('--temporal-namespace');
+      const tooLong = text.split('\n').filter((line) => line.length > 80);
+      expect(tooLong).toEqual([]);
+    },
+  );
+
+  it('names every exit code', () => {
+    let text = '';
+    const program = createProgram(() => undefined);
+    program.configureOutput({ writeOut: (part) => (text += part) });
+    program.outputHelp();
+    for (const code of Object.values(exitCodes))
+      expect(text).toMatch(new RegExp(`^ +${code}  `, 'm'));
+    expect(text.split('\n').filter((line) => line.length > 90)).toEqual([]);
+  });
+});

@@ -1,0 +1,117 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { temporal } from '@temporalio/proto';
+import { describe, expect, it } from 'vitest';
+import { tellHistory } from '../../../src/cli/story.js';
+
+const FOLDER = new URL('../../replay/histories/', import.meta.url);
+const { HistoryEvent } = temporal.api.history.v1;
+
+function eventsOf(file: string) {
+  const { events } = JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as {
+    events: Record<string, unknown>[];
+  };
+  return events.map((event) => HistoryEvent.fromObject(event));
+}
+
+const at = (seconds: number) => ({ eventTime: { seconds } });
+const payloads = (value: unknown) => ({
+  payloads: [{ data: Buffer.from(JSON.stringify(value)) }],
+});
+
+describe('a recorded history', () => {
+  it.each(readdirSync(FOLDER))('is told from its start to its end: %s', (file) => {
+    const told = tellHistory(eventsOf(file));
+    expect(told[0]?.text).toMatch(/^started by /);
+    // One of them was recorded while it ran.
+    if (file !== 'running.json') expect(told.at(-1)?.what).toBe('migration');
+    expect(told.every(({ at: moment, text }) => moment !== '' && text !== '')).toBe(true);
+    // Resume tokens and the like are long; nobody wants to read a payload.
+    expect(Math.max(...told.map(({ text }) => text.length))).toBeLessThan(400);
+  });
+});
+
+describe('a story', () => {
+  const scheduled = (eventId: number, activityId: string, seconds = 0) =>
+    HistoryEvent.fromObject({
+      eventId,
+      ...at(seconds),
+      activityTaskScheduledEventAttributes: { activityId, activityType: { name: activityId } },
+    });
+
+  it('says how often a step was tried, and why', () => {
+    const told = tellHistory([
+      scheduled(1, 'capture'),
+      HistoryEvent.fromObject({
+        eventId: 2,
+        activityTaskStartedEventAttributes: {
+          scheduledEventId: 1,
+          attempt: 3,
+          lastFailure: { message: 'mongodb://user:s3cret@host is not primary' },
+        },
+      }),
+      HistoryEvent.fromObject({
+        eventId: 3,
+        ...at(90),
+        activityTaskCompletedEventAttributes: { scheduledEventId: 1, startedEventId: 2 },
+      }),
+    ]);
+    expect(told.map(({ text }) => text)).toEqual([
+      'begun: capture',
+      'done in 1m 30s (attempt 3; the one before: mongodb://***@host is not primary): capture',
+    ]);
+  });
+
+  it('leaves out the beginning of a step that ended at once', () => {
+    const told = tellHistory([
+      scheduled(1, 'planCopy'),
+      HistoryEvent.fromObject({
+        eventId: 2,
+        ...at(1),
+        activityTaskCompletedEventAttributes: { scheduledEventId: 1 },
+      }),
+    ]);
+    expect(told.map(({ text }) => text)).toEqual(['done in 1.0 s: planCopy']);
+  });
+
+  it('says what a cutover answered, and of its result no more', () => {
+    const done = (result: unknown) =>
+      tellHistory([
+        scheduled(1, 'cutover'),
+        HistoryEvent.fromObject({
+          eventId: 2,
+          ...at(1),
+          activityTaskCompletedEventAttributes: { scheduledEventId: 1, result: payloads(result) },
+        }),
+      ])[0]?.text;
+    const report = { openedAt: '2026-01-01T00:00:00.000Z', downtimeMs: 40, fence: '1.2' };
+    expect(done({ done: report })).toBe(
+      'done: open for applications since 2026-01-01T00:00:00.000Z, 40 ms after the fence',
+    );
+    expect(done({ refused: [{ code: 'lag', message: 'behind' }] })).toBe('refused: behind (lag)');
+  });
+
+  it('shows of a message what is known to be harmless', () => {
+    const [told] = tellHistory([
+      HistoryEvent.fromObject({
+        eventId: 1,
+        ...at(1),
+        workflowExecutionSignaledEventAttributes: {
+          signalName: 'abort',
+          identity: '1@host',
+          input: payloads({ dropTarget: true, reason: 'secret-reason', other: 'secret' }),
+        },
+      }),
+    ]);
+    expect(told?.text).toBe('signal with dropTarget, sent by 1@host');
+  });
+
+  it('ends with what is under way', () => {
+    const told = tellHistory(
+      [],
+      [{ activityId: 'replay', attempt: 5, lastFailure: { message: 'no primary' } }],
+    );
+    expect(told).toMatchObject([
+      { what: 'replay', text: 'under way, attempt 5; the attempt before: no primary' },
+    ]);
+  });
+});
