@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { errorTypes, TransientError } from '../errors.js';
 import type { Migration } from '../migration.js';
 import { collectionUuid } from '../mongo/buffer.js';
-import type { PartitionRecord } from '../mongo/copy-plan.js';
+import { readCatalogue } from '../mongo/catalogue.js';
+import { clearPartition, dropCapped } from '../mongo/clear-partition.js';
+import type { PartitionRecord, TakenPartition } from '../mongo/copy-plan.js';
 import { createLike } from '../mongo/create-like.js';
 import { copyDirectly } from '../mongo/direct-copy.js';
 import { partitionFilter, partitionQuery, planPartitions } from '../mongo/partitions.js';
@@ -13,9 +15,11 @@ import {
   type ActivityDependencies,
   open,
   type Opened,
+  type Pulse,
   readSourceCatalogue,
   withPulse,
 } from './context.js';
+import { checkDump, checkDumpSize } from './check-dump.js';
 import { writeDumpedTimestamps } from './dumped-timestamps.js';
 import { dumpFolder } from './leftovers.js';
 
@@ -109,14 +113,16 @@ export async function restore(
   const opened = open(deps, migration);
   const tools = requireTools(deps);
   const { partition } = dumped;
-  const record = await opened.plan.get(partition);
+  const record = await opened.plan.take(partition);
   if (record.copied) return { documents: record.written };
   const file = dumpFile(deps, migration, partition);
   const status = { doing: `restoring partition ${partition}`, bytes: 0, of: dumped.bytes };
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {
-      await clearPartition(opened, migration, record, signal);
+      const written = { file, gzip: migration.options.gzip, documents: dumped.documents };
+      await checkDumpSize(written, dumped.bytes);
+      await clear(opened, migration, record, { signal, touch });
       const progress = new ProgressWriter(opened, partition);
       const hello = await opened.target.command({ hello: 1 });
       const restored = await restorePartition({
@@ -136,8 +142,12 @@ export async function restore(
           const share = total > 0 ? bytes / total : 0;
           progress.write({ written: Math.floor(dumped.documents * share) });
         },
+      }).catch(async (error: unknown) => {
+        if (!signal.aborted) await checkDump(written);
+        throw error;
       });
       if (restored.failures > 0 || restored.documents !== dumped.documents) {
+        await checkDump(written);
         throw new TransientError(
           errorTypes.toolFailed,
           `mongorestore restored ${restored.documents} of ${dumped.documents} documents of ` +
@@ -146,7 +156,8 @@ export async function restore(
         );
       }
       await writeDumpedTimestamps({ opened, file, gzip: migration.options.gzip, signal });
-      await progress.end({ written: restored.documents, copied: true });
+      await progress.settled();
+      await opened.plan.finish(record, { written: restored.documents, copied: true });
       await rm(file, { force: true });
       return { documents: restored.documents };
     },
@@ -160,13 +171,13 @@ export async function copyPartition(
   partition: number,
 ): Promise<{ documents: number; bytes: number }> {
   const opened = open(deps, migration);
-  const record = await opened.plan.get(partition);
+  const record = await opened.plan.take(partition);
   if (record.copied) return { documents: record.written, bytes: record.readBytes };
   const status = { doing: `copying partition ${partition}`, documents: 0, bytes: 0 };
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {
-      await clearPartition(opened, migration, record, signal);
+      await clear(opened, migration, record, { signal, touch });
       const progress = new ProgressWriter(opened, partition);
       const copied = await copyDirectly({
         source: (await deps.connections.pinned(migration.options.source)).db(
@@ -186,7 +197,9 @@ export async function copyPartition(
         },
       });
       const { documents, bytes } = copied;
-      await progress.end({ read: documents, readBytes: bytes, written: documents, copied: true });
+      await progress.settled();
+      const amounts = { read: documents, readBytes: bytes, written: documents };
+      await opened.plan.finish(record, { ...amounts, copied: true });
       return copied;
     },
   );
@@ -209,25 +222,24 @@ async function ensureStaging(
   await control.set({ stagingUuid: uuid });
 }
 
-/** Deletes what an earlier attempt has put into the staging collection. */
-async function clearPartition(
+/** Takes away what an earlier attempt has put into the staging collection. */
+async function clear(
   opened: Opened,
   migration: Migration,
-  record: PartitionRecord,
-  signal: AbortSignal,
+  partition: TakenPartition,
+  { signal, touch }: Pulse,
 ): Promise<void> {
-  if (migration.traits.capped) {
-    // Capped collections before 5.0 do not delete; the whole copy is one partition.
-    const { target, staging, control } = opened;
-    if ((await target.collection(staging).estimatedDocumentCount()) === 0) return;
-    await target.dropCollection(staging);
+  const { target, staging, plan, control } = opened;
+  if (!migration.traits.capped) {
+    return clearPartition({ db: target, staging, plan, partition, signal, onMoved: touch });
+  }
+  // Capped collections before 5.0 do not delete; the whole copy is one partition.
+  const found = await readCatalogue(target, staging, signal);
+  if (found?.uuid && (await target.collection(staging).estimatedDocumentCount()) > 0) {
+    await dropCapped(target, staging, found.uuid, plan, partition);
     await control.set({ stagingUuid: null });
     await ensureStaging(opened, migration, signal);
-    return;
   }
-  await opened.target
-    .collection(opened.staging)
-    .deleteMany(partitionFilter(record), { writeConcern: { w: 'majority' } });
 }
 
 function requireTools(deps: ActivityDependencies): Tools {
@@ -273,8 +285,13 @@ class ProgressWriter {
     });
   }
 
-  async end(fields: Parameters<Opened['plan']['update']>[1]): Promise<void> {
+  /** Returns when nothing is being written any more. */
+  async settled(): Promise<void> {
     await this.#last;
+  }
+
+  async end(fields: Parameters<Opened['plan']['update']>[1]): Promise<void> {
+    await this.settled();
     await this.#opened.plan.update(this.#partition, fields);
   }
 }

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { collectionUuid } from '../mongo/buffer.js';
 import { writeEmptyTimestamps } from '../mongo/direct-copy.js';
@@ -24,7 +24,6 @@ export async function writeDumpedTimestamps({
   readonly gzip: boolean;
   readonly signal: AbortSignal;
 }): Promise<void> {
-  const raw = createReadStream(file, { highWaterMark: CHUNK_BYTES, signal });
   const documents: Buffer[] = [];
   const targetUuid = await collectionUuid(opened.target, opened.staging);
   const flush = () =>
@@ -32,12 +31,27 @@ export async function writeDumpedTimestamps({
       { target: opened.target, targetCollection: opened.staging, targetUuid, signal },
       documents.splice(0),
     );
-  for await (const document of splitDocuments(gzip ? raw.pipe(createGunzip()) : raw)) {
+  for await (const document of readDump({ file, gzip, signal })) {
     if (!hasEmptyTimestamp(document)) continue;
     documents.push(Buffer.from(document));
     if (documents.length >= WRITE_DOCUMENTS) await flush();
   }
   await flush();
+}
+
+/** The documents of a dump, one after another; each is valid until the next one is asked for. */
+export function readDump({
+  file,
+  gzip,
+  signal,
+}: {
+  readonly file: string;
+  readonly gzip: boolean;
+  readonly signal?: AbortSignal;
+}): AsyncGenerator<Buffer> {
+  const raw = createReadStream(file, { highWaterMark: CHUNK_BYTES, ...(signal && { signal }) });
+  // A mere pipe hands no errors on, and one that nobody hears ends the process. Here the reader does.
+  return splitDocuments(gzip ? pipeline(raw, createGunzip(), () => undefined) : raw);
 }
 
 /** Cuts a stream of BSON documents that follow each other, as mongodump writes them. */

@@ -36,8 +36,8 @@ export interface CopyState {
 
 /** The protocol with these options. */
 export function copy(options: CopyOptions): Protocol<CopyState> {
-  const all = Array.from({ length: options.documents }, (_, index) => index);
-  const attempt = (epoch: number): Attempt => ({ epoch, clears: all, inserts: all });
+  const ids = all(options);
+  const attempt = (epoch: number): Attempt => ({ epoch, clears: ids, inserts: ids });
   return {
     start: {
       epoch: 1,
@@ -54,7 +54,7 @@ export function copy(options: CopyOptions): Protocol<CopyState> {
       ...finish(state),
     ],
     wrong: (state, isEnd) => {
-      const wanted = state.replayed ? all.length - 1 : all.length;
+      const wanted = state.replayed ? ids.length - 1 : ids.length;
       if (state.renamed && state.documents.length < wanted) return 'documents are missing';
       if (state.replayed && state.documents.includes(0)) return 'a deleted document is back';
       return isEnd && !state.replayed ? 'nothing goes on, and nothing is copied' : undefined;
@@ -66,8 +66,9 @@ function attemptStep(
   state: CopyState,
   attempt: Attempt,
   index: number,
-  { without }: CopyOptions,
+  options: CopyOptions,
 ): Step<CopyState> {
+  const { without } = options;
   const to = (next: Attempt | undefined, more: Partial<CopyState> = {}): CopyState => ({
     ...state,
     attempts: state.attempts.flatMap((each, at) => (at !== index ? [each] : next ? [next] : [])),
@@ -88,7 +89,7 @@ function attemptStep(
   if (insert !== undefined) {
     const documents = isUnread
       ? state.documents
-      : [...new Set([...state.documents, insert])].toSorted();
+      : all(options).filter((each) => each === insert || state.documents.includes(each));
     return { name: name(`inserts ${insert}`), state: to({ ...attempt, inserts }, { documents }) };
   }
   if (!isCurrent && without !== 'the fence of the record')
@@ -112,4 +113,8 @@ function finish(state: CopyState): Step<CopyState>[] {
     return [{ name: 'the copy gets its name', state: { ...state, renamed: true } }];
   const documents = state.documents.filter((each) => each !== 0);
   return [{ name: 'the replay deletes 0', state: { ...state, replayed: true, documents } }];
+}
+
+function all({ documents }: CopyOptions): number[] {
+  return Array.from({ length: documents }, (_, index) => index);
 }
