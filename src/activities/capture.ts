@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges, type CaptureCommit } from '../mongo/capture.js';
@@ -86,6 +87,7 @@ async function captureEpoch(
     });
     if (commit.events === 0 && Date.now() - writtenAt < IDLE_WRITE_MS) return;
     writtenAt = Date.now();
+    if (commit.events > 0) failpoint('changes-stored');
     await control.advance(
       'capture',
       epoch,

@@ -2,6 +2,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorTypes, TransientError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { collectionUuid } from '../mongo/buffer.js';
 import { readCatalogue } from '../mongo/catalogue.js';
@@ -157,6 +158,7 @@ export async function restore(
       }
       await writeDumpedTimestamps({ opened, file, gzip: migration.options.gzip, signal });
       await progress.settled();
+      failpoint('partition-copied');
       await opened.plan.finish(record, { written: restored.documents, copied: true });
       await rm(file, { force: true });
       return { documents: restored.documents };
@@ -198,6 +200,7 @@ export async function copyPartition(
       });
       const { documents, bytes } = copied;
       await progress.settled();
+      failpoint('partition-copied');
       const amounts = { read: documents, readBytes: bytes, written: documents };
       await opened.plan.finish(record, { ...amounts, copied: true });
       return copied;

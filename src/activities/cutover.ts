@@ -1,6 +1,7 @@
 import type { ClientSession, Timestamp } from 'mongodb';
 import { shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import type { CatalogueReport, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
@@ -52,6 +53,7 @@ export async function cutover(
       status.doing = 'taking over from capture and replay';
       await using session = opened.target.client.startSession({ causalConsistency: false });
       const held = await takeOverReplay(opened.control, session, () => opened.control.hold());
+      failpoint('cutover-held');
       if (!held) return { refused: [shapeBlocker([{ what: 'a change that is under way' }])] };
       // Until a successor holds again, the migration must not stand still.
       const release = () => opened.control.release(held.replay.epoch);
@@ -109,6 +111,7 @@ async function cutOver({
     onProgress: () => pulse.touch(),
   });
 
+  failpoint('cutover-drained');
   status.doing = 'looking again at what differed';
   const { differences, rechecked } = await recheck(deps, opened, migration, fence, force, pulse);
   const summary = summariseDifferences(differences);
@@ -134,6 +137,7 @@ async function cutOver({
     if (!isRefusal) throw error;
     return { refused: [{ code: 'indexes', message: error.message }] };
   }
+  failpoint('cutover-enforced');
   const openedAt = new Date();
   const [{ capture, replay }, copied] = await Promise.all([
     control.read(),

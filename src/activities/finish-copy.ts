@@ -1,5 +1,6 @@
 import type { Db, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { readCatalogue } from '../mongo/catalogue.js';
 import { loadForms } from '../mongo/index-twins.js';
@@ -77,6 +78,7 @@ export async function renameStaging(
           );
         }
       }
+      failpoint('staging-renamed');
       await control.set({ renamed: true });
       return final;
     },

@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Db, Document } from 'mongodb';
+import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { CONTROL_KIND } from '../mongo/control-document.js';
 import { removeControl } from '../mongo/control-collection.js';
@@ -41,5 +42,6 @@ export async function dropMigrationState(
   for (const name of [stagingName(collection), bufferName(collection)]) {
     await target.dropCollection(name, { writeConcern: { w: 'majority' } });
   }
+  failpoint('buffer-dropped');
   await removeControl(target, collection, runId);
 }
