@@ -9,9 +9,11 @@ import { MongoClient } from 'mongodb';
 import {
   obtainMongoTools,
   type ReplicaSet,
+  type ReplicaSetOptions,
   startReplicaSet,
   startTemporalServer,
   type TemporalServer,
+  type TemporalServerOptions,
 } from '../../embedded/index.js';
 import { TASK_QUEUE } from '../../src/names.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
@@ -24,6 +26,9 @@ const PATIENCE_MS = 120_000;
 export interface EnvironmentOptions {
   /** Longest wait for a status; 2 minutes when left out. */
   readonly patienceMs?: number;
+  readonly source?: Partial<ReplicaSetOptions>;
+  readonly target?: Partial<ReplicaSetOptions>;
+  readonly temporal?: TemporalServerOptions;
 }
 
 /** A worker process as `npm start` runs it. */
@@ -67,11 +72,12 @@ export class Environment {
     this.targetClient = new MongoClient(parts.target.uri);
   }
 
-  static async start({ patienceMs = PATIENCE_MS }: EnvironmentOptions = {}): Promise<Environment> {
+  static async start(options: EnvironmentOptions = {}): Promise<Environment> {
+    const { patienceMs = PATIENCE_MS } = options;
     const [source, target, temporal, tools] = await Promise.all([
-      startReplicaSet({ name: 'source' }),
-      startReplicaSet({ name: 'target' }),
-      startTemporalServer({}),
+      startReplicaSet({ name: 'source', ...options.source }),
+      startReplicaSet({ name: 'target', ...options.target }),
+      startTemporalServer(options.temporal),
       obtainMongoTools(),
     ]);
     const connection = await Connection.connect({ address: temporal.address });

@@ -104,10 +104,15 @@ const oddNames = [
 ];
 
 /** The collections of a seed: a large one with many indexes, and smaller ones of several kinds. */
-export function chooseCollections(seed: number, documents: number, prefix = ''): Profile[] {
+export function chooseCollections(
+  seed: number,
+  documents: number,
+  prefix = '',
+  specialCollections = SPECIALS,
+): Profile[] {
   const dice = new Dice('collections', seed);
   const names = dice.some(oddNames, SPECIALS);
-  const small = dice.some(Object.keys(specials), SPECIALS).map((kind, index) => {
+  const small = dice.some(Object.keys(specials), specialCollections).map((kind, index) => {
     const { options, ...rest } = specials[kind]?.(dice) ?? { options: {} };
     return {
       name: prefix + (dice.chance(0.6) ? `${kind} ${names[index]}` : kind),
