@@ -57,7 +57,8 @@ export async function cutover(
       if (!held) return { refused: [shapeBlocker([{ what: 'a change that is under way' }])] };
       // Until a successor holds again, the migration must not stand still.
       const release = () => opened.control.release(held.replay.epoch);
-      const context = finalContext(opened, catalogue, pulse);
+      const check = () => opened.control.check('replay', held.replay.epoch);
+      const context = { ...finalContext(opened, catalogue, pulse), check };
       const cut = { opened, deps, migration, force, held, session, context, status, pulse };
       const outcome = await cutOver(cut).catch(async (error: unknown) => {
         await release().catch(() => undefined);
@@ -78,7 +79,7 @@ interface Held {
   readonly force: readonly string[];
   readonly held: ControlDocument;
   readonly session: ClientSession;
-  readonly context: FinalContext;
+  readonly context: FinalContext & Required<Pick<FinalContext, 'check'>>;
   readonly status: { doing: string };
   readonly pulse: Pulse;
 }
@@ -125,7 +126,7 @@ async function cutOver({
   }
 
   status.doing = 'bringing indexes and options into force';
-  const settled = await settleShape(opened, migration, context.source, pulse);
+  const settled = await settleShape(opened, migration, context.source, pulse, context.check);
   if ('refused' in settled) return settled;
   const final = { ...context, source: settled.source };
   const plan = planFinal(settled.source, settled.features);

@@ -183,6 +183,14 @@ export class Control {
   }
 
   /**
+   * Looks at the epoch before a statement that no server ties to it.
+   * @throws FencedError when the role has a newer epoch; ControlDocumentLost when the run is over.
+   */
+  async check(role: Role, epoch: number): Promise<void> {
+    if ((await this.read())[role]?.epoch !== epoch) throw new FencedError(role);
+  }
+
+  /**
    * First statement of a transaction: ties its writes to the epoch. It writes, because a mere read
    * would not conflict with a successor that moves the epoch at the same time.
    * @throws FencedError when the role has a newer epoch.
