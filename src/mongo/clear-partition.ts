@@ -1,15 +1,12 @@
-import { type Db, MongoServerError, type UUID } from 'mongodb';
+import type { Db, UUID } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
-import { collectionUuid } from './buffer.js';
 import { FencedError } from './control.js';
 import type { CopyPlan, TakenPartition } from './copy-plan.js';
+import { dropOwn } from './drop-own.js';
 import { deleteStatement, inTransaction } from './exact-write.js';
 import { partitionFilter } from './partitions.js';
-import { idOf, RawValue, runCommand, runWithDocuments } from './raw.js';
+import { idOf, RawValue, runWithDocuments } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
-
-const NAMESPACE_NOT_FOUND = 26;
-const UUID_MISMATCH = 361;
 
 /** What is to be cleared, and by which right. */
 export interface Clearing {
@@ -67,15 +64,8 @@ export async function dropCapped(
   plan: CopyPlan,
   partition: TakenPartition,
 ): Promise<void> {
-  const checked = (await collectionUuid(db, staging)) ? { collectionUUID: uuid } : {};
   if ((await plan.get(partition.index)).epoch !== partition.epoch) throw fenced(partition);
-  try {
-    await runCommand(db, { drop: staging, ...checked, writeConcern: { w: 'majority' } });
-  } catch (error) {
-    const code = error instanceof MongoServerError ? error.code : undefined;
-    if (code === UUID_MISMATCH) throw fenced(partition);
-    if (code !== NAMESPACE_NOT_FOUND) throw error;
-  }
+  if ((await dropOwn(db, staging, uuid)) === 'another') throw fenced(partition);
 }
 
 function fenced({ index }: TakenPartition): FencedError {
