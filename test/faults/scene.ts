@@ -51,7 +51,11 @@ export class Scene implements AsyncDisposable {
     const set = { args, auth: ROOT, cacheSizeGB: 0.25 };
     const environment = await Environment.start({
       patienceMs,
-      source: { ...set, ...(oplogSizeMB !== undefined && { oplogSizeMB }) },
+      source: {
+        ...set,
+        // A checkpoint every two seconds: the oplog keeps what came after the last one.
+        ...(oplogSizeMB !== undefined && { oplogSizeMB, args: [...args, '--syncdelay', '2'] }),
+      },
       target: { ...set, members },
       temporal: { keep: true },
     });

@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MongoClient, Timestamp } from 'mongodb';
 import type { Scene } from '../scene.js';
 import { type Cases, endsEqual, failsWith, loaded } from './case.js';
 
 const DOCUMENT_BYTES = 256 * 1024;
-const MOST_WRITES = 4_000;
+/** Three times an oplog of 16 MB. */
+const WRITES = 200;
+const MOST_ROUNDS = 20;
 
 /** What happens to the source's history. */
 export const history: Cases = {
@@ -45,10 +48,11 @@ async function rollOver(scene: Scene): Promise<void> {
   const newest = await entryTime(client, -1);
   const text = 'x'.repeat(DOCUMENT_BYTES);
   const filler = client.db('filler').collection('filler');
-  for (let writes = 0; writes < MOST_WRITES; writes++) {
-    await filler.insertOne({ text });
-    if (writes % 20 !== 0) continue;
+  for (let rounds = 0; rounds < MOST_ROUNDS; rounds++) {
+    for (let writes = 0; writes < WRITES; writes++) await filler.insertOne({ text });
     await filler.deleteMany({});
+    // Beyond the last checkpoint nothing is removed.
+    await sleep(2_000);
     if ((await entryTime(client, 1)).greaterThan(newest)) return;
   }
   throw new Error('the oplog of the source does not roll over');
