@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import type { Scene } from '../scene.js';
 import { type Cases, endsEqual, loaded } from './case.js';
 
-/** A dump folder that a collection of 20 MB does not fit into. */
-const SMALL_MB = 4;
-const MANY_DOCUMENTS = 30_000;
+const FOLDER_MB = 32;
+const MANY_DOCUMENTS = 60_000;
+/** So small that most partitions are still to be dumped when the folder is filled. */
+const PARTITION_BYTES = 1024 * 1024;
 
 /** What happens to the worker's disk. */
 export const disk: Cases = {
@@ -17,7 +18,7 @@ export const disk: Cases = {
       await mkdir(folder);
       const mounted = await execa(
         'mount',
-        ['-t', 'tmpfs', '-o', `size=${SMALL_MB}m`, 'tmpfs', folder],
+        ['-t', 'tmpfs', '-o', `size=${FOLDER_MB}m`, 'tmpfs', folder],
         { reject: false },
       );
       if (mounted.failed) {
@@ -27,14 +28,19 @@ export const disk: Cases = {
       }
       try {
         await scene.startWorker({ CSM_DUMP_FOLDER: folder });
-        const handle = await scene.environment.migrate(items.name);
-        const { problem } = await scene.environment.until(
+        const { environment } = scene;
+        const handle = await environment.migrate(items.name, { partitionBytes: PARTITION_BYTES });
+        await environment.until(handle, 'copying', ({ phase }) => phase !== 'preflight');
+        const filler = join(folder, 'filler');
+        // It takes what there is, and fails.
+        await execa('dd', ['if=/dev/zero', `of=${filler}`, 'bs=64k'], { reject: false });
+        const { problem } = await environment.until(
           handle,
           'the problem',
-          (status) => status.problem !== null,
+          (status) => status.problem !== null && !status.live.error,
         );
         const problems = /disk is full/.test(problem?.what ?? '') ? [] : [`told: ${problem?.what}`];
-        await execa('mount', ['-o', 'remount,size=64m', folder]);
+        await rm(filler);
         const found = await endsEqual(scene, items, handle);
         await scene.worker.kill('SIGTERM');
         return [...problems, ...found];
