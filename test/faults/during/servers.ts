@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
-import type { Member } from '../../../embedded/index.js';
 import { type Faults, MOVER, type Scene, type Side } from '../scene.js';
 
 /** Longer than an election takes (4 s without a heartbeat). */
@@ -46,10 +45,19 @@ export const servers: Faults = {
       const set = scene.set('target');
       const primary = await set.primary();
       const others = set.members.filter((member) => member !== primary);
-      signal(others, 'SIGSTOP');
-      await sleep(3_000);
+      const stopReading = (mode: 'alwaysOn' | 'off') =>
+        Promise.all(
+          others.map((member) =>
+            scene.onMember(member, (client) =>
+              client.db('admin').command({ configureFailPoint: 'stopReplProducer', mode }),
+            ),
+          ),
+        );
+      await stopReading('alwaysOn');
+      // It takes what is written meanwhile, and acknowledges nothing of it by majority.
+      await sleep(4_000);
       await primary.kill('SIGKILL');
-      signal(others, 'SIGCONT');
+      await stopReading('off');
       await set.primary();
       await primary.start();
       await sleep(ELECTION_MS);
@@ -115,10 +123,6 @@ const commands = [
   'findAndModify',
   'commitTransaction',
 ] as const;
-
-function signal(members: readonly Member[], name: NodeJS.Signals): void {
-  for (const { pid } of members) if (pid !== undefined) process.kill(pid, name);
-}
 
 async function killOperations(client: MongoClient): Promise<void> {
   const admin = client.db('admin');
