@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { errorTypes, PermanentError } from '../errors.js';
+import type { RestoreResult } from '../tools/index.js';
 import { readDump } from './dumped-timestamps.js';
 
 /** A file that mongodump has written, and how many documents it said it wrote. */
@@ -35,6 +36,17 @@ export async function checkDump({ file, gzip, documents }: DumpFile): Promise<vo
     throw lost(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (count !== documents) throw lost(`has ${count} documents in place of ${documents}`);
+}
+
+/**
+ * Whether all documents of a dump are at the target. mongodump reads a document twice that is deleted and
+ * inserted again while it reads; of the two the first one stays, and the replay brings it to its last state.
+ */
+export function isRestored(
+  dumped: number,
+  { documents, failures, duplicates }: Pick<RestoreResult, 'documents' | 'failures' | 'duplicates'>,
+): boolean {
+  return documents + failures === dumped && failures === duplicates;
 }
 
 function lost(why: string): PermanentError {

@@ -20,7 +20,7 @@ import {
   readSourceCatalogue,
   withPulse,
 } from './context.js';
-import { checkDump, checkDumpSize } from './check-dump.js';
+import { checkDump, checkDumpSize, isRestored } from './check-dump.js';
 import { writeDumpedTimestamps } from './dumped-timestamps.js';
 import { dumpFolder } from './leftovers.js';
 
@@ -103,8 +103,8 @@ export async function dump(
 
 /**
  * Restores a dumped partition into the staging collection and removes its file. Safe to run again:
- * what an earlier attempt restored of this partition is deleted first, so that the tool's closing
- * counts have to be exactly those of the dump.
+ * what an earlier attempt restored of this partition is deleted first, and every document of the dump
+ * has to be restored or there already.
  */
 export async function restore(
   deps: ActivityDependencies,
@@ -147,7 +147,7 @@ export async function restore(
         if (!signal.aborted) await checkDump(written);
         throw error;
       });
-      if (restored.failures > 0 || restored.documents !== dumped.documents) {
+      if (!isRestored(dumped.documents, restored)) {
         await checkDump(written);
         throw new TransientError(
           errorTypes.toolFailed,

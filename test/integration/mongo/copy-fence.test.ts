@@ -2,6 +2,7 @@ import { type Db, Int32, type MongoClient, type UUID } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCatalogue } from '../../../src/mongo/catalogue.js';
 import { clearPartition, dropCapped } from '../../../src/mongo/clear-partition.js';
+import { copyDirectly } from '../../../src/mongo/direct-copy.js';
 import { CopyPlan, type TakenPartition } from '../../../src/mongo/copy-plan.js';
 import { must, TestMongo } from '../../helpers/data-path.js';
 import type { Id } from '../../helpers/bson.js';
@@ -124,5 +125,32 @@ describe('the attempt that has the epoch', () => {
     await expect(clearing).rejects.toMatchObject({ type: 'Fenced' });
     expect(moved).toBe(1);
     expect(await count()).toBeGreaterThan(DOCUMENTS);
+  });
+});
+
+describe('a late insert of a copy', () => {
+  it('does not reach the collection once that has its final name', async () => {
+    const { staging } = await begin();
+    const final = `final${serial}`;
+    const uuid = must(must(await readCatalogue(db, staging)).uuid);
+    await db.renameCollection(staging, final);
+    await db.collection(final).deleteMany({});
+    const source = client.db('source');
+    await source.collection<{ _id: Id }>(final).insertOne({ _id: new Int32(1) });
+    const late = copyDirectly({
+      source,
+      sourceCollection: final,
+      target: db,
+      targetCollection: staging,
+      targetUuid: uuid,
+      filter: {},
+      ordered: false,
+      signal,
+      onProgress: () => undefined,
+    });
+    await expect(late).rejects.toMatchObject({ type: 'ControlDocumentLost' });
+    // A tool names no UUID; it makes a collection that nobody reads.
+    await db.collection<{ _id: Id }>(staging).insertOne({ _id: new Int32(1) });
+    expect(await db.collection(final).countDocuments()).toBe(0);
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { BSON } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkDump, checkDumpSize } from '../../../src/activities/check-dump.js';
+import { checkDump, checkDumpSize, isRestored } from '../../../src/activities/check-dump.js';
 
 const dump = Buffer.concat([{ _id: 1 }, { _id: 2 }, { _id: 3 }].map((one) => BSON.serialize(one)));
 const documents = 3;
@@ -72,5 +72,17 @@ describe('a dump is lost', () => {
   it('when the compressed file ends early', async () => {
     const file = await fileOf(gzipSync(dump).subarray(0, -12));
     await expect(checkDump({ file, gzip: true, documents })).rejects.toMatchObject(lost);
+  });
+});
+
+describe('a restore is whole', () => {
+  it.each([
+    ['all are restored', { documents: 5, failures: 0, duplicates: 0 }, true],
+    ['what is missing was there already', { documents: 3, failures: 2, duplicates: 2 }, true],
+    ['one was refused for another reason', { documents: 3, failures: 2, duplicates: 1 }, false],
+    ['one is not accounted for', { documents: 3, failures: 1, duplicates: 1 }, false],
+    ['there are too many', { documents: 6, failures: 0, duplicates: 0 }, false],
+  ])('or not, when %s', (_when, restored, expected) => {
+    expect(isRestored(5, restored)).toBe(expected);
   });
 });
