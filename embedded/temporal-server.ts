@@ -14,6 +14,8 @@ import { silent } from './progress.js';
 export interface TemporalServerOptions {
   /** The file that keeps workflows over `kill` and `restart`; they live in memory when left out. */
   readonly dbFile?: string;
+  /** Keeps workflows over `kill` and `restart` in a temporary file of its own. */
+  readonly keep?: boolean;
   /** Whether to serve the web UI too; not when left out. */
   readonly ui?: boolean;
   /** The port for clients; a free one when left out. */
@@ -176,6 +178,7 @@ export async function startTemporalServer(
   };
   const dir = await mkdtemp(join(tmpdir(), 'changestream-migration-temporal-'));
   const args = temporalArgs(ports, {
+    ...(options.keep === true && { dbFile: join(dir, 'temporal.db') }),
     ...options,
     args: [...(await quietUi(binary, ports)), ...(options.args ?? [])],
   });

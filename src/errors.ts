@@ -15,6 +15,7 @@ export const errorTypes = {
   tooManyDifferences: 'TooManyDifferences',
   diskFull: 'DiskFull',
   toolFailed: 'ToolFailed',
+  dumpLost: 'DumpLost',
   controlLost: 'ControlDocumentLost',
   mongo: 'MongoDBError',
   unreachable: 'MongoDBUnreachable',

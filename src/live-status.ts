@@ -163,6 +163,7 @@ function describeControl(
     asOf: new Date().toISOString(),
     lagSeconds: document && lagSeconds(document),
     stalled: document ? isStalled(document) : false,
+    ...(capture?.standsSince && { standsSince: capture.standsSince.toISOString() }),
     captured: {
       events: capture?.events ?? 0,
       buffered: capture?.buffered ?? 0,

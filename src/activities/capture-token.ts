@@ -1,3 +1,4 @@
+import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { collectionUuid, createBuffer } from '../mongo/buffer.js';
 import { readStartToken } from '../mongo/capture.js';
@@ -38,9 +39,10 @@ export async function captureToken(
         (migration.options.token === 'marker'
           ? await readMarkerToken(source, sourceCollection, migration.workflowId, signal)
           : await readStartToken(source, sourceCollection, signal));
-      await control.set({ startToken: token });
+      failpoint('token-read');
+      const start = await control.fixStart(token);
       return {
-        resumeToken: token._data,
+        resumeToken: start._data,
         buffer: `${target.databaseName}.${bufferName(targetCollection)}`,
       };
     },

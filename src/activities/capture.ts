@@ -1,4 +1,6 @@
 import { Context } from '@temporalio/activity';
+import { failpoint } from '../failpoint.js';
+import type { Timestamp } from 'mongodb';
 import type { Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges, type CaptureCommit } from '../mongo/capture.js';
@@ -7,6 +9,7 @@ import type { ControlDocument } from '../mongo/control-document.js';
 import { readOperationTime } from '../mongo/operation-time.js';
 import { probeWindow } from '../mongo/oplog-window.js';
 import { Rate } from '../mongo/rate.js';
+import { Standstill } from '../mongo/standstill.js';
 import { parseNamespace } from '../names.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
 import { untilReleased } from './stand-by.js';
@@ -16,6 +19,8 @@ const MAX_AWAIT_MS = 1_000;
 /** On an idle source the token moves all the time; it is written this often, in ms. */
 const IDLE_WRITE_MS = 2_000;
 const OPLOG_PROBE_MS = 10 * 60_000;
+/** How often the stream's position is held against the source's own time, in ms. */
+const STANDSTILL_LOOK_MS = 10_000;
 
 /** Heartbeat details of capture, for people; a new attempt goes on from the control document. */
 export interface CaptureHeartbeat {
@@ -74,8 +79,10 @@ async function captureEpoch(
   const rate = new Rate();
   let { events } = taken.capture;
   let writtenAt = 0;
+  let position: Timestamp | undefined;
   const onCommit = async (commit: CaptureCommit): Promise<void> => {
     pulse.touch();
+    position = commit.time;
     events += commit.events;
     const perSecond = rate.add(commit.events);
     show({
@@ -86,6 +93,7 @@ async function captureEpoch(
     });
     if (commit.events === 0 && Date.now() - writtenAt < IDLE_WRITE_MS) return;
     writtenAt = Date.now();
+    if (commit.events > 0) failpoint('changes-stored');
     await control.advance(
       'capture',
       epoch,
@@ -108,6 +116,20 @@ async function captureEpoch(
   };
   const probing = setInterval(probe, OPLOG_PROBE_MS);
   probe();
+  const standstill = new Standstill();
+  let standsSince = taken.capture.standsSince ?? undefined;
+  const looking = setInterval(() => {
+    const look = async (): Promise<void> => {
+      if (!position) return;
+      const now = await readOperationTime(open(deps, migration).source);
+      const since = standstill.look(position, now);
+      if (since?.getTime() === standsSince?.getTime()) return;
+      standsSince = since;
+      await control.advance('capture', epoch, { standsSince: since ?? null });
+    };
+    // The capture itself meets whatever is wrong here, and says so.
+    look().catch(() => undefined);
+  }, STANDSTILL_LOOK_MS);
   try {
     await captureChanges({
       source: pinned.db(db),
@@ -121,6 +143,7 @@ async function captureEpoch(
     });
   } finally {
     clearInterval(probing);
+    clearInterval(looking);
   }
 }
 

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { LateWrites, Migration } from '../migration.js';
 import { showId } from '../mongo/compare.js';
+import { dropOwn } from '../mongo/drop-own.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import { removeMarker } from '../mongo/marker.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
@@ -78,13 +79,13 @@ export async function cleanUp(
       if (!found) return { removed: [], left: [] };
       const left: string[] = [];
       if (found.renamed && dropTarget) {
-        await target.dropCollection(targetCollection, { writeConcern: { w: 'majority' } });
+        await dropOwn(target, targetCollection, found.stagingUuid);
       } else if (found.renamed) left.push(final);
       if (keepBuffer) {
         left.push(`${target.databaseName}.cdc`, `${target.databaseName}.cdc.${targetCollection}`);
         return { removed: [], left };
       }
-      await dropMigrationState(target, targetCollection, migration.runId);
+      await dropMigrationState(target, targetCollection, found);
       return {
         removed: [
           `${target.databaseName}.cdc.${targetCollection}`,

@@ -23,8 +23,13 @@ export class ProgressWriter {
     });
   }
 
-  async end(fields: Parameters<Opened['plan']['update']>[1]): Promise<void> {
+  /** Returns when nothing is being written any more. */
+  async settled(): Promise<void> {
     await this.#last;
+  }
+
+  async end(fields: Parameters<Opened['plan']['update']>[1]): Promise<void> {
+    await this.settled();
     await this.#opened.plan.update(this.#partition, fields);
   }
 }

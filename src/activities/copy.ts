@@ -2,9 +2,12 @@ import { ApplicationFailure } from '@temporalio/activity';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorTypes, TransientError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { collectionUuid } from '../mongo/buffer.js';
-import type { PartitionRecord } from '../mongo/copy-plan.js';
+import { readCatalogue } from '../mongo/catalogue.js';
+import { clearPartition, dropCapped } from '../mongo/clear-partition.js';
+import type { PartitionRecord, TakenPartition } from '../mongo/copy-plan.js';
 import { createLike } from '../mongo/create-like.js';
 import { copyDirectly } from '../mongo/direct-copy.js';
 import { partitionFilter, partitionQuery, planPartitions } from '../mongo/partitions.js';
@@ -15,9 +18,11 @@ import {
   type ActivityDependencies,
   open,
   type Opened,
+  type Pulse,
   readSourceCatalogue,
   withPulse,
 } from './context.js';
+import { checkDump, checkDumpSize, isRestored } from './check-dump.js';
 import { ProgressWriter } from './copy-progress.js';
 import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { dumpFolder } from './leftovers.js';
@@ -100,8 +105,8 @@ export async function dump(
 
 /**
  * Restores a dumped partition into the staging collection and removes its file. Safe to run again:
- * what an earlier attempt restored of this partition is deleted first, so that the tool's closing
- * counts have to be exactly those of the dump.
+ * what an earlier attempt restored of this partition is deleted first, and every document of the dump
+ * has to be restored or there already.
  */
 export async function restore(
   deps: ActivityDependencies,
@@ -113,14 +118,16 @@ export async function restore(
   const { partition } = dumped;
   const { gzip } = migration.options;
   const { capped: ordered } = migration.traits;
-  const record = await opened.plan.get(partition);
+  const record = await opened.plan.take(partition);
   if (record.copied) return { documents: record.written };
   const file = dumpFile(deps, migration, partition);
   const status = { doing: `restoring partition ${partition}`, bytes: 0, of: dumped.bytes };
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {
-      await clearPartition(opened, migration, record, signal);
+      const written = { file, gzip, documents: dumped.documents };
+      await checkDumpSize(written, dumped.bytes);
+      await clear(opened, migration, record, { signal, touch });
       const progress = new ProgressWriter(opened, partition);
       const hello = await opened.target.command({ hello: 1 });
       const dumpedDocuments = {
@@ -150,19 +157,18 @@ export async function restore(
           progress.write({ written: Math.floor(dumped.documents * share) });
         },
       }).catch(async (error: unknown) => {
+        if (!signal.aborted) await checkDump(written);
         if (!isDocumentsRefused(error)) throw error;
         status.doing = `restoring partition ${partition} without mongorestore, which stopped at a document`;
-        await clearPartition(opened, migration, record, signal);
+        await clear(opened, migration, record, { signal, touch });
         const { documents } = await insertDumped({
           ...dumpedDocuments,
-          onProgress: (written) => {
-            touch();
-            progress.write({ written });
-          },
+          onProgress: (done) => progress.write({ written: done }),
         });
-        return { documents, failures: 0, messages: [] };
+        return { documents, duplicates: 0, failures: 0, messages: [] };
       });
-      if (restored.failures > 0 || restored.documents !== dumped.documents) {
+      if (!isRestored(dumped.documents, restored)) {
+        await checkDump(written);
         throw new TransientError(
           errorTypes.toolFailed,
           `mongorestore restored ${restored.documents} of ${dumped.documents} documents of ` +
@@ -171,7 +177,9 @@ export async function restore(
         );
       }
       await writeDumpedTimestamps(dumpedDocuments);
-      await progress.end({ written: restored.documents, copied: true });
+      await progress.settled();
+      failpoint('partition-copied');
+      await opened.plan.finish(record, { written: restored.documents, copied: true });
       await rm(file, { force: true });
       return { documents: restored.documents };
     },
@@ -185,13 +193,13 @@ export async function copyPartition(
   partition: number,
 ): Promise<{ documents: number; bytes: number }> {
   const opened = open(deps, migration);
-  const record = await opened.plan.get(partition);
+  const record = await opened.plan.take(partition);
   if (record.copied) return { documents: record.written, bytes: record.readBytes };
   const status = { doing: `copying partition ${partition}`, documents: 0, bytes: 0 };
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {
-      await clearPartition(opened, migration, record, signal);
+      await clear(opened, migration, record, { signal, touch });
       const progress = new ProgressWriter(opened, partition);
       const copied = await copyDirectly({
         source: (await deps.connections.pinned(migration.options.source)).db(
@@ -212,7 +220,10 @@ export async function copyPartition(
         },
       });
       const { documents, bytes } = copied;
-      await progress.end({ read: documents, readBytes: bytes, written: documents, copied: true });
+      await progress.settled();
+      failpoint('partition-copied');
+      const amounts = { read: documents, readBytes: bytes, written: documents };
+      await opened.plan.finish(record, { ...amounts, copied: true });
       return copied;
     },
   );
@@ -241,25 +252,24 @@ async function ensureStaging(
   await control.set({ stagingUuid: uuid });
 }
 
-/** Deletes what an earlier attempt has put into the staging collection. */
-async function clearPartition(
+/** Takes away what an earlier attempt has put into the staging collection. */
+async function clear(
   opened: Opened,
   migration: Migration,
-  record: PartitionRecord,
-  signal: AbortSignal,
+  partition: TakenPartition,
+  { signal, touch }: Pulse,
 ): Promise<void> {
-  if (migration.traits.capped) {
-    // Capped collections before 5.0 do not delete; the whole copy is one partition.
-    const { target, staging, control } = opened;
-    if ((await target.collection(staging).estimatedDocumentCount()) === 0) return;
-    await target.dropCollection(staging);
+  const { target, staging, plan, control } = opened;
+  if (!migration.traits.capped) {
+    return clearPartition({ db: target, staging, plan, partition, signal, onMoved: touch });
+  }
+  // Capped collections before 5.0 do not delete; the whole copy is one partition.
+  const found = await readCatalogue(target, staging, signal);
+  if (found?.uuid && (await target.collection(staging).estimatedDocumentCount()) > 0) {
+    await dropCapped(target, staging, found.uuid, plan, partition);
     await control.set({ stagingUuid: null });
     await ensureStaging(opened, migration, signal);
-    return;
   }
-  await opened.target
-    .collection(opened.staging)
-    .deleteMany(partitionFilter(record), { writeConcern: { w: 'majority' } });
 }
 
 function requireTools(deps: ActivityDependencies): Tools {

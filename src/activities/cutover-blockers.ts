@@ -49,7 +49,7 @@ function findBlockers(
   if (isStalled(control)) {
     blockers.push({
       code: 'stalled',
-      message: 'capture has not been heard of for 30 s: is a worker running, do both sides answer?',
+      message: 'the capture has stood still for 30 s: is a worker running, do both sides answer?',
     });
   } else if (lag === undefined || lag > options.maxLagSeconds) {
     blockers.push({

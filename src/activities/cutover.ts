@@ -1,6 +1,7 @@
 import type { ClientSession, Db, Timestamp } from 'mongodb';
 import { refusedBlockers, shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import type { CatalogueReport, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
@@ -64,10 +65,12 @@ export async function cutover(
       status.doing = 'taking over from capture and replay';
       await using session = opened.target.client.startSession({ causalConsistency: false });
       const held = await takeOverReplay(opened.control, session, () => opened.control.hold());
+      failpoint('cutover-held');
       if (!held) return { refused: [shapeBlocker([{ what: 'a change that is under way' }])] };
       // Until a successor holds again, the migration must not stand still.
       const release = () => opened.control.release(held.replay.epoch);
-      const context = finalContext(opened, catalogue, pulse);
+      const check = () => opened.control.check('replay', held.replay.epoch);
+      const context = { ...finalContext(opened, catalogue, pulse), check };
       const at = { opened, pinnedSource, migration, force, held, session };
       const cut = { ...at, context, recheck, status, pulse };
       const outcome = await cutOver(cut).catch(async (error: unknown) => {
@@ -89,7 +92,7 @@ interface Held {
   readonly force: readonly string[];
   readonly held: ControlDocument;
   readonly session: ClientSession;
-  readonly context: FinalContext;
+  readonly context: FinalContext & Required<Pick<FinalContext, 'check'>>;
   readonly recheck: Recheck;
   readonly status: { doing: string };
   readonly pulse: Pulse;
@@ -116,6 +119,8 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
   if (!force.includes('refused') && refused && refused.count > 0) {
     return { refused: refusedBlockers(refused) };
   }
+
+  failpoint('cutover-drained');
   status.doing = 'looking again at what differed';
   const { differences, rechecked } = await recheck.settle(fence);
   const summary = summariseDifferences(differences);
@@ -129,7 +134,7 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
   }
 
   status.doing = 'bringing indexes and options into force';
-  const settled = await settleShape(opened, migration, context.source, pulse);
+  const settled = await settleShape(opened, migration, context.source, pulse, context.check);
   if ('refused' in settled) return settled;
   const final = { ...context, source: settled.source };
   const plan = planFinal(settled.source, settled.features);
@@ -141,6 +146,7 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
     if (!isRefusal) throw error;
     return { refused: [{ code: 'indexes', message: error.message }] };
   }
+  failpoint('cutover-enforced');
   const openedAt = new Date();
   const [{ capture, replay }, copied] = await Promise.all([
     control.read(),

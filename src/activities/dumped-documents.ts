@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { collectionUuid } from '../mongo/buffer.js';
 import { insertDocuments, type InsertOptions, writeEmptyTimestamps } from '../mongo/direct-copy.js';
@@ -70,14 +70,13 @@ async function inBatches(
   isWanted: (document: Buffer) => boolean,
   write: (documents: readonly Buffer[]) => Promise<readonly Refusal[]>,
 ): Promise<void> {
-  const raw = createReadStream(file, { highWaterMark: CHUNK_BYTES, signal });
   let [batch, bytes]: [Buffer[], number] = [[], 0];
   const flush = async (): Promise<void> => {
     const refused = await write(batch);
     if (refused.length > 0) await onRefused(refused);
     [batch, bytes] = [[], 0];
   };
-  for await (const document of splitDocuments(gzip ? raw.pipe(createGunzip()) : raw)) {
+  for await (const document of readDump({ file, gzip, signal })) {
     touch();
     if (!isWanted(document)) continue;
     batch.push(Buffer.from(document));
@@ -85,6 +84,21 @@ async function inBatches(
     if (batch.length >= BATCH_DOCUMENTS || bytes >= BATCH_BYTES) await flush();
   }
   await flush();
+}
+
+/** The documents of a dump, one after another; each is valid until the next one is asked for. */
+export function readDump({
+  file,
+  gzip,
+  signal,
+}: {
+  readonly file: string;
+  readonly gzip: boolean;
+  readonly signal?: AbortSignal;
+}): AsyncGenerator<Buffer> {
+  const raw = createReadStream(file, { highWaterMark: CHUNK_BYTES, ...(signal && { signal }) });
+  // A mere pipe hands no errors on, and one that nobody hears ends the process. Here the reader does.
+  return splitDocuments(gzip ? pipeline(raw, createGunzip(), () => undefined) : raw);
 }
 
 /** Cuts a stream of BSON documents that follow each other, as mongodump writes them. */

@@ -1,4 +1,6 @@
+import type { Db, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import type { IndexProgress, Migration } from '../migration.js';
 import { readCatalogue } from '../mongo/catalogue.js';
 import { loadForms } from '../mongo/index-twins.js';
@@ -56,6 +58,7 @@ export async function renameStaging(
     async ({ signal }) => {
       const { stagingUuid, renamed } = await control.read();
       if (renamed) return final;
+      await checkStaging(target, staging, stagingUuid, signal);
       const rename = {
         renameCollection: `${target.databaseName}.${staging}`,
         to: final,
@@ -76,8 +79,29 @@ export async function renameStaging(
           );
         }
       }
+      failpoint('staging-renamed');
       await control.set({ renamed: true });
       return final;
     },
+  );
+}
+
+/**
+ * What is in a staging collection that somebody has dropped meanwhile, and mongorestore has made
+ * again, is a part of the copy.
+ * @throws PermanentError ControlDocumentLost when it is another collection than the one that was filled.
+ */
+async function checkStaging(
+  target: Db,
+  staging: string,
+  uuid: UUID | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = await readCatalogue(target, staging, signal);
+  if (!found?.uuid || !uuid || found.uuid.equals(uuid)) return;
+  throw new PermanentError(
+    errorTypes.controlLost,
+    `${target.databaseName}.${staging} at the target, which the copy has filled, was dropped and made ` +
+      'again while the migration ran; start the migration again',
   );
 }

@@ -1,9 +1,11 @@
 import { Context } from '@temporalio/activity';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Db, Document } from 'mongodb';
+import type { Db } from 'mongodb';
+import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
-import { CONTROL_KIND } from '../mongo/control-document.js';
+import { CONTROL_KIND, type ControlDocument } from '../mongo/control-document.js';
+import { dropOwn } from '../mongo/drop-own.js';
 import { removeControl } from '../mongo/control-collection.js';
 import { bufferName, CONTROL_COLLECTION, stagingName } from '../names.js';
 import { type ActivityDependencies, open } from './context.js';
@@ -24,22 +26,22 @@ export async function removeLeftovers(
 ): Promise<void> {
   const { target, targetCollection } = open(deps, migration);
   const former = await target
-    .collection<Document & { _id: string }>(CONTROL_COLLECTION)
+    .collection<ControlDocument>(CONTROL_COLLECTION)
     .findOne({ _id: targetCollection, kind: CONTROL_KIND, runId: { $ne: migration.runId } });
-  if (!former || (await deps.isRunning(former['workflowId'], former['runId']))) return;
-  Context.current().log.info('removing what a former run left', { formerRunId: former['runId'] });
-  await dropMigrationState(target, targetCollection, former['runId']);
-  await rm(dumpFolder(deps, former['runId']), { recursive: true, force: true });
+  if (!former || (await deps.isRunning(former.workflowId, former.runId))) return;
+  Context.current().log.info('removing what a former run left', { formerRunId: former.runId });
+  await dropMigrationState(target, targetCollection, former);
+  await rm(dumpFolder(deps, former.runId), { recursive: true, force: true });
 }
 
 /** Drops buffer and staging collection, then the run's documents in `cdc`, and `cdc` if it is empty. */
 export async function dropMigrationState(
   target: Db,
   collection: string,
-  runId: string,
+  { runId, bufferUuid }: Pick<ControlDocument, 'runId' | 'bufferUuid'>,
 ): Promise<void> {
-  for (const name of [stagingName(collection), bufferName(collection)]) {
-    await target.dropCollection(name, { writeConcern: { w: 'majority' } });
-  }
+  await dropOwn(target, stagingName(collection), undefined);
+  await dropOwn(target, bufferName(collection), bufferUuid);
+  failpoint('buffer-dropped');
   await removeControl(target, collection, runId);
 }

@@ -50,6 +50,7 @@ export async function findShapeBlockers(
  * Reads what the source is like after the fence, and does at the target what is quick: drops,
  * hidden flags, options. An index that is still to be built is refused: applications wait.
  * @param before the source as it was before the fence.
+ * @param check throws when another attempt of the cutover has taken over.
  * @throws when another collection has the source's name by now.
  */
 export async function settleShape(
@@ -57,6 +58,7 @@ export async function settleShape(
   migration: Migration,
   before: Catalogue,
   { signal, touch }: Pulse,
+  check: () => Promise<void>,
 ): Promise<SettledShape | { readonly refused: readonly Blocker[] }> {
   const { features } = migration.traits;
   if (!migration.followsShape) return { source: before, features };
@@ -68,6 +70,7 @@ export async function settleShape(
   if (left.length > 0) return { refused: [shapeBlocker(left)] };
   for (const step of now.steps) {
     touch();
+    await check();
     try {
       await carryStep(opened, step, { signal });
     } catch (error) {

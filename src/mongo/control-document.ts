@@ -29,6 +29,8 @@ export interface CaptureState {
   readonly rate: number;
   /** Hours of change stream history that the source still holds. */
   readonly oplogHours?: number;
+  /** Since when the stream answers without moving although the source does. */
+  readonly standsSince?: Date | null;
 }
 
 /** Where replay stands. */

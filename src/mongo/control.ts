@@ -2,6 +2,7 @@ import type { ClientSession, Collection, Db, Document } from 'mongodb';
 import { errorTypes, PermanentError, TransientError } from '../errors.js';
 import { CONTROL_COLLECTION, parseNamespace } from '../names.js';
 import { insertControl } from './control-collection.js';
+import type { ResumeToken } from './token.js';
 import { CONTROL_KIND, type Role, type ControlDocument } from './control-document.js';
 
 /** Identity of a run, as the control document holds it. */
@@ -86,6 +87,17 @@ export class Control {
     return (await this.#collection.findOne({ _id: this.id, runId: this.runId })) ?? undefined;
   }
 
+  /**
+   * Fixes the position from which capture starts, once and for all: moved by an attempt that was cut off,
+   * it could be after what the copy has read.
+   * @returns the position that is fixed, which another attempt may have been first with.
+   */
+  async fixStart(startToken: ResumeToken): Promise<ResumeToken> {
+    const open = { ...this.#own(), startToken: { $exists: false } };
+    await this.#collection.updateOne(open, { $set: { startToken } });
+    return (await this.read()).startToken ?? startToken;
+  }
+
   /** Sets fields of the control document, whoever holds the epochs. */
   async set(fields: Document): Promise<void> {
     const { matchedCount } = await this.#collection.updateOne(this.#own(), { $set: fields });
@@ -168,6 +180,14 @@ export class Control {
       Object.keys(increments).length > 0 ? { ...update, $inc: prefixed(role, increments) } : update,
     );
     if (matchedCount === 0) throw new FencedError(role);
+  }
+
+  /**
+   * Looks at the epoch before a statement that no server ties to it.
+   * @throws FencedError when the role has a newer epoch; ControlDocumentLost when the run is over.
+   */
+  async check(role: Role, epoch: number): Promise<void> {
+    if ((await this.read())[role]?.epoch !== epoch) throw new FencedError(role);
   }
 
   /**

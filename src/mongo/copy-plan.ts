@@ -1,5 +1,6 @@
-import type { Collection, Db, Document } from 'mongodb';
+import type { ClientSession, Collection, Db, Document } from 'mongodb';
 import { CONTROL_COLLECTION } from '../names.js';
+import { FencedError } from './control.js';
 
 /** A stretch of `_id`s: `min` inclusive, `max` exclusive, as canonical extended JSON. */
 export interface Partition {
@@ -16,6 +17,13 @@ export interface PartitionRecord extends Partition {
   readonly readBytes: number;
   /** Documents in the staging collection so far. */
   readonly written: number;
+  /** Number of attempts that have taken it; missing before the first. */
+  readonly epoch?: number;
+}
+
+/** A partition that an attempt has taken: its writes hold until another one takes it. */
+export interface TakenPartition extends PartitionRecord {
+  readonly epoch: number;
 }
 
 /** Sums over all partitions. */
@@ -36,11 +44,13 @@ type Stored = Document & {
  * worker's memory grows with the collection, and a partition that is in is never copied again.
  */
 export class CopyPlan {
+  readonly #db: Db;
   readonly #collection: Collection<Stored>;
   readonly #name: string;
   readonly #runId: string;
 
   constructor(db: Db, collection: string, runId: string) {
+    this.#db = db;
     this.#collection = db.collection<Stored>(CONTROL_COLLECTION, {
       writeConcern: { w: 'majority' },
     });
@@ -75,21 +85,58 @@ export class CopyPlan {
 
   /** Number of partitions; 0 before `save` has ended. */
   async count(): Promise<number> {
-    const first = await this.#collection.findOne({ ...this.#key(0), runId: this.#runId });
+    const first = await this.#collection.findOne(this.#own(0));
     return Number(first?.partitions ?? 0);
   }
 
   /** @throws when the plan has no such partition. */
   async get(index: number): Promise<PartitionRecord> {
-    const found = await this.#collection.findOne({ ...this.#key(index), runId: this.#runId });
-    if (!found) throw new Error(`partition ${index} is not in the plan of this migration`);
-    const { _id, ...record } = found;
-    return { index, ...record } as unknown as PartitionRecord;
+    return this.#record(index, await this.#collection.findOne(this.#own(index)));
   }
 
-  /** Records how far a partition is. */
+  /**
+   * Takes a partition; from now on its earlier attempts clear nothing, and record nothing.
+   * @throws when the plan has no such partition.
+   */
+  async take(index: number): Promise<TakenPartition> {
+    const taken = await this.#collection.findOneAndUpdate(
+      this.#own(index),
+      { $inc: { epoch: 1 } },
+      { returnDocument: 'after' },
+    );
+    const record = this.#record(index, taken);
+    return { ...record, epoch: record.epoch ?? 0 };
+  }
+
+  /** Records how far a partition is, for people. */
   async update(index: number, fields: Partial<Omit<PartitionRecord, 'index'>>): Promise<void> {
-    await this.#collection.updateOne({ ...this.#key(index), runId: this.#runId }, { $set: fields });
+    await this.#collection.updateOne(this.#own(index), { $set: fields });
+  }
+
+  /**
+   * Records that a partition is copied.
+   * @throws FencedError when another attempt has taken it.
+   */
+  async finish(
+    { index, epoch }: TakenPartition,
+    fields: Partial<Omit<PartitionRecord, 'index'>>,
+  ): Promise<void> {
+    const own = { ...this.#own(index), epoch };
+    const { matchedCount } = await this.#collection.updateOne(own, { $set: fields });
+    if (matchedCount === 0) throw new FencedError(`the copy of partition ${index}`);
+  }
+
+  /**
+   * First statement of a transaction: ties its writes to the epoch. It writes, so that it conflicts
+   * with a successor that takes the partition at the same time.
+   * @throws FencedError when another attempt has taken it.
+   */
+  async fence({ index, epoch }: TakenPartition, session: ClientSession): Promise<void> {
+    // A transaction has one write concern of its own; statements in it must not have another.
+    const { matchedCount } = await this.#db
+      .collection<Stored>(CONTROL_COLLECTION)
+      .updateOne({ ...this.#own(index), epoch }, { $inc: { fences: 1 } }, { session });
+    if (matchedCount === 0) throw new FencedError(`the copy of partition ${index}`);
   }
 
   async summarise(): Promise<CopySummary> {
@@ -119,7 +166,13 @@ export class CopyPlan {
     return sums ?? { partitions: 0, copiedPartitions: 0, read: 0, readBytes: 0, written: 0 };
   }
 
-  #key(partition: number): Pick<Stored, '_id'> {
-    return { _id: { collection: this.#name, partition } };
+  #record(index: number, found: Stored | null): PartitionRecord {
+    if (!found) throw new Error(`partition ${index} is not in the plan of this migration`);
+    const { _id, ...record } = found;
+    return { index, ...record } as unknown as PartitionRecord;
+  }
+
+  #own(partition: number): Pick<Stored, '_id'> & { runId: string } {
+    return { _id: { collection: this.#name, partition }, runId: this.#runId };
   }
 }

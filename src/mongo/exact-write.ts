@@ -221,11 +221,20 @@ async function inFencedTransaction(
     await run({ signal }, { writeConcern: { w: 'majority' } });
     return;
   }
-  await session.withTransaction(
-    async () => {
-      await control.fence('replay', epoch, session);
-      await run({ session, signal });
-    },
-    { readConcern: { level: 'local' }, writeConcern: { w: 'majority' }, readPreference: 'primary' },
-  );
+  await inTransaction(session, async () => {
+    await control.fence('replay', epoch, session);
+    await run({ session, signal });
+  });
+}
+
+/** Does work in a transaction, durable by majority on return; again as a whole on write conflicts. */
+export async function inTransaction(
+  session: ClientSession,
+  work: () => Promise<void>,
+): Promise<void> {
+  await session.withTransaction(work, {
+    readConcern: { level: 'local' },
+    writeConcern: { w: 'majority' },
+    readPreference: 'primary',
+  });
 }

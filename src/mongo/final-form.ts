@@ -32,6 +32,11 @@ export interface FinalContext extends CreateIndexesOptions {
   readonly collection: string;
   /** Catalogue of the source. */
   readonly source: Catalogue;
+  /**
+   * Throws when another attempt of the cutover has taken over. Without it one that was cut off could take
+   * uniqueness away again from a target that its successor has opened.
+   */
+  readonly check?: () => Promise<void>;
 }
 
 /**
@@ -76,6 +81,7 @@ async function rebuildForLoad(context: FinalContext, name: string): Promise<void
   const { db, collection, source, signal } = context;
   const spec = source.indexes.find((each) => indexName(each) === name);
   if (!spec) return;
+  await context.check?.();
   await dropIndex(db, collection, name, { signal });
   await createIndexes(db, collection, [loadForm(spec)], context);
 }
@@ -154,6 +160,7 @@ async function rebuild(context: FinalContext, name: string): Promise<void> {
   const wanted = finalForm(spec);
   const current = await currentIndex(context, name);
   if (current && sameIndex(current, listedForm(wanted))) return;
+  await context.check?.();
   if (current) await dropIndex(db, collection, name, { signal });
   try {
     await createIndexes(db, collection, [wanted], context);
@@ -178,6 +185,8 @@ async function currentIndex(context: FinalContext, name: string): Promise<IndexS
   return indexes.find((spec) => indexName(spec) === name);
 }
 
-async function modify({ db, collection, signal }: FinalContext, change: Document): Promise<void> {
+async function modify(context: FinalContext, change: Document): Promise<void> {
+  const { db, collection, signal, check } = context;
+  await check?.();
   await collMod(db, collection, change, { signal });
 }

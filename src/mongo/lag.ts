@@ -36,12 +36,16 @@ function isAllApplied({ capture, replay }: Pick<ControlDocument, 'capture' | 're
   return captured !== undefined && replay.through !== undefined && replay.through >= captured;
 }
 
-/** Whether capture has not said anything for 30 s: no worker runs it, or it cannot reach a side. */
+/**
+ * Whether capture has not said anything for 30 s, because no worker runs it or it cannot reach a side; or
+ * has stood still for so long although the source moves.
+ */
 export function isStalled(
   { capture, startedAt }: Pick<ControlDocument, 'capture' | 'startedAt'>,
   now = new Date(),
 ): boolean {
-  return now.getTime() - (capture.at ?? startedAt).getTime() > STALLED_MS;
+  const since = capture.standsSince ?? capture.at ?? startedAt;
+  return now.getTime() - since.getTime() > STALLED_MS;
 }
 
 function seconds(ms: number): number {

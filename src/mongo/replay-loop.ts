@@ -1,3 +1,4 @@
+import { failpoint } from '../failpoint.js';
 import { FencedError } from './control.js';
 import type { ReplayState } from './control-document.js';
 import { readRange } from './range.js';
@@ -62,6 +63,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const limits = { events: RANGE_EVENTS, bytes: RANGE_BYTES };
       const range = await readRange(loop.db, loop.collection, through, upTo, limits, signal);
       if (range.changes.length > 0) await applyRange(loop, range);
+      if (range.changes.length > 0) failpoint('range-applied');
       const time = tokenTime(range.end);
       const asOf = range.last ? capture.asOf : new Date(timestampMs(time));
       const perSecond = rate.add(range.changes.length);

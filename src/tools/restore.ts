@@ -8,6 +8,7 @@ import { passwordOf, toolUri } from './tool-uri.js';
 
 const MESSAGES_KEPT = 10;
 const MESSAGE_LENGTH = 500;
+const DUPLICATE = /^E11000 /;
 
 export interface RestoreProgress {
   /** Bytes of the file read so far, to three figures. */
@@ -39,6 +40,8 @@ export interface RestoreResult {
   readonly documents: number;
   /** Documents that the server refused (duplicate key, validator), although the tool exits with 0. */
   readonly failures: number;
+  /** Of them, those whose `_id` is there already. */
+  readonly duplicates: number;
   /** First messages about refused documents, 10 at most; they may hold values of documents. */
   readonly messages: readonly string[];
 }
@@ -80,6 +83,7 @@ async function run(options: RestoreOptions, source: Source): Promise<RestoreResu
   const { binary, database, collection, uri, gzip, insertionWorkers, signal } = options;
   const { configFile, path, stdin, total } = source;
   const messages: string[] = [];
+  let duplicates = 0;
   let closing: { readonly documents: number; readonly failures: number } | undefined;
   const password = passwordOf(uri);
   const exit = await runTool({
@@ -100,13 +104,14 @@ async function run(options: RestoreOptions, source: Source): Promise<RestoreResu
     onLine(line) {
       if (line.kind === 'restored') closing = line;
       if (line.kind === 'bytes') options.onProgress?.({ bytes: line.count, total });
+      if (line.kind === 'refused' && DUPLICATE.test(line.message)) duplicates += 1;
       if (line.kind === 'refused' && messages.length < MESSAGES_KEPT) {
         messages.push(line.message.slice(0, MESSAGE_LENGTH));
       }
     },
   });
   if (exit.exitCode === 0 && closing !== undefined) {
-    return { documents: closing.documents, failures: closing.failures, messages };
+    return { documents: closing.documents, failures: closing.failures, duplicates, messages };
   }
   const folder = dirname(options.file);
   throw new ToolError({ tool: 'mongorestore', namespace: options, binary, folder, ...exit });

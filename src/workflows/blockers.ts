@@ -44,7 +44,7 @@ export function allBlockers(
   }
   if (live.shape && live.shape.length > 0) blockers.push(shapeBlocker(live.shape));
   if (live.stalled)
-    blockers.push({ code: 'stalled', message: 'capture has not been heard of for 30 s' });
+    blockers.push({ code: 'stalled', message: 'the capture has stood still for 30 s' });
   if (state.verification === 'done' && live.uncomparedSeconds !== undefined) {
     blockers.push(verificationBehind(live.uncomparedSeconds));
   }

@@ -1,5 +1,6 @@
-import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { Dumped } from '../activities/copy.js';
+import { errorTypes } from '../errors.js';
 import type { Migration } from '../migration.js';
 import { step } from './steps.js';
 
@@ -65,7 +66,7 @@ async function restoreDumped(
       await pausable(() => step('restore', { detail: partition, overrides })(migration, current));
       return;
     } catch (error) {
-      if (!isHostGone(error)) throw error;
+      if (!isHostGone(error) && !isDumpLost(error)) throw error;
       dumped = await pausable(() => step('dump', { detail: partition })(migration, partition));
     }
   }
@@ -93,5 +94,13 @@ function isHostGone(error: unknown): boolean {
     error instanceof ActivityFailure &&
     error.cause instanceof TimeoutFailure &&
     error.cause.timeoutType === 'SCHEDULE_TO_START'
+  );
+}
+
+function isDumpLost(error: unknown): boolean {
+  return (
+    error instanceof ActivityFailure &&
+    error.cause instanceof ApplicationFailure &&
+    error.cause.type === errorTypes.dumpLost
   );
 }

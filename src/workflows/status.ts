@@ -55,6 +55,8 @@ export interface Live {
   readonly asOf: string;
   readonly lagSeconds?: number | undefined;
   readonly stalled: boolean;
+  /** Since when the change stream answers without moving although the source does. */
+  readonly standsSince?: string;
   readonly captured: {
     readonly events: number;
     readonly buffered: number;
@@ -287,6 +289,15 @@ function problemOf(
     };
   }
   if (!live.stalled || state.phase === 'preflight') return null;
+  if (live.standsSince !== undefined) {
+    return {
+      what: 'the change stream brings nothing although the source goes on',
+      since: live.standsSince,
+      todo:
+        'see that the member of the source that is read from replicates (readPreference in the ' +
+        'connection string), or let the worker read from another one',
+    };
+  }
   return {
     what: 'capture has not been heard of for 30 s',
     todo: 'see that a worker is running and that it reaches source and target',

@@ -9,9 +9,11 @@ import { MongoClient } from 'mongodb';
 import {
   obtainMongoTools,
   type ReplicaSet,
+  type ReplicaSetOptions,
   startReplicaSet,
   startTemporalServer,
   type TemporalServer,
+  type TemporalServerOptions,
 } from '../../embedded/index.js';
 import { TASK_QUEUE } from '../../src/names.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
@@ -24,8 +26,9 @@ const PATIENCE_MS = 120_000;
 export interface EnvironmentOptions {
   /** Longest wait for a status; 2 minutes when left out. */
   readonly patienceMs?: number;
-  /** Path of the target's mongod; see `startSide` when left out. */
-  readonly targetBinary?: string;
+  readonly source?: Partial<ReplicaSetOptions>;
+  readonly target?: Partial<ReplicaSetOptions>;
+  readonly temporal?: TemporalServerOptions;
 }
 
 /** A worker process as `npm start` runs it. */
@@ -69,14 +72,12 @@ export class Environment {
     this.targetClient = new MongoClient(parts.target.uri);
   }
 
-  static async start({
-    patienceMs = PATIENCE_MS,
-    targetBinary,
-  }: EnvironmentOptions = {}): Promise<Environment> {
+  static async start(options: EnvironmentOptions = {}): Promise<Environment> {
+    const { patienceMs = PATIENCE_MS } = options;
     const [source, target, temporal, tools] = await Promise.all([
-      startSide('source'),
-      startSide('target', targetBinary),
-      startTemporalServer({}),
+      startSide('source', options.source),
+      startSide('target', options.target),
+      startTemporalServer(options.temporal),
       obtainMongoTools(),
     ]);
     const connection = await Connection.connect({ address: temporal.address });
@@ -222,9 +223,10 @@ export class Environment {
 /** Starts a side with the mongod that `MONGOD_BIN_SOURCE` or `MONGOD_BIN_TARGET` names, else the usual one. */
 function startSide(
   name: 'source' | 'target',
-  binary = process.env[`MONGOD_BIN_${name.toUpperCase()}`],
+  options: Partial<ReplicaSetOptions> = {},
 ): Promise<ReplicaSet> {
-  return startReplicaSet({ name, ...(binary && { binary }) });
+  const binary = process.env[`MONGOD_BIN_${name.toUpperCase()}`];
+  return startReplicaSet({ name, ...(binary && { binary }), ...options });
 }
 
 async function hashOf(client: MongoClient, collection: string): Promise<string> {

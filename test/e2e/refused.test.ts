@@ -30,8 +30,8 @@ function documents(from: number, count: number): Uint8Array[] {
 
 describe.skipIf(!isObtainable)('a target that does not take all of the source’s documents', () => {
   beforeAll(async () => {
-    const targetBinary = await obtainOldMongod('6.0.27', () => {});
-    environment = await Environment.start({ targetBinary });
+    const older = await obtainOldMongod('6.0.27', () => {});
+    environment = await Environment.start({ target: { binary: older } });
     environment.startWorker();
   });
 

@@ -18,6 +18,8 @@ const NAME = 'orders';
 const migration: Migration = { ...identity, traits, followsShape: true };
 const pulse = { touch: () => undefined, signal: new AbortController().signal };
 
+const check = async (): Promise<void> => undefined;
+
 let mongo: TestMongo;
 let source: Db;
 let target: Db;
@@ -67,7 +69,7 @@ describe('a cutover', () => {
     await source.command({ collMod: NAME, validator: { a: 1 } });
     await source.command({ collMod: NAME, changeStreamPreAndPostImages: { enabled: true } });
     expect(await findShapeBlockers(opened, migration, pulse)).toEqual([]);
-    const settled = await settleShape(opened, migration, before, pulse);
+    const settled = await settleShape(opened, migration, before, pulse, check);
     if ('refused' in settled) throw new Error(JSON.stringify(settled.refused));
     expect(settled.features).toEqual(traits.features);
     expect(compareCatalogues(settled.source, await catalogueOf(target))).toEqual([
@@ -81,7 +83,7 @@ describe('a cutover', () => {
     await source.collection(NAME).createIndex({ c: 1 }, { name: 'c' });
     const refused = [{ code: 'shape', message: expect.stringContaining('yet: index "c"') }];
     expect(await findShapeBlockers(opened, migration, pulse)).toEqual(refused);
-    expect(await settleShape(opened, migration, before, pulse)).toEqual({ refused });
+    expect(await settleShape(opened, migration, before, pulse, check)).toEqual({ refused });
     // It has not begun with the rest.
     const names = (await target.collection(NAME).indexes()).map(({ name }) => name);
     expect(names).toEqual(['_id_', 'a', 'b']);
@@ -111,17 +113,29 @@ describe('a cutover', () => {
     await source.collection(NAME).createIndex({ c: 1 }, { name: 'c' });
     const old = { ...identity, traits };
     expect(await findShapeBlockers(opened, old, pulse)).toEqual([]);
-    expect(await settleShape(opened, old, before, pulse)).toEqual({
+    expect(await settleShape(opened, old, before, pulse, check)).toEqual({
       source: before,
       features: traits.features,
     });
+  });
+
+  it('that has a successor does nothing more', async () => {
+    const before = await catalogueOf(source);
+    await source.collection(NAME).dropIndex('a');
+    const { replay } = must(await opened.control.hold());
+    await opened.control.hold();
+    const late = () => opened.control.check('replay', replay.epoch);
+    await expect(settleShape(opened, migration, before, pulse, late)).rejects.toMatchObject({
+      type: 'Fenced',
+    });
+    expect(await target.collection(NAME).indexes()).toHaveLength(3);
   });
 
   it('takes no other collection of the same name for its source', async () => {
     const before = await catalogueOf(source);
     await source.dropCollection(NAME);
     await source.createCollection(NAME);
-    await expect(settleShape(opened, migration, before, pulse)).rejects.toThrow(
+    await expect(settleShape(opened, migration, before, pulse, check)).rejects.toThrow(
       'another collection has the name',
     );
     expect(await target.collection(NAME).indexes()).toHaveLength(3);

@@ -177,6 +177,7 @@ describe('round trip', () => {
     expect(await restore({ gzip })).toEqual({
       documents: odd.length,
       failures: 0,
+      duplicates: 0,
       messages: [],
     });
     expect(await bytesOf('to', 'things')).toBe(await bytesOf('from', 'things'));
@@ -210,7 +211,12 @@ describe('round trip', () => {
     await client.db('from').createCollection('things');
     for (const gzip of [false, true]) {
       expect(await dump({ gzip })).toMatchObject({ documents: 0, bytes: 0 });
-      expect(await restore({ gzip })).toEqual({ documents: 0, failures: 0, messages: [] });
+      expect(await restore({ gzip })).toEqual({
+        documents: 0,
+        failures: 0,
+        duplicates: 0,
+        messages: [],
+      });
     }
   });
 
@@ -257,7 +263,7 @@ describe('refused documents', () => {
 
   it('are counted and quoted, although the tool exits with 0', async () => {
     const result = await restore();
-    expect(result).toMatchObject({ documents: 8, failures: 2 });
+    expect(result).toMatchObject({ documents: 8, failures: 2, duplicates: 2 });
     expect(result.messages).toHaveLength(2);
     expect(result.messages[0]).toContain('E11000 duplicate key');
   });

@@ -130,19 +130,27 @@ export function featuresOf(source: string, target: string): Features {
   };
 }
 
+/** How collections are chosen, where it is not as usual. */
+export interface ChoiceOptions {
+  /** Of their names. */
+  readonly prefix?: string;
+  /** How many there are beside the large one. */
+  readonly specials?: number | undefined;
+}
+
 /** The collections of a seed: a large one with many indexes, and smaller ones of several kinds. */
 export function chooseCollections(
   seed: number,
   documents: number,
   { dollarNames, ...features }: Features,
-  prefix = '',
+  { prefix = '', specials: count = SPECIALS }: ChoiceOptions = {},
 ): Profile[] {
   const dice = new Dice('collections', seed);
   const names = dice.some(oddNames, SPECIALS);
   const kinds = Object.keys(specials).filter(
     (kind) => !(kind in features) || features[kind as keyof typeof features],
   );
-  const small = dice.some(kinds, SPECIALS).map((kind, index) => {
+  const small = dice.some(kinds, count).map((kind, index) => {
     const { options, ...rest } = specials[kind]?.(dice) ?? { options: {} };
     return {
       name: prefix + (dice.chance(0.6) ? `${kind} ${names[index]}` : kind),

@@ -12,6 +12,8 @@ export interface SoakOptions {
   readonly rate: number;
   /** Whether the worker is ended and started again at moments of the seed's choice. */
   readonly restarts: boolean;
+  /** Collections beside the large one; 4 when left out. */
+  readonly specials?: number;
 }
 
 /** What `--help` prints. */

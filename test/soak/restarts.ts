@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { Environment, WorkerProcess } from '../e2e/environment.js';
 import { Dice } from './dice.js';
 
@@ -8,8 +9,32 @@ const READY = 'ready: serving';
 const FIRST_MS: readonly [number, number] = [2_000, 8_000];
 const NEXT_MS: readonly [number, number] = [20_000, 45_000];
 
+/** What goes wrong while collections are migrated. */
+export interface Disturbances {
+  /** What has gone wrong so far. */
+  readonly done: readonly string[];
+  /** Whether the source's servers are hit too, so that applications have to live with it. */
+  readonly hitsSource: boolean;
+  /** Begins, with the migrations that are under way. */
+  begin(handles: readonly WorkflowHandle[]): void;
+  /** The worker is ended, and another one started. */
+  restart(): Promise<void>;
+  /** Nothing goes wrong from now on; the worker goes on. */
+  end(): Promise<void>;
+  /** Ends the worker for good. */
+  stop(): Promise<void>;
+  /** The last warnings and errors of all workers. */
+  problems(): readonly string[];
+}
+
+/** The warnings and errors in workers' logs, the last ones. */
+export function problemsIn(workers: readonly WorkerProcess[]): string[] {
+  const lines = workers.flatMap((worker) => worker.log().split('\n'));
+  return lines.filter((line) => /"level":"?(warn|error|fatal|[456]0)/.test(line)).slice(-20);
+}
+
 /** A worker, ended and started again at moments of a seed's choice, as often as wanted. */
-export class Restarts {
+export class Restarts implements Disturbances {
   readonly #environment: Environment;
   readonly #dice: Dice;
   readonly #stopping = new AbortController();
@@ -18,6 +43,7 @@ export class Restarts {
   #running: Promise<void> = Promise.resolve();
   /** How the workers ended so far. */
   readonly done: string[] = [];
+  readonly hitsSource = false;
 
   /** Starts the first worker. */
   constructor(environment: Environment, seed: number) {
@@ -64,8 +90,7 @@ export class Restarts {
 
   /** The last warnings and errors of all workers. */
   problems(): string[] {
-    const lines = this.#logs.flatMap((worker) => worker.log().split('\n'));
-    return lines.filter((line) => /"level":"?(warn|error|fatal|[456]0)/.test(line)).slice(-20);
+    return problemsIn(this.#logs);
   }
 
   #start(): WorkerProcess {

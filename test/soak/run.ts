@@ -6,7 +6,7 @@ import { chooseCollections, featuresOf, type Profile } from './collections.js';
 import { Dice } from './dice.js';
 import { judge } from './judge.js';
 import type { SoakOptions } from './options.js';
-import { Restarts } from './restarts.js';
+import { type Disturbances, Restarts } from './restarts.js';
 import { Source } from './source.js';
 
 /** What came of a soak. */
@@ -34,19 +34,21 @@ const SAY_EVERY_MS = 15_000;
  * time while they change, cuts over, and compares.
  *
  * @param prefix of the collections' names, where several soaks share an environment
+ * @param worker what goes wrong meanwhile; it has a worker already
  */
 export async function runSoak(
   environment: Environment,
   options: SoakOptions,
   say: (line: string) => void,
   prefix = '',
+  worker: Disturbances = new Restarts(environment, options.seed),
 ): Promise<Outcome> {
   const versions = await environment.versions();
   say(`source ${versions[0]}, target ${versions[1]}`);
-  const { seed, documents: most } = options;
-  const profiles = chooseCollections(seed, most, featuresOf(...versions), prefix);
+  const features = featuresOf(...versions);
+  const { seed, documents: most, specials } = options;
+  const profiles = chooseCollections(seed, most, features, { prefix, specials });
   const source = new Source(environment.source.uri, profiles, options.seed);
-  const worker = new Restarts(environment, options.seed);
   try {
     for (const line of await source.load()) say(line);
     const statuses = await migrate(environment, options, source, worker, say);
@@ -69,10 +71,12 @@ async function migrate(
   environment: Environment,
   options: SoakOptions,
   source: Source,
-  worker: Restarts,
+  worker: Disturbances,
   say: (line: string) => void,
 ): Promise<Map<Profile, MigrationStatus | Error>> {
-  const failed = new Promise<never>((_resolve, reject) => source.start(options, reject));
+  const failed = new Promise<never>((_resolve, reject) =>
+    source.start(options, worker.hitsSource, reject),
+  );
   // Looked at by the races below; before them it has no one to tell.
   failed.catch(() => {});
   const dice = new Dice('migrations', options.seed);
@@ -87,7 +91,7 @@ async function migrate(
     const input = { ...more, token: mayMark ? token : 'stream' };
     running.push({ profile, handle: await environment.migrate(profile.name, input) });
   }
-  if (options.restarts) worker.begin();
+  if (options.restarts) worker.begin(running.map(({ handle }) => handle));
   let isTelling = false;
   const told = setInterval(() => {
     // Without a worker an answer takes long.

@@ -58,12 +58,16 @@ export class Source {
     return lines;
   }
 
-  /** Lets the writers write. */
-  start({ rate }: Pick<SoakOptions, 'rate'>, onFailure: (error: unknown) => void): void {
+  /** Lets the writers write. `mayFail`: the servers are hit, and what is then lost is not made up for. */
+  start(
+    { rate }: Pick<SoakOptions, 'rate'>,
+    mayFail: boolean,
+    onFailure: (error: unknown) => void,
+  ): void {
     this.#writers = [...this.#lanes].flatMap(([profile, lanes]) =>
       lanes.map((lane) => {
         const perSecond = (rate * profile.share) / lanes.length;
-        return new Writer(this.#db, profile, lane, perSecond, this.tally);
+        return new Writer(this.#db, profile, lane, perSecond, this.tally, mayFail);
       }),
     );
     for (const writer of this.#writers) writer.start(onFailure);

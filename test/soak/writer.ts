@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClientSession, type Db, type Document, MongoServerError } from 'mongodb';
+import { type ClientSession, type Db, type Document, MongoError, MongoServerError } from 'mongodb';
 import { nextChange } from './changes.js';
 import type { Profile } from './collections.js';
 import type { Change, Lane } from './lane.js';
@@ -7,6 +7,8 @@ import { send } from './send.js';
 import type { Tally } from './tally.js';
 
 const TICK_MS = 20;
+/** An application's rest when it cannot reach its server, in ms. */
+const LOST_MS = 200;
 
 /** A server said no, as it does to applications; nothing else is forgiven. */
 class Refusal extends Error {
@@ -25,15 +27,24 @@ export class Writer {
   readonly #lane: Lane;
   readonly #perSecond: number;
   readonly #tally: Tally;
+  readonly #mayFail: boolean;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(db: Db, profile: Profile, lane: Lane, perSecond: number, tally: Tally) {
+  constructor(
+    db: Db,
+    profile: Profile,
+    lane: Lane,
+    perSecond: number,
+    tally: Tally,
+    mayFail = false,
+  ) {
     this.#db = db;
     this.#profile = profile;
     this.#lane = lane;
     this.#perSecond = perSecond;
     this.#tally = tally;
+    this.#mayFail = mayFail;
   }
 
   /** `onFailure`: told of what no application would expect. */
@@ -64,6 +75,12 @@ export class Writer {
       else await this.#transact(change);
       this.#tally.done(change.kind);
     } catch (error) {
+      if (this.#mayFail && error instanceof MongoError && !(error instanceof MongoServerError)) {
+        // It may have taken effect or not: both sides are compared, not what was meant.
+        this.#tally.refused(change.kind, 0, error.message);
+        await sleep(LOST_MS);
+        return;
+      }
       if (!(error instanceof Refusal) && !(error instanceof MongoServerError)) {
         throw new Error(`${this.#profile.name}: ${change.kind} failed`, { cause: error });
       }

@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   cleanReport,
@@ -164,6 +164,21 @@ describe('a migration without incident', () => {
       gate.open();
       await running.complete();
     });
+  });
+});
+
+describe('a dump that is lost', () => {
+  it('is dumped and restored again, and nothing else is', async () => {
+    const fakes = new FakeActivities();
+    let restores = 0;
+    fakes.set('restore', async () => {
+      restores += 1;
+      if (restores > 1) return { documents: 10 };
+      throw ApplicationFailure.create({ type: 'DumpLost', message: 'gone', nonRetryable: true });
+    });
+    await environment.run(fakes, { parallelPartitions: 1 }, (running) => running.complete());
+    expect(fakes.of('dump').map(({ args }) => args[1])).toEqual([0, 0, 1, 2]);
+    expect(restores).toBe(4);
   });
 });
 

@@ -160,6 +160,17 @@ describe('the control document', () => {
   });
 });
 
+describe('the position from which capture starts', () => {
+  it('stays where the first attempt has fixed it, whatever a late one says', async () => {
+    const control = controlOf(db, 'orders');
+    await control.claim();
+    const first = { _data: '82AA' };
+    expect(await control.fixStart(first)).toEqual(first);
+    expect(await control.fixStart({ _data: '82BB' })).toEqual(first);
+    expect((await control.read()).startToken).toEqual(first);
+  });
+});
+
 describe('what else is kept in cdc', () => {
   it('a plan is saved once and counts what is copied', async () => {
     const plan = new CopyPlan(db, 'orders', 'run-1');

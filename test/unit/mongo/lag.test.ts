@@ -50,6 +50,9 @@ describe('isStalled', () => {
     ['has just written', { at: ago(1) }, 500, false],
     ['wrote 30 s ago', { at: ago(30) }, 500, false],
     ['wrote 31 s ago', { at: ago(31) }, 500, true],
+    ['stands still since 29 s', { at: ago(1), standsSince: ago(29) }, 500, false],
+    ['stands still since 31 s', { at: ago(1), standsSince: ago(31) }, 500, true],
+    ['stood still once', { at: ago(1), standsSince: null }, 500, false],
     ['has not written, 29 s after the start', {}, 29, false],
     ['has not written, 31 s after the start', {}, 31, true],
   ])('when capture %s', (_when, capture, started, expected) => {

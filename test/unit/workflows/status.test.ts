@@ -262,6 +262,11 @@ describe('buildStatus', () => {
     const stalled = { ...calm, stalled: true };
     expect(buildStatus(ready(), migration, { ...stalled, problem }).problem).toEqual(problem);
     expect(buildStatus(ready(), migration, stalled).problem?.what).toContain('30 s');
+    const standsSince = '2026-01-01T00:00:00.000Z';
+    expect(buildStatus(ready(), migration, { ...stalled, standsSince }).problem).toMatchObject({
+      what: expect.stringContaining('brings nothing although the source goes on'),
+      since: standsSince,
+    });
     expect(buildStatus(state(), migration, stalled).problem).toBeNull();
     const failed = ready({ phase: 'failed', failure: 'the oplog is too short' });
     expect(buildStatus(failed, migration, { ...calm, problem }).problem?.what).toBe(

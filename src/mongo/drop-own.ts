@@ -1,0 +1,27 @@
+import { type Db, MongoServerError, type UUID } from 'mongodb';
+import { collectionUuid } from './buffer.js';
+import { runCommand } from './raw.js';
+
+const NAMESPACE_NOT_FOUND = 26;
+const UUID_MISMATCH = 361;
+
+/**
+ * Drops a collection that this migration has made. Where the server can check it (6.0) the drop names
+ * the UUID: one that comes late leaves alone what a later migration has made under the same name.
+ * @returns whether another collection has the name, which stays.
+ */
+export async function dropOwn(
+  db: Db,
+  name: string,
+  uuid: UUID | null | undefined,
+): Promise<'dropped' | 'another'> {
+  const checked = uuid && (await collectionUuid(db, name)) ? { collectionUUID: uuid } : {};
+  try {
+    await runCommand(db, { drop: name, ...checked, writeConcern: { w: 'majority' } });
+  } catch (error) {
+    const code = error instanceof MongoServerError ? error.code : undefined;
+    if (code === UUID_MISMATCH) return 'another';
+    if (code !== NAMESPACE_NOT_FOUND) throw error;
+  }
+  return 'dropped';
+}

@@ -1,0 +1,38 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { FaultOptions } from '../faults/options.js';
+import { runCases, runSchedule } from '../faults/run.js';
+import { Scene } from '../faults/scene.js';
+
+/** The short form of `npm run test:faults`, which CONTRIBUTING.md explains. */
+const OPTIONS: FaultOptions = {
+  seed: 1,
+  minutes: 0.1,
+  copy: 'direct',
+  documents: 1_000,
+  rate: 100,
+  members: 1,
+  alone: false,
+};
+
+let scene: Scene;
+
+beforeAll(async () => {
+  scene = await Scene.start({ members: 1, patienceMs: 200_000 });
+});
+
+afterAll(async () => {
+  await scene?.[Symbol.asyncDispose]();
+});
+
+it('ends equal although connections are cut and operations killed', async () => {
+  const lines: string[] = [];
+  const options = { ...OPTIONS, only: ['connections-cut', 'operations-killed'] };
+  const { problems, restarts } = await runSchedule(scene, options, (line) => lines.push(line));
+  expect(problems, lines.join('\n')).toEqual([]);
+  expect(restarts).toBeGreaterThan(0);
+});
+
+it('ends equal although the worker dies before it has recorded what it copied', async () => {
+  const options = { ...OPTIONS, only: ['dies-at-partition-copied'] };
+  expect(await runCases(scene, options, () => undefined)).toEqual([]);
+});

@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MongoClient, Timestamp } from 'mongodb';
+import type { Scene } from '../scene.js';
+import { type Cases, endsEqual, failsWith, loaded } from './case.js';
+
+const DOCUMENT_BYTES = 256 * 1024;
+/** Three times an oplog of 16 MB. */
+const WRITES = 200;
+const MOST_ROUNDS = 20;
+
+/** What happens to the source's history. */
+export const history: Cases = {
+  // Ordinary tools that follow the oplog after the copy would have lost their place by then.
+  'oplog-rolls-over': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene);
+      await scene.startWorker();
+      const handle = await scene.environment.migrate(items.name, { copy, restore: 'signal' });
+      await scene.environment.until(handle, 'waiting', ({ phase }) => phase === 'waiting');
+      for (let times = 0; times < 3; times++) await rollOver(scene);
+      await handle.signal('restore');
+      return endsEqual(scene, items, handle);
+    },
+  },
+
+  'token-lost': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      const worker = await scene.startWorker();
+      const handle = await scene.environment.migrate(name, { copy });
+      await scene.environment.until(
+        handle,
+        'capture',
+        ({ captured }) => (captured?.events ?? 0) > 0,
+      );
+      await worker.kill('SIGKILL');
+      for (let times = 0; times < 2; times++) await rollOver(scene);
+      await writers.stop();
+      await scene.startWorker();
+      return failsWith(scene, handle, 'ChangeStreamHistoryLost');
+    },
+  },
+};
+
+/** Writes until the oldest entry of the source's oplog is newer than what is the newest one now. */
+async function rollOver(scene: Scene): Promise<void> {
+  const client = scene.client('source');
+  const newest = await entryTime(client, -1);
+  const text = 'x'.repeat(DOCUMENT_BYTES);
+  const filler = client.db('filler').collection('filler');
+  for (let rounds = 0; rounds < MOST_ROUNDS; rounds++) {
+    for (let writes = 0; writes < WRITES; writes++) await filler.insertOne({ text });
+    await filler.deleteMany({});
+    // Beyond the last checkpoint nothing is removed.
+    await sleep(2_000);
+    if ((await entryTime(client, 1)).greaterThan(newest)) return;
+  }
+  throw new Error('the oplog of the source does not roll over');
+}
+
+async function entryTime(client: MongoClient, order: 1 | -1): Promise<Timestamp> {
+  const oplog = client.db('local').collection<{ ts: Timestamp }>('oplog.rs');
+  const [entry] = await oplog.find().sort({ $natural: order }).limit(1).toArray();
+  if (!entry) throw new Error('the oplog is empty');
+  return entry.ts;
+}

@@ -1,0 +1,9 @@
+import type { Cases } from './case.js';
+import { disk } from './files.js';
+import { failpoints } from './failpoints.js';
+import { history } from './history.js';
+import { people } from './people.js';
+import { workflow } from './temporal.js';
+
+/** All cases that take a migration of their own. */
+export const casesAlone: Cases = { ...failpoints, ...history, ...people, ...workflow, ...disk };

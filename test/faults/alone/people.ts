@@ -1,0 +1,72 @@
+import { bufferName } from '../../../src/names.js';
+import { type Cases, endsEqual, failsWith, loaded } from './case.js';
+
+/** What people do to a migration. */
+export const people: Cases = {
+  'buffer-dropped-by-somebody': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      await scene.startWorker();
+      const handle = await scene.environment.migrate(name, { copy });
+      await scene.environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+      await scene.client('target').db('shop').dropCollection(bufferName(name));
+      const problems = await failsWith(scene, handle, 'ControlDocumentLost');
+      await writers.stop();
+      return problems;
+    },
+  },
+
+  'control-document-removed': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      await scene.startWorker();
+      const handle = await scene.environment.migrate(name, { copy });
+      await scene.environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+      await scene
+        .client('target')
+        .db('shop')
+        .collection<{ _id: string }>('cdc')
+        .deleteOne({ _id: name });
+      const outcome: unknown = await handle.result().catch((error: unknown) => error);
+      await writers.stop();
+      const type = (outcome as { cause?: { type?: string } }).cause?.type;
+      await scene.client('target').db('shop').dropCollection(bufferName(name));
+      await scene.client('target').db('shop').dropCollection('cdc');
+      return type === 'ControlDocumentLost' ? [] : [`ended with ${String(outcome)}`];
+    },
+  },
+
+  'source-dropped': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      await scene.startWorker();
+      const handle = await scene.environment.migrate(name, { copy });
+      await scene.environment.until(
+        handle,
+        'capture',
+        ({ captured }) => (captured?.events ?? 0) > 0,
+      );
+      await writers.stop();
+      await scene.client('source').db('shop').dropCollection(name);
+      return failsWith(scene, handle, 'ChangeStreamEnded');
+    },
+  },
+
+  // Found by the comparison that is repeated, and held against the cutover until it is mended.
+  'target-written-to': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene);
+      const { environment } = scene;
+      await scene.startWorker();
+      const handle = await environment.migrate(items.name, { copy });
+      await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+      const target = scene.client('target').db('shop').collection<{ _id: number }>(items.name);
+      await target.insertOne({ _id: -1 });
+      await environment.until(handle, 'the difference', ({ blockers }) =>
+        blockers.some(({ code }) => code === 'differences'),
+      );
+      await target.deleteOne({ _id: -1 });
+      return endsEqual(scene, items, handle);
+    },
+  },
+};

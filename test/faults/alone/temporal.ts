@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TASK_QUEUE } from '../../../src/names.js';
+import type { Phase } from '../../../src/workflows/phases.js';
+import { type Cases, endsEqual, loaded } from './case.js';
+
+/** Longer than the heartbeat timeout. */
+const FORGOTTEN_MS = 12_000;
+
+const phases: readonly Phase[] = ['copying', 'replaying', 'ready'];
+
+/** What happens to the workflow itself. */
+export const workflow: Cases = {
+  'terminated-then-started-again': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene);
+      await scene.startWorker();
+      const first = await scene.environment.migrate(items.name, { copy });
+      await scene.environment.until(first, 'replay', ({ phase }) => phase === 'ready');
+      await first.terminate('by a test');
+      await sleep(FORGOTTEN_MS);
+      // What the first has made at the target is nobody's any more.
+      await scene.client('target').db('shop').dropCollection(items.name);
+      return endsEqual(scene, items, await scene.environment.migrate(items.name, { copy }));
+    },
+  },
+
+  'started-twice': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene);
+      await scene.startWorker();
+      const first = await scene.environment.migrate(items.name, { copy });
+      await scene.environment.until(first, 'copying', ({ phase }) => phase !== 'preflight');
+      const second = await scene.environment.migrate(items.name, { copy });
+      const outcome: unknown = await second.result().catch((error: unknown) => error);
+      const type = (outcome as { cause?: { type?: string } }).cause?.type;
+      const isRefused = type === 'PreflightFailed' || type === 'MigrationExists';
+      const problems = await endsEqual(scene, items, first);
+      return isRefused ? problems : [`the second ended with ${String(outcome)}`, ...problems];
+    },
+  },
+
+  'cancelled-in-each-phase': {
+    run: async (scene, _dice, copy) => {
+      const problems: string[] = [];
+      await scene.startWorker();
+      for (const wanted of phases) {
+        const { name, writers } = await loaded(scene);
+        const handle = await scene.environment.migrate(name, { copy });
+        await scene.environment.until(
+          handle,
+          wanted,
+          ({ phase }) => phases.indexOf(phase) >= phases.indexOf(wanted),
+        );
+        await handle.cancel();
+        await handle.result().catch(() => undefined);
+        await writers.stop();
+        const left = await scene.environment.leftovers();
+        if (left.length > 0) problems.push(`${wanted}: left ${left.join(', ')}`);
+      }
+      return problems;
+    },
+  },
+
+  'workflow-reset': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene);
+      const { environment } = scene;
+      await scene.startWorker();
+      const first = await environment.migrate(items.name, { copy });
+      await environment.until(first, 'replay', ({ phase }) => phase === 'ready');
+      const { workflowId } = first;
+      const { events } = await first.fetchHistory();
+      const eventId = events?.find((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
+      if (!eventId) return ['the workflow has no history'];
+      await environment.client.workflowService.resetWorkflowExecution({
+        namespace: 'default',
+        workflowExecution: { workflowId },
+        reason: 'by a test',
+        workflowTaskFinishEventId: eventId,
+        requestId: `${workflowId}-reset`,
+      });
+      return endsEqual(scene, items, environment.client.workflow.getHandle(workflowId));
+    },
+  },
+
+  'started-with-a-misspelt-option': {
+    run: async (scene) => {
+      await scene.startWorker();
+      const args = [{ source: 'source', target: 'target', namespace: 'shop.none', copi: 'direct' }];
+      const workflowId = `misspelt:${Date.now()}`;
+      const started = await scene.environment.client.workflow.start('migrateCollection', {
+        taskQueue: TASK_QUEUE,
+        workflowId,
+        args,
+      });
+      const outcome: unknown = await started.result().catch((error: unknown) => error);
+      const type = (outcome as { cause?: { type?: string } }).cause?.type;
+      return type === 'InvalidInput' ? [] : [`ended with ${String(outcome)}`];
+    },
+  },
+};

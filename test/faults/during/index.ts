@@ -1,0 +1,9 @@
+import type { Faults } from '../scene.js';
+import { files } from './files.js';
+import { network } from './network.js';
+import { servers } from './servers.js';
+import { temporal } from './temporal.js';
+import { workers } from './workers.js';
+
+/** All faults that a running migration has to get over by itself. */
+export const faultsDuring: Faults = { ...workers, ...servers, ...network, ...temporal, ...files };

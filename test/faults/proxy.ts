@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../embedded/index.js';
+
+/** A network between a worker and one server, which can be cut and stalled. */
+export class Proxy implements AsyncDisposable {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  #isStalled = false;
+
+  private constructor(port: number, target: number) {
+    this.port = port;
+    this.#server = createServer((near) => this.#connect(near, target));
+  }
+
+  /** Listens on a free port of this machine and hands everything on to another one. */
+  static async start(target: number): Promise<Proxy> {
+    const proxy = new Proxy(await freePort(), target);
+    proxy.#server.listen(proxy.port, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  /** Cuts all connections, as a firewall does that has been started again. */
+  cut(): void {
+    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+  }
+
+  /** Nothing gets through for a while, and nobody is told. */
+  async stall(ms: number): Promise<void> {
+    this.#isStalled = true;
+    for (const pair of this.#pairs) for (const socket of pair) socket.pause();
+    await sleep(ms);
+    this.#isStalled = false;
+    for (const pair of this.#pairs) for (const socket of pair) socket.resume();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    this.cut();
+  }
+
+  #connect(near: Socket, target: number): void {
+    const far = createConnection({ host: '127.0.0.1', port: target });
+    const pair = [near, far] as const;
+    this.#pairs.add(pair);
+    for (const [one, other] of [pair, [far, near] as const]) {
+      one.setNoDelay(true);
+      one.on('data', (bytes) => {
+        if (!other.write(bytes)) one.pause();
+      });
+      one.on('drain', () => {
+        if (!this.#isStalled) other.resume();
+      });
+      // Either side's end is the end of both, in whichever way.
+      one.on('error', () => undefined);
+      one.on('close', () => {
+        this.#pairs.delete(pair);
+        other.destroy();
+      });
+      if (this.#isStalled) one.pause();
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { MongoClient } from 'mongodb';
+import type { Member, ReplicaSet } from '../../embedded/index.js';
+import { Environment, type WorkerProcess } from '../e2e/environment.js';
+import type { Dice } from '../soak/dice.js';
+import { Proxy } from './proxy.js';
+
+/** What a worker says when it has started, which takes long on a busy machine. */
+const READY = 'ready: serving';
+const POLL_MS = 100;
+const ROOT = { user: 'root', password: 'root' };
+/** User of the worker, which has what docs/privileges.md says, and may insert the marker at the source. */
+export const MOVER = 'mover';
+
+export type Side = 'source' | 'target';
+
+/** How the servers of a scene are to be. */
+export interface SceneOptions {
+  /** Members of the target's replica set: failover takes 3. With 1 there is a proxy before each side. */
+  readonly members: 1 | 3;
+  readonly patienceMs: number;
+  /** Size of the source's oplog in MB; the server's own choice when left out. */
+  readonly oplogSizeMB?: number;
+}
+
+/** Servers, networks and workers, with what faults do to them. */
+export class Scene implements AsyncDisposable {
+  readonly environment: Environment;
+  readonly members: 1 | 3;
+  readonly #proxies: Readonly<Partial<Record<Side, Proxy>>>;
+  readonly #uris: Readonly<Record<Side, string>>;
+  readonly workers: WorkerProcess[] = [];
+  handles: readonly WorkflowHandle[] = [];
+
+  private constructor(
+    environment: Environment,
+    members: 1 | 3,
+    proxies: Scene['proxies'],
+    uris: Record<Side, string>,
+  ) {
+    this.environment = environment;
+    this.members = members;
+    this.#proxies = proxies;
+    this.#uris = uris;
+  }
+
+  /** Starts servers that know test commands and users, and a Temporal that keeps its workflows. */
+  static async start({ members, patienceMs, oplogSizeMB }: SceneOptions): Promise<Scene> {
+    const args = ['--setParameter', 'enableTestCommands=1'];
+    const set = { args, auth: ROOT, cacheSizeGB: 0.25 };
+    const environment = await Environment.start({
+      patienceMs,
+      source: {
+        ...set,
+        // A checkpoint every two seconds: the oplog keeps what came after the last one.
+        ...(oplogSizeMB !== undefined && { oplogSizeMB, args: [...args, '--syncdelay', '2'] }),
+      },
+      target: { ...set, members },
+      temporal: { keep: true },
+    });
+    const { source, target, sourceClient, targetClient } = environment;
+    await createMover(sourceClient);
+    await createMover(targetClient);
+    const proxies = {
+      source: await Proxy.start(portOf(source)),
+      ...(members === 1 && { target: await Proxy.start(portOf(target)) }),
+    };
+    return new Scene(environment, members, proxies, {
+      source: direct(proxies.source.port),
+      target: proxies.target
+        ? direct(proxies.target.port)
+        : target.uri.replace(`${ROOT.user}:${ROOT.password}@`, `${MOVER}:${MOVER}@`),
+    });
+  }
+
+  get proxies(): Readonly<Partial<Record<Side, Proxy>>> {
+    return this.#proxies;
+  }
+
+  /** The worker that was started last. @throws when there is none */
+  get worker(): WorkerProcess {
+    const worker = this.workers.at(-1);
+    if (!worker) throw new Error('no worker has been started');
+    return worker;
+  }
+
+  /** Starts another worker and waits until it serves. */
+  async startWorker(env: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
+    const worker = this.environment.startWorker({
+      MONGODB_URI_SOURCE: this.#uris.source,
+      MONGODB_URI_TARGET: this.#uris.target,
+      CSM_LOG_FORMAT: 'json',
+      ...env,
+    });
+    this.workers.push(worker);
+    while (!worker.log().includes(READY) && isRunning(worker)) await sleep(POLL_MS);
+    return worker;
+  }
+
+  /** Ends the worker that was started last and starts another. */
+  async restartWorker(
+    signal: NodeJS.Signals,
+    env?: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    await this.worker.kill(signal);
+    await this.startWorker(env);
+  }
+
+  set(side: Side): ReplicaSet {
+    return this.environment[side];
+  }
+
+  client(side: Side): MongoClient {
+    return side === 'source' ? this.environment.sourceClient : this.environment.targetClient;
+  }
+
+  /** Does work with a client of one member alone. */
+  onMember<T>(member: Member, work: (client: MongoClient) => Promise<T>): Promise<T> {
+    return member.withClient(work, `${ROOT.user}:${ROOT.password}@`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.environment.stop();
+    for (const proxy of Object.values(this.#proxies)) await proxy[Symbol.asyncDispose]();
+  }
+}
+
+/** Whether a worker's process has not ended. */
+export function isRunning({ process }: WorkerProcess): boolean {
+  return process.exitCode === null && process.signalCode === null;
+}
+
+/** A fault that a running migration has to get over by itself. */
+export interface Fault {
+  /** Members of the target's set that it needs; 1 when left out. */
+  readonly members?: 3;
+  /** Whether it hits the source's servers, so that applications cannot write for a while. */
+  readonly hitsSource?: true;
+  /** Does it; returns when all that was broken is whole again. */
+  readonly run: (scene: Scene, dice: Dice) => Promise<void>;
+}
+
+/** Faults by the name that `--only` takes. */
+export type Faults = Readonly<Record<string, Fault>>;
+
+async function createMover(client: MongoClient): Promise<void> {
+  const roles = [
+    { role: 'readWrite', db: 'shop' },
+    { role: 'dbAdmin', db: 'shop' },
+  ];
+  await client.db('admin').command({ createUser: MOVER, pwd: MOVER, roles });
+}
+
+function direct(port: number): string {
+  return `mongodb://${MOVER}:${MOVER}@127.0.0.1:${port}/?directConnection=true&authSource=admin`;
+}
+
+function portOf({ members }: ReplicaSet): number {
+  const [member] = members;
+  if (!member) throw new Error('a replica set without members');
+  return member.port;
+}

@@ -1,0 +1,91 @@
+import type { MongoClient } from 'mongodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Catalogue, readCatalogue } from '../../../src/mongo/catalogue.js';
+import { compareCatalogues } from '../../../src/mongo/catalogue-difference.js';
+import type { Control } from '../../../src/mongo/control.js';
+import { createLike } from '../../../src/mongo/create-like.js';
+import { enforceFinal, type FinalContext, relaxFinal } from '../../../src/mongo/final-form.js';
+import { type FinalPlan, planFinal } from '../../../src/mongo/final-plan.js';
+import { loadForms } from '../../../src/mongo/index-twins.js';
+import { createIndexes } from '../../../src/mongo/indexes.js';
+import { removeControl } from '../../../src/mongo/control-collection.js';
+import { controlOf, must, TestMongo } from '../../helpers/data-path.js';
+import { traits } from '../../helpers/fake-activities.js';
+
+const NAME = 'orders';
+
+let mongo: TestMongo;
+let client: MongoClient;
+let control: Control;
+let source: Catalogue;
+let plan: FinalPlan;
+
+beforeAll(async () => {
+  mongo = await TestMongo.start('cutoverfence');
+  client = mongo.client;
+});
+
+afterAll(async () => {
+  await mongo?.[Symbol.asyncDispose]();
+});
+
+/** A target that is complete but for what the cutover brings into force. */
+beforeEach(async () => {
+  const [from, target] = [client.db('source'), client.db('target')];
+  await Promise.all([from.dropDatabase(), target.dropDatabase()]);
+  await from.createCollection(NAME, { validator: { a: { $exists: true } } });
+  await from.collection(NAME).createIndex({ a: 1 }, { unique: true });
+  await from.collection(NAME).createIndex({ at: 1 }, { expireAfterSeconds: 1_000_000 });
+  source = must(await readCatalogue(from, NAME));
+  await createLike(target, NAME, source, { preImages: true });
+  await createIndexes(target, NAME, loadForms(source));
+  control = controlOf(target, NAME);
+  await control.claim();
+  plan = planFinal(source, traits.features);
+});
+
+/** An attempt of the cutover, which holds the migration until the next one does. */
+async function attempt(): Promise<FinalContext> {
+  const { replay } = must(await control.hold());
+  const check = () => control.check('replay', replay.epoch);
+  return { db: client.db('target'), collection: NAME, source, check };
+}
+
+const now = async () => must(await readCatalogue(client.db('target'), NAME));
+
+describe('an attempt of the cutover that has a successor', () => {
+  it('brings nothing into force', async () => {
+    const old = await attempt();
+    await attempt();
+    const before = await now();
+    await expect(enforceFinal(old, plan)).rejects.toMatchObject({ type: 'Fenced' });
+    expect(compareCatalogues(before, await now())).toEqual([]);
+  });
+
+  it('takes nothing away from a target that the successor has opened', async () => {
+    const old = await attempt();
+    await enforceFinal(await attempt(), plan);
+    const opened = await now();
+    await expect(relaxFinal(old, plan)).rejects.toMatchObject({ type: 'Fenced' });
+    expect(compareCatalogues(opened, await now())).toEqual([]);
+    expect(opened.options.has('validator')).toBe(true);
+  });
+
+  it('nor when the migration is over', async () => {
+    const old = await attempt();
+    await enforceFinal(await attempt(), plan);
+    const opened = await now();
+    await removeControl(client.db('target'), control.id, control.runId);
+    await expect(relaxFinal(old, plan)).rejects.toMatchObject({ type: 'ControlDocumentLost' });
+    expect(compareCatalogues(opened, await now())).toEqual([]);
+  });
+
+  it('is told from the one that has the epoch, which may do and undo it all', async () => {
+    const before = await now();
+    const current = await attempt();
+    await enforceFinal(current, plan);
+    expect(compareCatalogues(before, await now())).not.toEqual([]);
+    await relaxFinal(current, plan);
+    expect((await now()).options.has('validator')).toBe(false);
+  });
+});

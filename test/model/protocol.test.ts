@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { randomFrom } from '../helpers/random.js';
+import { copy, type CopyFlaw } from './copy.js';
+import { explore, wander } from './explore.js';
+import { type Event, type Flaw, stream } from './stream.js';
+
+const put = (id: 'a' | 'b'): Event => ({ id });
+const remove = (id: 'a' | 'b'): Event => ({ id, deletes: true });
+/** A document that goes and comes again, beside another one. */
+const events = [put('a'), put('b'), remove('a'), put('a')];
+const successors = 3;
+const WALKS = 20_000;
+
+/** Each part that can be left out, so that nobody forgets to name one here. */
+const flaws: Readonly<Record<Flaw, true>> = {
+  'the fence of $merge': true,
+  'the fence of deletes': true,
+  'the fence of progress': true,
+  'the end of old merges': true,
+  'buffer before position': true,
+  'captured-through as the limit': true,
+  'deletes before writes': true,
+  'applied-through as the limit of pruning': true,
+  'the hold of the cutover': true,
+};
+const copyFlaws: Readonly<Record<CopyFlaw, true>> = {
+  'the fence of clearing': true,
+  'the fence of the record': true,
+  'the name of its own': true,
+};
+
+describe('the way of a change', () => {
+  it('ends equal in every order of steps', { timeout: 300_000 }, () => {
+    const { wrong, path, states } = explore(
+      stream({ events: [put('a'), remove('a')], successors: 1 }),
+    );
+    expect(wrong, path.join('\n')).toBeUndefined();
+    expect(states).toBeGreaterThan(50_000);
+  });
+
+  it('ends equal in random orders of more steps', { timeout: 300_000 }, () => {
+    const { wrong, path } = wander(stream({ events, successors }), 2_000, randomFrom(1));
+    expect(wrong, path.join('\n')).toBeUndefined();
+  });
+
+  it.each(Object.keys(flaws) as Flaw[])(
+    'goes wrong without %s',
+    { timeout: 300_000 },
+    (without) => {
+      const found = wander(stream({ events, successors, without }), WALKS, randomFrom(1));
+      expect(found.wrong).toBe('the target is open and not as it has to be');
+    },
+  );
+});
+
+describe('the copy of a partition', () => {
+  it('ends complete in every order of steps', () => {
+    const { wrong, path, states } = explore(copy({ documents: 2, successors: 3 }));
+    expect(wrong, path.join('\n')).toBeUndefined();
+    expect(states).toBeGreaterThan(500);
+  });
+
+  it.each(Object.keys(copyFlaws) as CopyFlaw[])('goes wrong without %s', (without) => {
+    expect(explore(copy({ documents: 2, successors: 2, without })).wrong).toBeDefined();
+  });
+});
