@@ -139,6 +139,7 @@ export async function restore(
         touch,
         onRefused: keepRefused(opened),
       };
+      let isExact = false;
       const restored = await restorePartition({
         binary: tools.mongorestore,
         uri: deps.connections.uri(migration.options.target),
@@ -165,6 +166,7 @@ export async function restore(
           ...dumpedDocuments,
           onProgress: (done) => progress.write({ written: done }),
         });
+        isExact = true;
         return { documents, duplicates: 0, failures: 0, messages: [] };
       });
       if (!isRestored(dumped.documents, restored)) {
@@ -176,7 +178,7 @@ export async function restore(
             `(${restored.failures} refused): ${restored.messages.join('; ')}`,
         );
       }
-      await writeDumpedTimestamps(dumpedDocuments);
+      if (!isExact) await writeDumpedTimestamps(dumpedDocuments);
       await progress.settled();
       failpoint('partition-copied');
       await opened.plan.finish(record, { written: restored.documents, copied: true });

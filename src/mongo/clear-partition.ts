@@ -1,11 +1,12 @@
 import type { Db, UUID } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
 import { FencedError } from './control.js';
+import { copyOf } from './compare.js';
 import type { CopyPlan, TakenPartition } from './copy-plan.js';
 import { dropOwn } from './drop-own.js';
 import { deleteStatement, inTransaction } from './exact-write.js';
 import { partitionFilter } from './partitions.js';
-import { idOf, RawValue, runWithDocuments } from './raw.js';
+import { idOf, runWithDocuments } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
 /** What is to be cleared, and by which right. */
@@ -70,9 +71,4 @@ export async function dropCapped(
 
 function fenced({ index }: TakenPartition): FencedError {
   return new FencedError(`the copy of partition ${index}`);
-}
-
-// A reply's bytes are those of a whole batch.
-function copyOf({ type, bytes }: RawValue): RawValue {
-  return new RawValue(type, Buffer.from(bytes));
 }

@@ -168,10 +168,8 @@ export async function writeEmptyTimestamps(
 ): Promise<Refusal[]> {
   const doubled = documents.filter(hasDoubledName).map(idOf);
   for (const ids of chunks(doubled, ({ bytes }) => bytes.length, idLimits)) {
-    const statement = Buffer.from(deleteStatement(ids));
-    const reply = await write(options, { delete: options.targetCollection }, 'deletes', [
-      statement,
-    ]);
+    const command = { delete: options.targetCollection };
+    const reply = await write(options, command, 'deletes', [deleteStatement(ids)]);
     const [first] = (reply['writeErrors'] ?? []) as WriteError[];
     if (first) fail(options, first);
   }

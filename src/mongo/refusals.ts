@@ -5,6 +5,7 @@ import type { Control } from './control.js';
 import { decode } from './catalogue.js';
 import { copyOf } from './compare.js';
 import { chunks, idLimits } from './chunks.js';
+import { inTransaction } from './exact-write.js';
 import { type Refusal, showRefusal, type WriteError } from './refusal.js';
 import { documentsOf, fields, type RawValue, runCommand, runRaw } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
@@ -79,11 +80,7 @@ export class Refusals {
       );
     };
     await db.client.withSession({ causalConsistency: false }, (session) =>
-      session.withTransaction(() => work(session), {
-        readConcern: { level: 'local' },
-        writeConcern: { w: 'majority' },
-        readPreference: 'primary',
-      }),
+      inTransaction(session, () => work(session)),
     );
   }
 

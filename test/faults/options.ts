@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { numberOf } from '../soak/options.js';
 import { casesAlone } from './alone/index.js';
 import { faultsDuring } from './during/index.js';
 
@@ -85,10 +86,4 @@ export function commandOf(options: FaultOptions): string {
     `--members ${members} --documents ${documents} --rate ${rate}${alone ? ' --alone' : ''}` +
     only.map((name) => ` --only ${name}`).join('')
   );
-}
-
-function numberOf(name: string, value: string, least: number): number {
-  const number = Number(value);
-  if (value.trim() !== '' && number >= least) return number;
-  throw new Error(`--${name} takes a number from ${least}`);
 }

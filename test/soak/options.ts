@@ -66,7 +66,8 @@ export function commandOf({ seed, minutes, copy, documents, rate, restarts }: So
   );
 }
 
-function numberOf(name: string, value: string, least: number): number {
+/** Reads the number of an option. @throws Error that says from what number on it may be */
+export function numberOf(name: string, value: string, least: number): number {
   const number = Number(value);
   if (value.trim() !== '' && number >= least) return number;
   throw new Error(`--${name} takes a number from ${least}`);
