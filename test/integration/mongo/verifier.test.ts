@@ -212,8 +212,10 @@ describe('a document that somebody else keeps writing to at the target', () => {
     await path.follow();
     const verifier = await takeUp();
     const over = new AbortController();
+    const write = () => path.copy.updateOne({}, { $inc: { b: 1 } });
+    await write();
     const writing = (async () => {
-      while (!over.signal.aborted) await path.copy.updateOne({}, { $inc: { b: 1 } });
+      while (!over.signal.aborted) await write();
     })();
     await withReplay(async () => {
       await verifier.comparePartition(0, () => undefined);
