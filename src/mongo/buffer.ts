@@ -42,13 +42,19 @@ const WIRE_VERSION_6_0 = 17;
 
 /**
  * Builds one document of the buffer: `_id` is the event's token, so that a second insert changes
- * nothing and `_id` order is stream order; `o` kind, `k` the changed `_id`, `n` length of the
- * document in bytes, `d` the document.
+ * nothing and `_id` order is stream order; `o` kind, `k.i` the changed `_id`, `k.w` what it was if the
+ * change gave it other bytes that are equal, `n` length of the document in bytes, `d` the document.
  */
-export function encodeChange(token: string, id: RawValue, document?: Buffer): Buffer {
-  const kind = kindOf(token, id, document);
+export function encodeChange(
+  token: string,
+  id: RawValue,
+  document?: Buffer,
+  was?: RawValue,
+): Buffer {
+  const envelope = envelopeLength(token, id, was);
+  const kind = kindOf(envelope, id, document);
   const body = kind === 'delete' || kind === 'reference' ? undefined : document;
-  const bytes = Buffer.allocUnsafe(envelopeLength(token, id) + (body ? 3 + body.length : 0));
+  const bytes = Buffer.allocUnsafe(envelope + (body ? 3 + body.length : 0));
   let at = bytes.writeInt32LE(bytes.length, 0);
   at += bytes.write('\x02_id\0', at, 'latin1');
   at = bytes.writeInt32LE(token.length + 1, at);
@@ -56,11 +62,17 @@ export function encodeChange(token: string, id: RawValue, document?: Buffer): Bu
   at += bytes.write('\x02o\0\x02\0\0\0', at, 'latin1');
   at += bytes.write(`${changeCodes[kind]}\0`, at, 'latin1');
   at += bytes.write('\x03k\0', at, 'latin1');
-  at = bytes.writeInt32LE(8 + id.bytes.length, at);
-  bytes[at++] = id.type;
-  at += bytes.write('i\0', at, 'latin1');
-  bytes.set(id.bytes, at);
-  at += id.bytes.length;
+  at = bytes.writeInt32LE(keyLength(id, was), at);
+  for (const [name, value] of [
+    ['i', id],
+    ['w', was],
+  ] as const) {
+    if (!value) continue;
+    bytes[at++] = value.type;
+    at += bytes.write(`${name}\0`, at, 'latin1');
+    bytes.set(value.bytes, at);
+    at += value.bytes.length;
+  }
   bytes[at++] = 0;
   at += bytes.write('\x10n\0', at, 'latin1');
   at = bytes.writeInt32LE(document?.length ?? 0, at);
@@ -85,15 +97,20 @@ export function needsExactWrite(id: RawValue, document: Buffer): boolean {
   return id.type === NULL || hasEmptyTimestamp(document) || hasDollarName(document);
 }
 
-function kindOf(token: string, id: RawValue, document?: Buffer): ChangeKind {
+function kindOf(envelope: number, id: RawValue, document?: Buffer): ChangeKind {
   if (!document) return 'delete';
-  if (envelopeLength(token, id) + 3 + document.length > MAX_DOCUMENT) return 'reference';
+  if (envelope + 3 + document.length > MAX_DOCUMENT) return 'reference';
   return needsExactWrite(id, document) ? 'exact' : 'upsert';
 }
 
-function envelopeLength(token: string, id: RawValue): number {
-  // length 4, _id 5+4+token+1, o 3+4+2, k 3+(4+1+2+id+1), n 3+4, end 1
-  return 42 + token.length + id.bytes.length;
+function envelopeLength(token: string, id: RawValue, was?: RawValue): number {
+  // length 4, _id 5+4+token+1, o 3+4+2, k 3+key, n 3+4, end 1
+  return 34 + token.length + keyLength(id, was);
+}
+
+function keyLength(id: RawValue, was?: RawValue): number {
+  // length 4, each 1+2+value, end 1
+  return 8 + id.bytes.length + (was ? 3 + was.bytes.length : 0);
 }
 
 /** The collection that keeps changes at the target until they are replayed. */

@@ -1,9 +1,8 @@
 import type { Db, Timestamp } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
-import { type Buffered, encodeChange } from './buffer.js';
-import { type ChangeEvent, changeStreamPipeline, parseEvent } from './change-event.js';
-import { chunks, idLimits } from './chunks.js';
-import { idOf } from './raw.js';
+import type { Buffered } from './buffer.js';
+import { changeStreamPipeline, parseEvent } from './change-event.js';
+import { storeChanges, type StoredChanges } from './change-store.js';
 import { type RawBatch, RawCursor } from './raw-cursor.js';
 import { decodeToken, type ResumeToken, timestampMs, tokenTime } from './token.js';
 
@@ -11,8 +10,6 @@ import { decodeToken, type ResumeToken, timestampMs, tokenTime } from './token.j
 const BATCH_EVENTS = 10_000;
 /** Above this size a reply ended because it was full, not because the stream was at its end. */
 const FULL_REPLY_BYTES = 8 * 1024 * 1024;
-/** Changes are inserted when this many bytes of them are at hand: bounds memory with large documents. */
-const INSERT_BYTES = 8 * 1024 * 1024;
 /** Batches read from the stream and not yet in the buffer: back-pressure towards the source. */
 const MAX_IN_FLIGHT = 3;
 /** Longest silence of the server before the connection counts as dead. */
@@ -52,7 +49,7 @@ export interface CaptureOptions {
 interface InFlight {
   readonly batch: RawBatch;
   readonly receivedAt: Date;
-  stored?: { readonly events: number; readonly buffered: number; readonly bytes: number };
+  stored?: StoredChanges;
 }
 
 /**
@@ -154,92 +151,6 @@ function hasReached(batch: RawBatch, until: Timestamp): boolean {
   if (!batch.resumeToken) return false;
   const time = tokenTime(decodeToken(batch.resumeToken)._data);
   return batch.documents.length === 0 ? time.greaterThanOrEqual(until) : time.greaterThan(until);
-}
-
-async function storeChanges(
-  { source, collection, buffer, natural }: CaptureOptions,
-  events: readonly ChangeEvent[],
-  signal: AbortSignal,
-): Promise<{ events: number; buffered: number; bytes: number }> {
-  // One event per document is enough: the document is read after all of them.
-  const last = new Map<string, ChangeEvent>();
-  // Where order counts the first one too, which says where the document stands. Not the first alone: an
-  // attempt that was lost may have buffered that event with an older document, and then it stays so.
-  const first = new Map<string, ChangeEvent>();
-  for (const event of events) {
-    if (!event.id) continue;
-    if (natural && !first.has(event.id.key)) first.set(event.id.key, event);
-    last.set(event.id.key, event);
-  }
-  const writer = new ChangeWriter(buffer, signal);
-  const time = events.at(-1)?.time;
-  const living: ChangeEvent[] = [];
-  for (const event of last.values()) {
-    if (event.operation === 'delete') await writer.add(event);
-    else living.push(event);
-  }
-  for (const part of chunks(living, ({ id }) => id?.bytes.length ?? 0, idLimits)) {
-    const wanted = new Map(part.map((event) => [event.id?.key, event]));
-    await using found = await RawCursor.open(
-      source,
-      {
-        find: collection,
-        filter: { _id: { $in: [...wanted.values()].map(({ id }) => id) } },
-        batchSize: part.length,
-        readConcern: { level: 'majority', ...(time && { afterClusterTime: time }) },
-      },
-      { signal },
-    );
-    for await (const { documents } of found) {
-      for (const document of documents) {
-        const key = idOf(document).key;
-        const event = wanted.get(key);
-        // An `_id` that is equal but not the same in bytes is another document, with its own event.
-        if (!event) continue;
-        wanted.delete(key);
-        const earlier = first.get(key);
-        if (earlier && earlier !== event) await writer.add(earlier, document);
-        await writer.add(event, document);
-      }
-    }
-    // Gone by now: its delete follows in the stream, and deleting it here already does no harm.
-    for (const event of wanted.values()) await writer.add(event);
-  }
-  await writer.flush();
-  return { events: events.length, buffered: writer.buffered, bytes: writer.bytes };
-}
-
-/** Collects changes and inserts them when enough are at hand. */
-class ChangeWriter {
-  buffered = 0;
-  bytes = 0;
-  readonly #buffer: Buffered;
-  readonly #signal: AbortSignal;
-  #waiting: Buffer[] = [];
-  #waitingBytes = 0;
-
-  constructor(buffer: Buffered, signal: AbortSignal) {
-    this.#buffer = buffer;
-    this.#signal = signal;
-  }
-
-  async add(event: ChangeEvent, document?: Buffer): Promise<void> {
-    if (!event.id) return;
-    const change = encodeChange(event.token, event.id, document);
-    this.#waiting.push(change);
-    this.#waitingBytes += change.length;
-    if (this.#waitingBytes > INSERT_BYTES) await this.flush();
-  }
-
-  async flush(): Promise<void> {
-    if (this.#waiting.length === 0) return;
-    const changes = this.#waiting;
-    this.buffered += changes.length;
-    this.bytes += this.#waitingBytes;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    await this.#buffer.insert(changes, this.#signal);
-  }
 }
 
 function countStored(queue: readonly InFlight[]): number {

@@ -86,8 +86,9 @@ export async function compareDocuments(
 }
 
 /**
- * Reads the given documents on both sides and compares them by hash: as many as wanted, since of each
- * only the hash is kept. What differs in them is for `explainDifferences` to say.
+ * Reads the given documents on both sides, and those whose `_id` is equal, and compares them by hash: as
+ * many as wanted, since of each only the hash is kept. What differs in them is for `explainDifferences`
+ * to say.
  */
 export async function compareIds(
   source: Side,
@@ -99,14 +100,19 @@ export async function compareIds(
   const differences: DocumentDifference[] = [];
   const limits = { ...idLimits, items: IDS_PER_QUERY };
   for (const part of chunks(ids, ({ bytes }) => bytes.length, limits)) {
+    // A document whose `_id` is equal and has other bytes is one that nobody else may ask for.
+    const all = new Map(part.map((id) => [id.key, id]));
     const hashes = async (side: Side) => {
       const found = new Map<string, string>();
-      await eachById(side, part, signal, (key, document) => found.set(key, hashOf(document)));
+      await eachById(side, part, signal, (id, document) => {
+        if (!all.has(id.key)) all.set(id.key, copyOf(id));
+        found.set(id.key, hashOf(document));
+      });
       return found;
     };
     const [left, right] = await Promise.all([hashes(source), hashes(target)]);
     touch();
-    for (const id of part) {
+    for (const id of all.values()) {
       const [sourceHash, targetHash] = [left.get(id.key), right.get(id.key)];
       if (sourceHash === targetHash) continue;
       const kind = !sourceHash ? 'extra' : !targetHash ? 'missing' : 'differs';
@@ -144,7 +150,7 @@ export async function readByIds(
   signal: AbortSignal,
 ): Promise<Map<string, Buffer>> {
   const found = new Map<string, Buffer>();
-  await eachById(side, ids, signal, (key, document) => found.set(key, document));
+  await eachById(side, ids, signal, ({ key }, document) => found.set(key, document));
   return found;
 }
 
@@ -152,7 +158,7 @@ async function eachById(
   { db, collection }: Side,
   ids: readonly RawValue[],
   signal: AbortSignal,
-  onDocument: (key: string, document: Buffer) => void,
+  onDocument: (id: RawValue, document: Buffer) => void,
 ): Promise<void> {
   await using cursor = await RawCursor.open(
     db,
@@ -166,7 +172,7 @@ async function eachById(
     { signal },
   );
   for await (const { documents } of cursor) {
-    for (const document of documents) onDocument(idOf(document).key, document);
+    for (const document of documents) onDocument(idOf(document), document);
   }
 }
 

@@ -9,6 +9,8 @@ export interface BufferedChange {
   /** `u`, `d`, `x` or `r`: see `changeCodes`. */
   readonly code: string;
   readonly id: RawValue;
+  /** The former `_id`, if the change gave it other bytes that are equal. */
+  readonly was?: RawValue | undefined;
 }
 
 /** A stretch of the buffer that is applied in one go. */
@@ -57,11 +59,8 @@ export async function readRange(
       const entry = fields(document);
       const size = entry.get('n');
       bytes += size ? asBuffer(size.bytes).readInt32LE() : 0;
-      changes.push({
-        token: text(entry.get('_id')),
-        code: text(entry.get('o')),
-        id: idIn(entry.get('k')),
-      });
+      const [token, code] = [text(entry.get('_id')), text(entry.get('o'))];
+      changes.push({ token, code, ...idsIn(entry.get('k')) });
       if (bytes >= limits.bytes) {
         const end = changes.at(-1)?.token ?? upTo;
         return { after, end, changes, last: end === upTo };
@@ -72,10 +71,11 @@ export async function readRange(
   return { after, end: last ? upTo : (changes.at(-1)?.token ?? upTo), changes, last };
 }
 
-function idIn(key: RawValue | undefined): RawValue {
-  const id = key && fields(key.bytes).get('i');
+function idsIn(key: RawValue | undefined): Pick<BufferedChange, 'id' | 'was'> {
+  const found = key && fields(key.bytes);
+  const id = found?.get('i');
   if (!id) throw new Error('the buffer holds a document that is not a change');
-  return id;
+  return { id, was: found?.get('w') };
 }
 
 function text(value: RawValue | undefined): string {

@@ -44,6 +44,11 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
   const deleted = new Map<string, RawValue>();
   for (const change of range.changes) {
     if (change.code === 'd') deleted.set(change.id.key, change.id);
+    if (change.was) {
+      // Some equal bytes cannot be written over others: letter case under a collation.
+      deleted.set(change.was.key, change.was);
+      last.delete(change.was.key);
+    }
     // In a capped collection a document stands where its first change does.
     if (!target.capped) last.delete(change.id.key);
     last.set(change.id.key, change);
@@ -140,10 +145,11 @@ async function writeByWorker(
       continue;
     }
     refused.push(...(await writeExactly(target, ready.splice(0))));
-    const current = await fetchFromSource(target, id);
+    const current = await readFromSource(target, id);
+    const present = current && toExact(current);
     // Gone by now: its delete follows in the stream.
-    if (current) refused.push(...(await writeExactly(target, [{ id, document: current }])));
-    else if (!target.capped) await deleteExactly(target, [id]);
+    if (present?.id.key !== id.key && !target.capped) await deleteExactly(target, [id]);
+    if (present) refused.push(...(await writeExactly(target, [present])));
   }
   return [...refused, ...(await writeExactly(target, ready))];
 }
@@ -178,9 +184,8 @@ async function fetchBuffered(
   return documents;
 }
 
-async function fetchFromSource(target: ReplayTarget, id: RawValue): Promise<Buffer | undefined> {
-  const document = await readFromSource(target, id);
-  return document && idOf(document).key === id.key ? document : undefined;
+function toExact(document: Buffer): ExactDocument {
+  return { id: idOf(document), document };
 }
 
 /** The document of this `_id` or one that is equal to it. */
@@ -206,7 +211,7 @@ export async function retryRefused(target: ReplayTarget): Promise<void> {
     const documents: ExactDocument[] = [];
     for (const id of ids) {
       const document = await readFromSource(target, id);
-      if (document) documents.push({ id: idOf(document), document });
+      if (document) documents.push(toExact(document));
     }
     await target.refusals.settle(await writeExactly(target, documents), ids);
   }

@@ -115,9 +115,12 @@ export class Suspects {
       const ids = part.map(({ id }) => id);
       const sizes = new Map(part.map(({ id, bytes }) => [id.key, bytes]));
       for (const found of await compareIds(this.#source, this.#target, ids, signal)) {
-        differences.push(found);
         const { id, sourceHash } = found;
-        suspects.push({ id, sourceHash, bytes: sizes.get(id.key) ?? 0 });
+        const bytes = sizes.get(id.key);
+        // One that is equal to a suspect: when both sides were read, it was among them itself.
+        if (bytes === undefined) continue;
+        differences.push(found);
+        suspects.push({ id, sourceHash, bytes });
       }
       touch();
     }

@@ -27,6 +27,7 @@ const usualWeights = {
   delete: 9,
   revive: 4,
   retype: 3,
+  retypeInPlace: 2,
   bulkMixed: 2,
   modifyRemove: 2,
   deleteInsert: 2,
@@ -70,6 +71,10 @@ const makers: Readonly<Record<Exclude<Kind, 'update'>, (lane: Lane) => Partial<C
   revive: (lane) => plain(lane.insert(lane.newDocument(lane.revive()))),
   retype: (lane) => plain(...retype(lane)),
   retypeInTransaction: (lane) => commit(...retype(lane)),
+  retypeInPlace: (lane) => {
+    const { before, after } = lane.retype();
+    return plain(lane.replace(before.value, lane.replacement(after), lane.dice.chance(0.2)));
+  },
   deleteInsert: (lane) => {
     const id = lane.any();
     return plain(lane.remove(id.value), lane.insert(lane.newDocument(id)));

@@ -1,7 +1,17 @@
-import { Double, Int32 } from 'mongodb';
+import { Double, Int32, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DataPath, must, TestMongo, tokenOf } from '../../helpers/data-path.js';
-import { keyOf } from '../../helpers/bson.js';
+import { Buffered } from '../../../src/mongo/buffer.js';
+import { storeChanges } from '../../../src/mongo/change-store.js';
+import { compareIds } from '../../../src/mongo/compare.js';
+import {
+  type Any,
+  DataPath,
+  must,
+  type PathOptions,
+  TestMongo,
+  tokenOf,
+} from '../../helpers/data-path.js';
+import { keyOf, rawOf } from '../../helpers/bson.js';
 
 let mongo: TestMongo;
 
@@ -119,6 +129,125 @@ describe('capture', () => {
     await path.orders.updateOne({ _id: 5 }, { $set: { v: 2 } });
     await path.follow();
     expect((await path.sides()).target).toEqual((await path.sides()).source);
+  });
+
+  describe('of an _id that a replacement gives other bytes', () => {
+    const before = new Int32(5);
+    const after = new Double(5);
+
+    /** Writes over the document of an `_id` that is equal. */
+    const replace = (path: DataPath, _id: Any['_id'], fields: object) =>
+      path.orders.replaceOne({ _id }, { _id, ...fields }, { upsert: true });
+
+    it('brings the document, though its event names the former ones only', async () => {
+      const path = await DataPath.begin(mongo.client);
+      await path.orders.insertOne({ _id: before, v: 1 });
+      await path.orders.insertMany([new Int32(1), new Int32(2)].map((_id) => ({ _id })));
+      await path.follow();
+      await path.orders.updateMany({}, { $set: { v: 2 } });
+      await replace(path, after, { v: 2 });
+      await path.follow();
+      const { source, target } = await path.sides();
+      expect([...source.keys()]).toContain(keyOf(after));
+      expect(target).toEqual(source);
+      expect((await path.changes()).map(({ id }) => id)).toContain(keyOf(after));
+    });
+
+    it.each([
+      ['to and fro in one batch', [after, before, after]],
+      ['and back again', [after, before]],
+    ])('%s', async (_what, ids) => {
+      const path = await DataPath.begin(mongo.client);
+      await path.orders.insertOne({ _id: before, v: 1 });
+      for (const [at, _id] of ids.entries()) await replace(path, _id, { v: at });
+      await path.follow();
+      expect((await path.sides()).target).toEqual((await path.sides()).source);
+    });
+
+    it('after a form that the worker has to write itself, in one range', async () => {
+      const path = await DataPath.begin(mongo.client);
+      const empty = new Timestamp(0n);
+      await path.orders.insertOne({ _id: before, v: 1 });
+      await path.orders.updateOne({ _id: before }, [{ $set: { empty } }]);
+      await path.capture();
+      await replace(path, after, { v: 2 });
+      await path.capture();
+      await path.orders.updateOne({ _id: after }, { $set: { v: 3 } });
+      await path.follow();
+      expect((await path.sides()).target).toEqual((await path.sides()).source);
+    });
+
+    it.each([
+      ['in a transaction', {}],
+      ['in a capped collection', { collection: { capped: true, size: 100_000 }, capped: true }],
+      [
+        'under a collation',
+        { collection: { collation: { locale: 'en', strength: 2 } }, exactOnly: true },
+      ],
+    ])('%s', async (_what, options: PathOptions) => {
+      const path = await DataPath.begin(mongo.client, options);
+      await path.orders.insertMany([{ _id: before, v: 1 }, { _id: 'last' }]);
+      await path.follow();
+      if (options.capped) await replace(path, after, { v: 1 });
+      else {
+        await mongo.client.withSession((session) =>
+          session.withTransaction(async () => {
+            await path.orders.replaceOne({ _id: 5 }, { _id: after, v: 2 }, { session });
+            await path.orders.updateOne({ _id: 5 }, { $set: { v: 3 } }, { session });
+          }),
+        );
+      }
+      await path.follow();
+      const { source, target } = await path.sides();
+      expect([...source.keys()]).toEqual([after, 'last'].map(keyOf));
+      expect(target).toEqual(source);
+      if (options.capped) expect([...target.keys()]).toEqual([...source.keys()]);
+    });
+
+    it('brings one of other letter case that came by a delete and an insert', async () => {
+      const options = { collation: { locale: 'en', strength: 2 } };
+      const path = await DataPath.begin(mongo.client, { collection: options, exactOnly: true });
+      await path.orders.insertOne({ _id: 'a', v: 1 });
+      await path.follow();
+      await path.orders.deleteOne({ _id: 'a' });
+      await path.orders.insertOne({ _id: 'A', v: 3 });
+      // Of a change before the delete, which came too late for its own document.
+      const { capture } = await path.control.read();
+      const token = `${tokenOf(capture.through)}00`;
+      const { signal } = new AbortController();
+      const buffer = new Buffered(path.target, path.name, undefined);
+      const route = { source: path.source, collection: path.name, buffer, natural: false };
+      const event = { token, operation: 'update', id: rawOf('a'), time: await path.now() };
+      await storeChanges(route, [event], signal);
+      await path.control.set({ 'capture.through': { _data: token } });
+      await path.replay();
+      expect([...(await path.sides()).target.keys()]).toEqual([keyOf('A')]);
+      await path.capture(capture.through);
+      await path.replay();
+      expect((await path.sides()).target).toEqual((await path.sides()).source);
+    });
+
+    it('brings one that is too large for the buffer', async () => {
+      const path = await DataPath.begin(mongo.client);
+      await path.orders.insertOne({ _id: before, v: 1 });
+      await path.follow();
+      await replace(path, after, { body: Buffer.alloc(16 * MB - 40) });
+      await path.capture();
+      expect((await path.changes()).at(-1)).toMatchObject({ kind: 'r', id: keyOf(after) });
+      await path.replay();
+      const { source, target } = await path.sides();
+      // A difference of 16 MB is not for reading.
+      expect(must(source.get(keyOf(after))).equals(must(target.get(keyOf(after))))).toBe(true);
+    });
+
+    it('is found by the comparison of the former one', async () => {
+      const path = await DataPath.begin(mongo.client);
+      await path.orders.insertOne({ _id: after, v: 1 });
+      const sides = [path.source, path.target].map((db) => ({ db, collection: path.name }));
+      const { signal } = new AbortController();
+      const found = await compareIds(must(sides[0]), must(sides[1]), [rawOf(before)], signal);
+      expect(found).toMatchObject([{ kind: 'missing', id: { key: keyOf(after) } }]);
+    });
   });
 
   it('brings thousands of changes whose _ids are long', async () => {

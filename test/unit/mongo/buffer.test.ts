@@ -47,6 +47,22 @@ describe('encodeChange', () => {
     }
   });
 
+  it('keeps the former _id beside the one that the document has', () => {
+    for (const value of Object.values(everyId)) {
+      const [id, was] = [rawOf(5), rawOf(value)];
+      const change = encodeChange(TOKEN, id, Buffer.from(BSON.serialize({ _id: 5 })), was);
+      expect(change.readInt32LE()).toBe(change.length);
+      const key = fields(change).get('k')?.bytes ?? Buffer.alloc(0);
+      expect([...fields(key)].map(([name, raw]) => [name, raw.key])).toEqual([
+        ['i', id.key],
+        ['w', was.key],
+      ]);
+      expect(BSON.deserialize(fields(change).get('d')?.bytes ?? Buffer.alloc(0))).toEqual({
+        _id: 5,
+      });
+    }
+  });
+
   it('writes no top-level empty timestamp of its own: an insert would make it the current time', () => {
     const id = rawOf(new Timestamp(0n));
     const change = encodeChange(TOKEN, id);

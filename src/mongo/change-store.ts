@@ -1,0 +1,155 @@
+import type { Db } from 'mongodb';
+import { type Buffered, encodeChange } from './buffer.js';
+import type { ChangeEvent } from './change-event.js';
+import { chunks, idLimits } from './chunks.js';
+import { idOf, type RawValue } from './raw.js';
+import { RawCursor } from './raw-cursor.js';
+
+/** Changes are inserted when this many bytes of them are at hand: bounds memory with large documents. */
+const INSERT_BYTES = 8 * 1024 * 1024;
+
+/** From where to where changes go. */
+export interface ChangeRoute {
+  readonly source: Db;
+  readonly collection: string;
+  readonly buffer: Buffered;
+  /** Keep a document's first change beside its last: it says where it stands in a capped collection. */
+  readonly natural: boolean;
+}
+
+/** What came of some events. */
+export interface StoredChanges {
+  readonly events: number;
+  /** Changes that were kept, and their bytes. */
+  readonly buffered: number;
+  readonly bytes: number;
+}
+
+/** Event with an `_id`. */
+type DocumentEvent = ChangeEvent & { readonly id: RawValue };
+
+/**
+ * Puts the changes that events tell of into the buffer, each with the document as it is at the source by
+ * now, but not before the last of the events.
+ */
+export async function storeChanges(
+  route: ChangeRoute,
+  events: readonly ChangeEvent[],
+  signal: AbortSignal,
+): Promise<StoredChanges> {
+  // One event per document is enough: the document is read after all of them.
+  const last = new Map<string, DocumentEvent>();
+  // Where order counts the first one too, which says where the document stands. Not the first alone: an
+  // attempt that was lost may have buffered that event with an older document, and then it stays so.
+  const first = new Map<string, DocumentEvent>();
+  for (const event of events.filter(isOfDocument)) {
+    if (route.natural && !first.has(event.id.key)) first.set(event.id.key, event);
+    last.set(event.id.key, event);
+  }
+  const writer = new ChangeWriter(route.buffer, signal);
+  const time = events.at(-1)?.time;
+  const readBack = (some: readonly DocumentEvent[], limit: object): Promise<RawCursor> =>
+    RawCursor.open(
+      route.source,
+      {
+        find: route.collection,
+        filter: { _id: { $in: some.map(({ id }) => id) } },
+        ...limit,
+        readConcern: { level: 'majority', ...(time && { afterClusterTime: time }) },
+      },
+      { signal },
+    );
+  const add = async (event: DocumentEvent, document: Buffer, id: RawValue): Promise<void> => {
+    const earlier = first.get(event.id.key);
+    if (earlier && earlier !== event) await writer.add(earlier, document, id);
+    await writer.add(event, document, id);
+  };
+
+  const living: DocumentEvent[] = [];
+  for (const event of last.values()) {
+    if (event.operation === 'delete') await writer.add(event);
+    else living.push(event);
+  }
+  for (const part of chunks(living, ({ id }) => id.bytes.length, idLimits)) {
+    const wanted = new Map(part.map((event) => [event.id.key, event]));
+    await using found = await readBack(part, { batchSize: part.length });
+    for await (const { documents } of found) {
+      for (const document of documents) {
+        const id = idOf(document);
+        const event = wanted.get(id.key);
+        if (!event) continue;
+        wanted.delete(id.key);
+        await add(event, document, id);
+      }
+    }
+    for await (const [event, document] of pairEqual([...wanted.values()], readBack)) {
+      wanted.delete(event.id.key);
+      await add(event, document, idOf(document));
+    }
+    // Gone by now: its delete follows in the stream, and deleting it here already does no harm.
+    for (const event of wanted.values()) await writer.add(event);
+  }
+  await writer.flush();
+  return { events: events.length, buffered: writer.buffered, bytes: writer.bytes };
+}
+
+/**
+ * Finds the documents whose `_id` is equal to that of an event, though its bytes are others. A replacement
+ * may change them (5 to 5.0, letter case under a collation), and its event names the former `_id` alone:
+ * no other event tells of the document. What is equal only the server knows; as a rule there is nothing.
+ */
+async function* pairEqual(
+  events: readonly DocumentEvent[],
+  readBack: (some: readonly DocumentEvent[], limit: object) => Promise<RawCursor>,
+): AsyncGenerator<[DocumentEvent, Buffer]> {
+  const [event] = events;
+  if (!event) return;
+  await using found = await readBack(events, { limit: 1, singleBatch: true });
+  const [document] = (await found.next()).documents;
+  if (!document) return;
+  if (events.length === 1) {
+    yield [event, document];
+    return;
+  }
+  const half = events.length >> 1;
+  yield* pairEqual(events.slice(0, half), readBack);
+  yield* pairEqual(events.slice(half), readBack);
+}
+
+/** Collects changes and inserts them when enough are at hand. */
+class ChangeWriter {
+  buffered = 0;
+  bytes = 0;
+  readonly #buffer: Buffered;
+  readonly #signal: AbortSignal;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+
+  constructor(buffer: Buffered, signal: AbortSignal) {
+    this.#buffer = buffer;
+    this.#signal = signal;
+  }
+
+  /** `id`: the document's own, which is equal to the event's and may have other bytes. */
+  async add(event: DocumentEvent, document?: Buffer, id = event.id): Promise<void> {
+    const was = id.key === event.id.key ? undefined : event.id;
+    const change = encodeChange(event.token, id, document, was);
+    this.#waiting.push(change);
+    this.#waitingBytes += change.length;
+    if (this.#waitingBytes > INSERT_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#waiting.length === 0) return;
+    const changes = this.#waiting;
+    this.buffered += changes.length;
+    this.bytes += this.#waitingBytes;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    await this.#buffer.insert(changes, this.#signal);
+  }
+}
+
+function isOfDocument(event: ChangeEvent): event is DocumentEvent {
+  return event.id !== undefined;
+}
