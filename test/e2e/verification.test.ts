@@ -63,7 +63,10 @@ it('finds a difference in a document that changes at the source too', async () =
   await source.updateOne({ _id: 5 }, { $set: { counter: 1000 } });
   await environment.until(handle, 'the change', ({ applied }) => (applied?.changes ?? 0) > 0);
   await plant(name, 5, { $unset: { email: 1 } });
-  // At the cutover at the latest: it compares what was not compared since.
+  // At once, unless the change was compared already: then when all is compared again.
+  await environment.until(handle, 'differences', ({ blockers }) =>
+    blockers.some(({ code }) => code === 'differences'),
+  );
   const refused = handle.executeUpdate('cutover', { args: [{}] });
   await expect(refused).rejects.toMatchObject({
     cause: { message: expect.stringContaining('5 differs (email)') },
