@@ -222,7 +222,8 @@ describe('preflight', () => {
     expect(found).toMatchObject({
       mayStart: true,
       errors: [],
-      warnings: [{ code: 'markerUnproven' }],
+      // Older servers have more of them.
+      warnings: expect.arrayContaining([expect.objectContaining({ code: 'markerUnproven' })]),
       found: { indexes: 2, options: 0 },
       source: { documents: 10, topology: 'replicaSet', indexes: ['_id_', 'n_1'] },
       target: { topology: 'replicaSet', privileges: { insert: true, collMod: true } },

@@ -112,6 +112,8 @@ export interface Features {
   readonly clustered: boolean;
   /** Pre- and post-images: 6.0. */
   readonly images: boolean;
+  /** Limits of capped collections that change: 6.0. */
+  readonly resize: boolean;
   /** Capped collections: before 5.0 their documents keep their size, which an older target insists on. */
   readonly capped: boolean;
   /** Names at the top that begin with `$`: 5.0. */
@@ -125,6 +127,7 @@ export function featuresOf(source: string, target: string): Features {
   return {
     clustered: both(5, 3),
     images: both(6, 0),
+    resize: both(6, 0),
     capped: isAtLeast(target, 5, 0) || !isAtLeast(source, 5, 0),
     dollarNames: both(5, 0),
   };
