@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { obtainOldMongod } from '../../embedded/index.js';
 import { RawValue, runWithDocuments } from '../../src/mongo/raw.js';
 import { binary, documentOf, int, object } from '../soak/bytes.js';
+import { featuresOf } from '../soak/collections.js';
 import { Environment } from './environment.js';
 
 /** A compressed column, of which later releases look at the content: this one has none. */
@@ -39,14 +40,16 @@ describe.skipIf(!isObtainable)('a target that does not take all of the source’
     await environment?.stop();
   });
 
-  it.each([
+  it.for([
     ['dump', false],
     ['dump', true],
     ['direct', false],
     ['direct', true],
   ] as const)(
     'gets the others, by copy %s, capped %s, and the cutover waits',
-    async (copy, capped) => {
+    async ([copy, capped], { skip }) => {
+      const { growth } = featuresOf(...(await environment.versions()));
+      skip(capped && !growth, 'a document of a capped collection cannot grow at the source');
       const name = `${copy}${capped ? ' capped' : ''}`;
       const size = capped ? { capped, size: 16 * 1024 * 1024 } : {};
       await environment.sourceClient.db('shop').createCollection(name, size);

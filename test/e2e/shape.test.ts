@@ -50,7 +50,7 @@ async function reshape(name: string): Promise<void> {
     { key: { _id: -1, email: 1 }, name: 'unique', unique: true },
     { key: { other: 1 }, name: 'expiring', expireAfterSeconds: 1_000_000 },
     { key: { tags: 1 }, name: 'partial', partialFilterExpression: { group: { $gt: 1 } } },
-    { key: { email: 1 }, name: 'twin' },
+    ...(features.twins ? [{ key: { email: 1 }, name: 'twin' }] : []),
   ]);
   await items.dropIndex('counter_1_group_-1');
   await collMod(name, { index: { name: 'email_1', hidden: true } });

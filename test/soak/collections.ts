@@ -112,6 +112,10 @@ export interface Features {
   readonly clustered: boolean;
   /** Pre- and post-images: 6.0. */
   readonly images: boolean;
+  /** Two indexes on one key of which only one is unique: 5.0. */
+  readonly twins: boolean;
+  /** Documents in capped collections that grow: 5.0. */
+  readonly growth: boolean;
   /** Limits of capped collections that change: 6.0. */
   readonly resize: boolean;
   /** Capped collections: before 5.0 their documents keep their size, which an older target insists on. */
@@ -127,6 +131,8 @@ export function featuresOf(source: string, target: string): Features {
   return {
     clustered: both(5, 3),
     images: both(6, 0),
+    twins: both(5, 0),
+    growth: both(5, 0),
     resize: both(6, 0),
     capped: isAtLeast(target, 5, 0) || !isAtLeast(source, 5, 0),
     dollarNames: both(5, 0),

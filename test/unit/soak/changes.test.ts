@@ -39,15 +39,13 @@ describe('what the servers decide', () => {
     expect(featuresOf('4.4.2', '6.0.5')).toEqual({
       clustered: false,
       images: false,
+      twins: false,
+      growth: false,
       resize: false,
       capped: true,
       dollarNames: false,
     });
-    expect(featuresOf('6.0.27', '5.0.32')).toMatchObject({
-      images: false,
-      resize: false,
-      dollarNames: true,
-    });
+    expect(featuresOf('6.0.27', '5.0.32')).toMatchObject({ images: false, dollarNames: true });
     expect(featuresOf('6.0.5', '4.4.2')).toMatchObject({ capped: false });
   });
 
