@@ -54,7 +54,7 @@ async function reshape(name: string): Promise<void> {
   ]);
   await items.dropIndex('counter_1_group_-1');
   await collMod(name, { index: { name: 'email_1', hidden: true } });
-  await collMod(name, { index: { name: 'at_1', expireAfterSeconds: 2_000_000_000 } });
+  await collMod(name, { index: { name: 'at_1', expireAfterSeconds: 1_500_000_000 } });
   await collMod(name, {
     validator: { group: { $type: 'number' } },
     validationLevel: 'moderate',
