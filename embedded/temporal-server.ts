@@ -40,6 +40,9 @@ export interface TemporalPorts {
 }
 
 const START_TIMEOUT_MS = 60_000;
+/** It takes free ports for its own services too, and panics when another server was faster: seen with many at a time. */
+const PANIC = 2;
+const RETRIES = 2;
 
 /** `temporal`'s arguments. Every port is said: the server's own choice may meet that of another one. */
 export function temporalArgs(
@@ -107,6 +110,10 @@ export class TemporalServer implements AsyncDisposable {
    */
   async restart(): Promise<void> {
     await this.#child?.stop();
+    await this.#start(RETRIES);
+  }
+
+  async #start(retries: number): Promise<void> {
     const child = await Child.start({
       command: this.#binary,
       args: this.#args,
@@ -124,7 +131,9 @@ export class TemporalServer implements AsyncDisposable {
         probe: () => this.#probe(),
       });
     } catch (error) {
+      const panicked = !child.running && (await child.ended) === PANIC;
       await child.kill();
+      if (panicked && retries > 0) return this.#start(retries - 1);
       throw error;
     }
   }
