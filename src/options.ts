@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { forcible } from './blockers.js';
+import { cutoverStart, isAboutPlan, planFields, planProblem, timeProblem } from './cutover-plan.js';
 import { parseNamespace } from './names.js';
 
 /** 1 GiB: large enough that a partition's fixed costs vanish, small enough to repeat after a crash. */
@@ -59,8 +60,11 @@ export const migrateCollectionInput = z.strictObject({
   token: z.enum(['stream', 'marker']).default('stream'),
   /** `signal`: after dump and capture, wait for the signal `restore`. */
   restore: z.enum(['auto', 'signal']).default('auto'),
-  /** `auto`: cut over as soon as nothing speaks against it. */
-  cutover: z.enum(['signal', 'auto']).default('signal'),
+  /**
+   * `auto`: cut over as soon as nothing speaks against it. `{"at": …}`: at a time. `{"whenLagUnder": …}`:
+   * once the lag has stayed under so many seconds for `forSeconds`.
+   */
+  cutover: cutoverStart.default('signal'),
   /** `full`: compare every document byte for byte before the cutover. */
   verify: z.enum(['full', 'none']).default('full'),
   /**
@@ -108,8 +112,19 @@ export const cutoverInput = z
   .strictObject({
     /** Codes of blockers to overrule, each by its name as status shows it. */
     force: z.array(z.enum(forcible)).max(20).default([]),
+    /** Only answer what speaks against it now. */
+    dryRun: z.boolean().default(false),
+    ...planFields,
+  })
+  .superRefine((given, context) => {
+    const isMixed = given.dryRun && isAboutPlan(given);
+    const mixed = isMixed ? '"dryRun" asks about a cutover now, without "at" or a lag' : undefined;
+    const message = planProblem(given) ?? mixed;
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
   })
   .prefault({});
+
+export type CutoverPayload = Readonly<z.infer<typeof cutoverInput>>;
 
 /** Payload of `restore`, `pause` and `resume`: nothing, or an empty object (the UI's forms send one). */
 export const emptyInput = z.strictObject({ reason: z.string().max(1000).optional() }).prefault({});
@@ -136,13 +151,25 @@ export function parseInput<S extends z.ZodType>(
   }
   const parsed = schema.safeParse(payload ?? undefined);
   if (parsed.success) return { value: parsed.data };
-  const problems = parsed.error.issues.map((issue) => {
+  const problems = parsed.error.issues.flatMap(plainIssues).map((issue) => {
     const path = issue.path.join('.');
-    const keys = schema instanceof z.ZodObject ? Object.keys(schema.shape).join(', ') : '';
+    const isTop = schema instanceof z.ZodObject && path === '';
+    const keys = isTop ? Object.keys(schema.shape).join(', ') : '';
     const known = issue.code === 'unrecognized_keys' && keys ? ` (known: ${keys})` : '';
     return path ? `"${path}": ${issue.message}${known}` : `${issue.message}${known}`;
   });
   return { error: `Invalid ${what}: ${problems.join('; ')}` };
+}
+
+/** What is wrong with one of several forms: with the one that was meant, by its type. */
+function plainIssues(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const isOtherType = ({ code, path }: z.core.$ZodIssue) =>
+    code === 'invalid_type' && path.length === 0;
+  const meant = issue.errors.find((issues) => !issues.some(isOtherType)) ?? [];
+  return meant
+    .flatMap(plainIssues)
+    .map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
 }
 
 /**
@@ -153,7 +180,11 @@ export function parseMigrateCollection(
   payload: unknown,
   workflow = 'migrateCollection',
 ): Parsed<MigrateCollectionOptions> {
-  return parsePair(migrateCollectionInput, payload, `input of ${workflow}`);
+  const what = `input of ${workflow}`;
+  const parsed = parsePair(migrateCollectionInput, payload, what);
+  if ('error' in parsed || typeof parsed.value.cutover === 'string') return parsed;
+  const problem = timeProblem(parsed.value.cutover.at, Date.now());
+  return problem === undefined ? parsed : { error: `Invalid ${what}: "cutover.at": ${problem}` };
 }
 
 /** Checks an input that names two collections, which have to be different ones. */

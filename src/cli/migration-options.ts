@@ -12,7 +12,10 @@ const migrationTexts: Texts<typeof migrateCollectionInput.shape> = {
   copy: ['way', 'dump: mongodump and mongorestore through files; direct: from server to server'],
   token: ['how', 'stream: position of the change stream; marker: insert and delete of _id: -1'],
   restore: ['when', 'auto: at once; signal: wait after dump and capture for "csm restore"'],
-  cutover: ['when', 'signal: by "csm cutover"; auto: as soon as nothing speaks against it'],
+  cutover: [
+    'when',
+    'signal: by "csm cutover"; auto: as soon as nothing speaks against it; or a time, such as 2026-12-01T02:00:00Z',
+  ],
   verify: ['how much', 'full: compare every document byte for byte; none: do not'],
   verifyDocumentsPerSecond: ['n', 'documents compared per second at most, on each side'],
   verifyBytesPerSecond: ['n', 'bytes compared per second at most, on each side'],
@@ -72,8 +75,22 @@ function optionFor(name: string, value: string, text: string, field: z.ZodType):
     preset === undefined || isFlag ? text : `${text} (default: ${JSON.stringify(preset)})`;
   const option = new Option(isFlag ? flag : `${flag} <${value}>`, told);
   if (inner instanceof z.ZodEnum) return option.choices(inner.options.map(String));
+  if (inner instanceof z.ZodUnion) return option.argParser((given) => readWhen(inner, given));
   if (inner instanceof z.ZodNumber) return option.argParser((given) => checked(inner, given));
   return option;
+}
+
+/** When to cut over: a word, or else a time. */
+function readWhen(schema: z.ZodUnion, given: string): unknown {
+  if (schema.safeParse(given).success) return given;
+  const isWord = /^[a-z]*$/i.test(given);
+  const parsed = schema.safeParse({ at: given });
+  if (parsed.success) return { at: given };
+  throw new InvalidArgumentError(
+    isWord
+      ? 'It has to be signal, auto, or a time such as 2026-12-01T02:00:00Z.'
+      : parsed.error.issues.map(({ message }) => message).join('; '),
+  );
 }
 
 function checked(schema: z.ZodNumber, given: string): number {

@@ -1,7 +1,7 @@
 import type { MigrationStatus } from '../workflows/status.js';
 import { isFinal } from '../workflows/phases.js';
 import { bar, bytes, count, duration, moment, number } from './format.js';
-import { describeBlockers, nextStep } from './next-step.js';
+import { describeBlockers, describePlan, nextStep } from './next-step.js';
 import { HANG, type Output } from './output.js';
 import type { MigrationView, Underway, View } from './view.js';
 
@@ -201,15 +201,19 @@ function following(view: MigrationView, { colors }: Screen): string[] {
   const { status } = view;
   if (!status || isFinal(status.phase) || status.cutover || view.state !== 'running') return [];
   const next = nextStep(view);
+  const plan = describePlan(status);
+  const planned = plan === undefined ? [] : row('planned', plan);
   if (status.mayCutOver) {
-    return [...row('cutover', colors.green('nothing speaks against it')), ...nextRow(next)];
+    const free = row('cutover', colors.green('nothing speaks against it'));
+    return [...free, ...planned, ...nextRow(next)];
   }
   // Before the copy is done there is only one thing to say: not yet.
   const isEarly = ['preflight', 'copying', 'waiting'].includes(status.phase) && !status.paused;
   const [first = '', ...more] = isEarly
     ? ['not yet']
     : describeBlockers(status.blockers, view.workflowId);
-  return [...row('cutover', first), ...more.flatMap((each) => row('', each)), ...nextRow(next)];
+  const why = more.flatMap((each) => row('', each));
+  return [...row('cutover', first), ...why, ...planned, ...nextRow(next)];
 }
 
 function nextRow(next: string | undefined): string[] {

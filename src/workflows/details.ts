@@ -73,6 +73,14 @@ function counters(status: MigrationStatus): string {
   if (verification.state !== 'none') {
     rows.push(['Compared', `${number(verification.documents)} documents (${verification.state})`]);
   }
+  if (status.cutoverAt !== null) rows.push(['Cutover planned at', status.cutoverAt]);
+  if (status.cutoverWhen !== null) {
+    const { whenLagUnder, forSeconds } = status.cutoverWhen;
+    rows.push([
+      'Cutover planned',
+      `when the lag has been ${whenLagUnder} s or less for ${forSeconds} s`,
+    ]);
+  }
   if (status.oplogHoursLeft !== null) {
     rows.push(['History left at the source', `${status.oplogHoursLeft} hours`]);
   }

@@ -31,6 +31,12 @@ export function bareFailure(error: unknown, left: readonly string[] = []): unkno
   });
 }
 
+/** What a failure says, without Temporal's wrapping of activities. */
+export function messageOf(error: unknown): string {
+  const cause = causeOf(error);
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 /** The failure itself, without Temporal's wrapping of activities. */
 export function causeOf(error: unknown): unknown {
   return error instanceof ActivityFailure ? error.cause : error;

@@ -31,7 +31,7 @@ export const descriptions: Readonly<Record<MessageName | 'status', string>> = {
   restore:
     'Goes on with the restore after dump and capture, when started with "restore": "signal".',
   cutover:
-    'Cuts over now. Refused with reasons while something speaks against it; {"force": ["lag"]} overrules blockers by their code: verification, differences, lag.',
+    'Cuts over now, or later: {"at": "2026-12-01T02:00:00Z"}, {"whenLagUnder": 2, "forSeconds": 60}; {"at": null} withdraws that. Refused with reasons while something speaks against it; {"force": ["lag"]} overrules blockers by their code: verification, differences, refused, lag. The update with {"dryRun": true} only answers what speaks against it.',
   pause: 'Stops copy, replay and verification; capture goes on, so that nothing is lost.',
   resume: 'Ends a pause.',
   abort:

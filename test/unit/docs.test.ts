@@ -173,6 +173,8 @@ describe('docs/status.md', () => {
       'blockers.ts',
       'workflows/blockers.ts',
       'workflows/inbox.ts',
+      'workflows/cutover-planner.ts',
+      'activities/planned-cutover.ts',
       'activities/cutover.ts',
       'activities/cutover-blockers.ts',
     ]

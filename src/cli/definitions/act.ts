@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander';
 import { forcible } from '../../blockers.js';
-import { readNames } from '../arguments.js';
+import { readNames, readNumber } from '../arguments.js';
 import { CliError } from '../cli-error.js';
-import type { AbortOptions, CutoverOptions, MessageOptions } from '../commands/messages.js';
+import type { CutoverOptions } from '../commands/cutover.js';
+import type { AbortOptions, MessageOptions } from '../commands/messages.js';
 import type { StartOptions } from '../commands/start.js';
 import type { SyncOptions } from '../commands/sync.js';
 import { addMigrationOptions } from '../migration-options.js';
@@ -122,7 +123,7 @@ function defineCutover(program: Command): void {
     .command('cutover')
     .summary('cut over: the target is opened for applications')
     .description(
-      'Stop the writers first. Applies the last changes, brings indexes into force, and answers when applications may use the target; or says what speaks against it, and then nothing has changed.',
+      'Stop the writers first. Applies the last changes, brings indexes into force, and answers when applications may use the target; or says what speaks against it, and then nothing has changed. With --at or --when-lag-under it comes by itself later.',
     )
     .argument('<migration>', MIGRATION)
     .addOption(
@@ -130,15 +131,28 @@ function defineCutover(program: Command): void {
         readForce,
       ),
     )
+    .option('--at <time>', 'cut over at this time, for example 2026-12-01T02:00:00Z')
+    .option(
+      '--when-lag-under <seconds>',
+      'cut over once the lag has been so small for a while',
+      readNumber,
+    )
+    .option('--for-seconds <n>', 'for how long; 60 unless given', readNumber)
+    .option('--withdraw', 'no longer cut over by itself')
     .option('--dry-run', 'only say what speaks against it now')
     .option('--yes', 'do not ask before --force differences or refused')
-    .action(async (...args: [string, CutoverOptions]) => (await messages()).cutover(...args));
+    .action(async (...args: [string, CutoverOptions]) =>
+      (await import('../commands/cutover.js')).cutover(...args),
+    );
   addCommonOptions(addSource(cutover));
   addExamples(
     cutover,
     'csm cutover shop.orders',
     'csm cutover shop.orders --dry-run',
     'csm cutover shop.orders --force lag,verification',
+    'csm cutover shop.orders --at 2026-12-01T02:00:00Z',
+    'csm cutover shop.orders --when-lag-under 2 --for-seconds 60',
+    'csm cutover shop.orders --withdraw',
   );
 }
 

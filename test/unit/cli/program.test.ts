@@ -70,10 +70,25 @@ describe('the command line', () => {
     [['start', 'shop.orders', '--copy', 'driect'], 'Allowed choices are dump, direct'],
     [['start', 'shop.orders', '--parallel-partitions', '0'], 'expected number to be >=1'],
     [['start', 'shop.orders', '--partition-bytes', 'many'], 'It has to be a number'],
+    [['start', 'shop.orders', '--cutover', 'atuo'], 'It has to be signal, auto, or a time'],
+    [['start', 'shop.orders', '--cutover', '2026-12-01T02:00'], 'has no time zone'],
+    [['cutover', 'shop.orders', '--when-lag-under', 'low'], 'It has to be a number'],
     [['init', 'source', 'target', 'shop'], "missing required argument 'collection'"],
     [['list', '--limit', '0'], 'from 1 to 1000'],
   ])('answers %j', async (args, answer) => {
     expect(await complaintOf(...args)).toContain(answer);
+  });
+
+  it('reads when to cut over', async () => {
+    const at = '2026-12-01T02:00:00Z';
+    expect((await read('start', 'a.b', '--cutover', at)).options).toMatchObject({
+      cutover: { at },
+    });
+    expect((await read('start', 'a.b', '--cutover', 'auto')).options).toMatchObject({
+      cutover: 'auto',
+    });
+    const { options } = await read('cutover', 'a.b', '--when-lag-under', '2', '--for-seconds', '9');
+    expect(options).toMatchObject({ whenLagUnder: 2, forSeconds: 9 });
   });
 
   it('reads what is to be forced, and refuses what cannot be', async () => {

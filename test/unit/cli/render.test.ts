@@ -52,6 +52,16 @@ const amounts = {
 };
 
 describe('a migration in a pipe', () => {
+  it('says when it will cut over by itself', () => {
+    const at = '2026-12-01T02:00:00.000Z';
+    const text = textOf(viewOf({ phase: 'ready', mayCutOver: true, cutoverAt: at }));
+    expect(text).toMatch(/planned +by itself at .*2026-12-01T02:00:00\.000Z/);
+    expect(text).toContain('stop the writers before');
+    const cutoverWhen = { whenLagUnder: 2, forSeconds: 60 };
+    const low = textOf(viewOf({ phase: 'replaying', cutoverWhen }));
+    expect(low).toMatch(/planned +by itself once the lag has been at most 2 s for 60 s/);
+  });
+
   it('says how far the copy is, how fast, and how long it takes', () => {
     const text = textOf(viewOf({ phase: 'copying', ...amounts, etaSeconds: 3 }));
     expect(text).toContain('source:a.b → target:a.b  copying');
