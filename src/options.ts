@@ -35,6 +35,10 @@ const namespace = z
     return collection !== 'cdc' && !/^cdc(-staging)?\./.test(collection);
   }, 'has a name that a migration uses for its own state (cdc, cdc.*, cdc-staging.*)');
 
+/** Why a copy by mongodump has no limits. */
+export const DIRECT_ONLY =
+  'mongodump reads as fast as it can; only a copy from server to server ("copy": "direct") can be limited';
+
 const documentsPerSecond = z.number().int().min(1).max(10_000_000).optional();
 
 const bytesPerSecond = z
@@ -56,6 +60,13 @@ export const migrateCollectionInput = z.strictObject({
   targetNamespace: namespace.optional(),
   /** `dump`: mongodump and mongorestore through files. `direct`: server to server, no disk, no tools. */
   copy: z.enum(['dump', 'direct']).default('dump'),
+  /**
+   * Documents copied per second at most, by all partitions together; with `copy: "direct"` only, since
+   * mongodump has no limits.
+   */
+  copyDocumentsPerSecond: documentsPerSecond,
+  /** The same in bytes of documents. */
+  copyBytesPerSecond: bytesPerSecond,
   /** `stream`: the change stream's own token. `marker`: insert and delete of `_id: -1` at the source. */
   token: z.enum(['stream', 'marker']).default('stream'),
   /** `signal`: after dump and capture, wait for the signal `restore`. */
@@ -182,9 +193,17 @@ export function parseMigrateCollection(
 ): Parsed<MigrateCollectionOptions> {
   const what = `input of ${workflow}`;
   const parsed = parsePair(migrateCollectionInput, payload, what);
-  if ('error' in parsed || typeof parsed.value.cutover === 'string') return parsed;
-  const problem = timeProblem(parsed.value.cutover.at, Date.now());
-  return problem === undefined ? parsed : { error: `Invalid ${what}: "cutover.at": ${problem}` };
+  if ('error' in parsed) return parsed;
+  const { cutover, copy, ...options } = parsed.value;
+  const problems: string[] = [];
+  const tooLate = typeof cutover === 'string' ? undefined : timeProblem(cutover.at, Date.now());
+  if (tooLate !== undefined) problems.push(`"cutover.at": ${tooLate}`);
+  if (copy === 'dump') {
+    for (const name of ['copyDocumentsPerSecond', 'copyBytesPerSecond'] as const) {
+      if (options[name] !== undefined) problems.push(`"${name}": ${DIRECT_ONLY}`);
+    }
+  }
+  return problems.length === 0 ? parsed : { error: `Invalid ${what}: ${problems.join('; ')}` };
 }
 
 /** Checks an input that names two collections, which have to be different ones. */

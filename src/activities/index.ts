@@ -1,6 +1,7 @@
 import type { Comparison } from '../comparison.js';
 import type { LagBound } from '../cutover-plan.js';
 import type { Migration } from '../migration.js';
+import type { Limits } from '../tuning.js';
 import { capture } from './capture.js';
 import { captureToken } from './capture-token.js';
 import { cleanUp, type CleanUpOptions, countLateWrites } from './clean-up.js';
@@ -16,6 +17,7 @@ import { untilLagIs } from './lag.js';
 import { plannedCutover } from './planned-cutover.js';
 import { preflight } from './preflight.js';
 import { replay } from './replay.js';
+import { tune } from './tune.js';
 import { catchUp, reverify, verify } from './verify.js';
 
 export type { ActivityDependencies } from './context.js';
@@ -42,6 +44,7 @@ export function createActivities(deps: ActivityDependencies) {
       plannedCutover(deps, migration, force, notAfter),
     untilLagIs: (migration: Migration, bound: LagBound) => untilLagIs(deps, migration, bound),
     dryRun: (migration: Migration, force: readonly string[]) => dryRun(deps, migration, force),
+    tune: (migration: Migration, limits: Limits) => tune(deps, migration, limits),
     convertIndexes: (migration: Migration) => convertIndexes(deps, migration),
     countLateWrites: (migration: Migration) => countLateWrites(deps, migration),
     cleanUp: (migration: Migration, options: CleanUpOptions) => cleanUp(deps, migration, options),

@@ -2,6 +2,7 @@ import type { temporal } from '@temporalio/proto';
 import { planFields } from '../cutover-plan.js';
 import { migrateCollectionInput } from '../options.js';
 import { redact } from '../redact.js';
+import { tuneFields } from '../tuning.js';
 import { duration, secondsBetween } from './format.js';
 import { isoTime } from './view.js';
 import { decode } from './workflow-list.js';
@@ -21,7 +22,7 @@ export interface Told {
 }
 
 /** Fields of messages whose numbers and times are told. */
-const PLAIN_FIELDS = Object.keys(planFields);
+const PLAIN_FIELDS = Object.keys({ ...planFields, ...tuneFields });
 
 /** Steps that end sooner need no line for their beginning. */
 const SHORT_SECONDS = 5;

@@ -11,11 +11,13 @@ import {
 import type { Blocker, Migration, Traits } from '../migration.js';
 import { planOf } from '../cutover-plan.js';
 import { parseMigrateCollection } from '../options.js';
+import { limitsOf, type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { copyCollection } from './copy-collection.js';
 import { renderDetails } from './details.js';
 import { CutoverPlanner, PAUSE_SECONDS } from './cutover-planner.js';
 import { acceptInput, bareFailure, messageOf } from './failure.js';
 import { Inbox } from './inbox.js';
+import { Lanes } from './lanes.js';
 import { liveDetails, liveStatus } from './live.js';
 import { descriptions, statusQuery } from './messages.js';
 import { buildStatus, initialState, type MigrationState, type MigrationStatus } from './status.js';
@@ -47,6 +49,7 @@ class CollectionMigration {
   readonly #identity: Omit<Migration, 'traits'>;
   readonly #state: MigrationState;
   readonly #inbox: Inbox;
+  readonly #lanes: Lanes;
   readonly #story = new CancellationScope();
   readonly #work = new Work(() => this.#state.paused);
   #caughtUp = false;
@@ -57,7 +60,9 @@ class CollectionMigration {
   constructor(identity: Omit<Migration, 'traits'>) {
     this.#identity = identity;
     this.#state = initialState(now(), planOf(identity.options.cutover));
+    this.#lanes = new Lanes(identity.options.parallelPartitions);
     this.#inbox = new Inbox(this.#state, {
+      options: identity.options,
       now,
       changed: () => this.#changed(),
       look: (force) => this.#look(force),
@@ -93,6 +98,7 @@ class CollectionMigration {
   /** The story, from the token to the clean-up. */
   async #migrate(migration: Migration): Promise<void> {
     await step('captureToken')(migration);
+    this.#work.start(() => this.#keepLimits(migration));
     const capture = this.#work.start(() => step('capture')(migration));
     await Promise.race([capture.done, this.#work.track(this.#copyAndFollow(migration))]);
     // The target is open for applications: from here on there is only forward.
@@ -105,9 +111,13 @@ class CollectionMigration {
   /** From the copy to the cutover, while capture runs beside it. */
   async #copyAndFollow(migration: Migration): Promise<void> {
     this.#enter('copying');
-    const partitions = await this.#work.untilNotPaused(() => step('planCopy')(migration));
+    const partitions = await this.#work.untilNotPaused(() =>
+      step('planCopy')(this.#tuned(migration)),
+    );
     this.#state.copy = 'running';
     await copyCollection(migration, partitions, {
+      lanes: this.#lanes,
+      tuned: () => this.#tuned(migration),
       pausable: (run) => this.#work.untilNotPaused(run),
       restoreAllowed: () => this.#restoreAllowed(migration),
     });
@@ -195,6 +205,26 @@ class CollectionMigration {
     }
   }
 
+  /** Hands limits that were tuned to the activities that run, one after another. */
+  async #keepLimits(migration: Migration): Promise<never> {
+    for (let handed: Tuning | undefined; ;) {
+      await condition(() => this.#state.tuned !== handed);
+      handed = this.#state.tuned;
+      await step('tune')(migration, limitsOf(this.#settings()));
+    }
+  }
+
+  #settings(): Settings {
+    return settingsOf(this.#identity.options, this.#state.tuned);
+  }
+
+  /** The migration for activities that begin now. */
+  #tuned(migration: Migration): Migration {
+    if (!this.#state.tuned) return migration;
+    const { parallelPartitions, gzip } = this.#settings();
+    return { ...migration, options: { ...migration.options, parallelPartitions, gzip } };
+  }
+
   #planner(): CutoverPlanner {
     return new CutoverPlanner({
       state: this.#state,
@@ -262,6 +292,7 @@ class CollectionMigration {
   /** After every change of the state. */
   #changed(): void {
     if (this.#state.paused) this.#work.pause();
+    this.#lanes.resize(this.#settings().parallelPartitions);
     if (this.#state.aborting) this.#story.cancel();
     setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
   }

@@ -10,6 +10,7 @@ import type {
   VerificationReport,
 } from '../migration.js';
 import type { CutoverPlan, LagBound } from '../cutover-plan.js';
+import { type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { allBlockers } from './blockers.js';
 import { isFinal, type Phase } from './phases.js';
 
@@ -39,6 +40,8 @@ export interface MigrationState {
   catalogue?: CatalogueReport;
   /** The cutover that comes by itself. */
   plan?: CutoverPlan;
+  /** What was tuned since the start. */
+  tuned?: Tuning;
   /** Why the last cutover was refused. */
   refused?: { readonly at: string; readonly blockers: readonly Blocker[] };
   /** Messages that were not understood: their name and why. */
@@ -142,6 +145,8 @@ export interface MigrationStatus {
   readonly cutoverWhen: LagBound | null;
   readonly blockers: readonly Blocker[];
   readonly lastRefusal: MigrationState['refused'] | null;
+  /** What `tune` can change, as it is now. */
+  readonly settings: Settings;
   readonly problem: Problem | null;
   readonly warnings: readonly string[];
   readonly rejectedMessages: MigrationState['rejected'];
@@ -219,6 +224,7 @@ export function buildStatus(
     ...plannedOf(state),
     blockers,
     lastRefusal: state.refused ?? null,
+    settings: settingsOf(migration.options, state.tuned),
     problem: problemOf(state, live),
     warnings: state.warnings,
     rejectedMessages: state.rejected,

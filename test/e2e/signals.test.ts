@@ -90,6 +90,45 @@ it('a dry run of a cutover answers and touches nothing', async () => {
   await environment.cutOver(handle);
 });
 
+it('limits are tuned on the way, and the planned cutover comes by itself', async () => {
+  await loadItems(environment.sourceClient, 'tuned', DOCUMENTS);
+  // At these limits it would take an hour.
+  const handle = await environment.migrate('tuned', {
+    copy: 'direct',
+    copyDocumentsPerSecond: 1,
+    verifyDocumentsPerSecond: 1,
+    cutover: { whenLagUnder: 5, forSeconds: 1 },
+  });
+  const tune = async (tuning: object) => handle.executeUpdate('tune', { args: [tuning] });
+  const slow = await environment.until(handle, 'copy', ({ copied }) => copied.documents > 0);
+  expect(slow.phase).toBe('copying');
+  expect(slow.copied.documents).toBeLessThan(DOCUMENTS);
+  await tune({ copyDocumentsPerSecond: null });
+  const comparing = await environment.until(handle, 'comparison', ({ verification }) => {
+    return verification.state === 'running';
+  });
+  expect(comparing.settings).toMatchObject({
+    copyDocumentsPerSecond: null,
+    verifyDocumentsPerSecond: 1,
+  });
+  expect(comparing.cutoverWhen).toEqual({ whenLagUnder: 5, forSeconds: 1 });
+  await tune({ verifyDocumentsPerSecond: null });
+  expect(((await handle.result()) as MigrationStatus).phase).toBe('completed');
+  await expectEqual('tuned');
+});
+
+it('a cutover at a time comes by itself', async () => {
+  await loadItems(environment.sourceClient, 'timed', DOCUMENTS);
+  const handle = await environment.migrate('timed');
+  const { settings } = await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+  expect(settings.copyDocumentsPerSecond).toBeNull();
+  const at = new Date(Date.now() + 2_000);
+  await handle.executeUpdate('cutover', { args: [{ at: at.toISOString() }] });
+  const final = (await handle.result()) as MigrationStatus;
+  expect(Date.parse(final.cutover?.fencedAt ?? '')).toBeGreaterThanOrEqual(at.getTime());
+  await expectEqual('timed');
+});
+
 it.each([
   ['copying', false],
   ['ready', false],

@@ -13,6 +13,7 @@ import {
   parseInput,
   verifyCollectionInput,
 } from '../../src/options.js';
+import { tuneInput } from '../../src/tuning.js';
 import { forcible } from '../../src/blockers.js';
 import { descriptions, signals } from '../../src/workflows/messages.js';
 import { buildVerifyStatus } from '../../src/workflows/verify-status.js';
@@ -288,6 +289,7 @@ function schemaOf(message: string) {
   if (message === 'verifyCollection') return verifyCollectionInput;
   if (message === 'abort') return abortInput;
   if (message === 'cutover') return cutoverInput;
+  if (message === 'tune') return tuneInput;
   expect(Object.keys(descriptions)).toContain(message);
   return emptyInput;
 }

@@ -52,6 +52,7 @@ describe('the input of migrateCollection', () => {
     { cutover: { at: `${soon}:00Z` } },
     { cutover: { whenLagUnder: 0.5 } },
     { cutover: { whenLagUnder: 5, forSeconds: 86_400 } },
+    { copy: 'direct', copyDocumentsPerSecond: 1, copyBytesPerSecond: 65_536 },
     { verifyDocumentsPerSecond: 1, verifyBytesPerSecond: 65_536 },
     { namespace: 'shop.orders.archive' },
     { namespace: 'shöp.ördërs und mehr' },
@@ -116,13 +117,17 @@ describe('the input of migrateCollection', () => {
     ['maxLagSeconds', 3601],
     ['maxLagSeconds', Number.NaN],
     ['keepBuffer', 1],
+    ['copyDocumentsPerSecond', 0],
+    ['copyDocumentsPerSecond', 100],
+    ['copyBytesPerSecond', 65_535],
+    ['copyBytesPerSecond', 1_000_000],
     ['verifyDocumentsPerSecond', 0],
     ['verifyDocumentsPerSecond', 1.5],
     ['verifyBytesPerSecond', 65_535],
     ['verifyBytesPerSecond', '1 MB'],
   ])('with a wrong %s (%j) is refused by that name', (field, value) => {
-    const [name = ''] = field.split('.');
-    const error = errorOf({ ...input, [name]: value });
+    const [top = ''] = field.split('.');
+    const error = errorOf({ ...input, [top]: value });
     expect(error.startsWith('Invalid input of migrateCollection: ')).toBe(true);
     expect(error).toContain(`"${field}"`);
     const others = ['source', 'target', 'namespace'].filter((name) => name !== field);

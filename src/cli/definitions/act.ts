@@ -6,7 +6,8 @@ import type { CutoverOptions } from '../commands/cutover.js';
 import type { AbortOptions, MessageOptions } from '../commands/messages.js';
 import type { StartOptions } from '../commands/start.js';
 import type { SyncOptions } from '../commands/sync.js';
-import { addMigrationOptions } from '../migration-options.js';
+import type { TuneOptions } from '../commands/tune.js';
+import { addMigrationOptions, addTuneOptions } from '../migration-options.js';
 import { nearest } from '../nearest.js';
 import { addCommonOptions, addExamples, addSides, addSource, MIGRATION } from './common.js';
 
@@ -20,6 +21,7 @@ export function defineActing(program: Command): void {
   defineStart(program);
   defineMessages(program);
   defineCutover(program);
+  defineTune(program);
   defineAbort(program);
 }
 
@@ -164,6 +166,26 @@ function readForce(text: string, before: readonly string[] | undefined): string[
   throw new CliError('usage', `"${unknown}" cannot be forced: only ${forcible.join(', ')} can`, {
     todo: near === undefined ? [] : [`did you mean ${near}?`],
   });
+}
+
+function defineTune(program: Command): void {
+  const tune = program
+    .command('tune')
+    .summary('change settings of a migration that runs')
+    .description(
+      'Changes how a migration copies and compares while it goes on. What is left out stays as it is. Limits of the copy are for --copy direct.',
+    )
+    .argument('<migration>', MIGRATION)
+    .action(async (...args: [string, TuneOptions]) =>
+      (await import('../commands/tune.js')).tune(...args),
+    );
+  addCommonOptions(addSource(addTuneOptions(tune)));
+  addExamples(
+    tune,
+    'csm tune shop.orders --parallel-partitions 4',
+    'csm tune shop.orders --copy-documents-per-second 5000',
+    'csm tune shop.orders --verify-bytes-per-second none',
+  );
 }
 
 function defineAbort(program: Command): void {
