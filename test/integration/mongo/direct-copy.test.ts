@@ -85,8 +85,8 @@ describe('a direct copy', () => {
     });
     expect(copied.documents).toBe(3_000);
     expect(waits).toBe(3);
-    expect(seen.slice(0, 4)).toEqual([25, 50, 75, 100]);
-    expect(seen.length).toBeLessThan(12);
+    // Evenly, and all that is left at once.
+    expect(seen).toEqual([25, 50, 75, 3_000]);
     await expectEqual(path);
   });
 
@@ -99,7 +99,8 @@ describe('a direct copy', () => {
       signal: ended.signal,
       onWait: () => ended.abort(reason),
     });
-    await expect(copying).rejects.toMatchObject({ name: 'AbortError', cause: reason });
+    const error: unknown = await copying.catch((thrown: unknown) => thrown);
+    expect([error, error instanceof Error && error.cause]).toContain(reason);
   });
 
   it('copies many batches, tells its progress, and a second run changes nothing', async () => {
