@@ -3,6 +3,7 @@ import { isFinal } from '../workflows/phases.js';
 import { bar, bytes, count, duration, moment, number } from './format.js';
 import { describeBlockers, describePlan, nextStep } from './next-step.js';
 import { HANG, type Output } from './output.js';
+import { describeLimits } from './render-settings.js';
 import type { MigrationView, Underway, View } from './view.js';
 
 /** What a rendering needs to know of where it goes. */
@@ -77,12 +78,14 @@ function progress(
   extras: Extras,
 ): string[] {
   const { captured, applied, lagSeconds, buffer, oplogHoursLeft } = status;
+  const limits = isOver ? [] : limitsOf(status);
   const waiting =
     buffer && buffer.documents > 0 ? `, ${number(buffer.documents)} in the buffer` : '';
   const rate = (perSecond: number) => (isOver ? '' : ` (${number(perSecond)}/s)`);
   return [
     ...copyRow(status, screen, extras),
     ...compareRow(status, screen),
+    ...(limits.length > 0 ? row('limits', limits.join('; ')) : []),
     ...(captured && applied
       ? row(
           'changes',
@@ -95,6 +98,15 @@ function progress(
       ? []
       : row('history', `${historyLeft(oplogHoursLeft)} left at the source`)),
   ];
+}
+
+/** Limits that matter at the moment. */
+function limitsOf({ settings, copiedPercent }: MigrationStatus): string[] {
+  // A worker of another version may not tell.
+  if (!settings) return [];
+  const copy = copiedPercent === 100 ? undefined : describeLimits(settings, 'copy');
+  const verify = describeLimits(settings, 'verify');
+  return [...(copy ? [`copy ${copy}`] : []), ...(verify ? [`compare ${verify}`] : [])];
 }
 
 // The status says 31 days for that or more.

@@ -73,6 +73,10 @@ function counters(status: MigrationStatus): string {
   if (verification.state !== 'none') {
     rows.push(['Compared', `${number(verification.documents)} documents (${verification.state})`]);
   }
+  const limits = Object.entries(status.settings).filter(([name]) => name.endsWith('PerSecond'));
+  for (const [name, limit] of isFinal(status.phase) ? [] : limits) {
+    if (limit !== null) rows.push([`\`${name}\``, number(Number(limit))]);
+  }
   if (status.cutoverAt !== null) rows.push(['Cutover planned at', status.cutoverAt]);
   if (status.cutoverWhen !== null) {
     const { whenLagUnder, forSeconds } = status.cutoverWhen;

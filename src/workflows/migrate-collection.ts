@@ -11,17 +11,16 @@ import {
 import type { Blocker, Migration, Traits } from '../migration.js';
 import { planOf } from '../cutover-plan.js';
 import { parseMigrateCollection } from '../options.js';
-import { limitsOf, type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { copyCollection } from './copy-collection.js';
 import { renderDetails } from './details.js';
 import { CutoverPlanner, PAUSE_SECONDS } from './cutover-planner.js';
 import { acceptInput, bareFailure, messageOf } from './failure.js';
 import { Inbox } from './inbox.js';
-import { Lanes } from './lanes.js';
 import { liveDetails, liveStatus } from './live.js';
 import { descriptions, statusQuery } from './messages.js';
 import { buildStatus, initialState, type MigrationState, type MigrationStatus } from './status.js';
 import { step } from './steps.js';
+import { Tuner } from './tuner.js';
 import { Work } from './work.js';
 
 /** Whoever asks for a dry run waits for its answer. */
@@ -49,7 +48,7 @@ class CollectionMigration {
   readonly #identity: Omit<Migration, 'traits'>;
   readonly #state: MigrationState;
   readonly #inbox: Inbox;
-  readonly #lanes: Lanes;
+  readonly #tuner: Tuner;
   readonly #story = new CancellationScope();
   readonly #work = new Work(() => this.#state.paused);
   #caughtUp = false;
@@ -60,7 +59,7 @@ class CollectionMigration {
   constructor(identity: Omit<Migration, 'traits'>) {
     this.#identity = identity;
     this.#state = initialState(now(), planOf(identity.options.cutover));
-    this.#lanes = new Lanes(identity.options.parallelPartitions);
+    this.#tuner = new Tuner(identity.options, this.#state);
     this.#inbox = new Inbox(this.#state, {
       options: identity.options,
       now,
@@ -98,7 +97,7 @@ class CollectionMigration {
   /** The story, from the token to the clean-up. */
   async #migrate(migration: Migration): Promise<void> {
     await step('captureToken')(migration);
-    this.#work.start(() => this.#keepLimits(migration));
+    this.#work.start(() => this.#tuner.keepLimits(migration));
     const capture = this.#work.start(() => step('capture')(migration));
     await Promise.race([capture.done, this.#work.track(this.#copyAndFollow(migration))]);
     // The target is open for applications: from here on there is only forward.
@@ -112,12 +111,12 @@ class CollectionMigration {
   async #copyAndFollow(migration: Migration): Promise<void> {
     this.#enter('copying');
     const partitions = await this.#work.untilNotPaused(() =>
-      step('planCopy')(this.#tuned(migration)),
+      step('planCopy')(this.#tuner.tuned(migration)),
     );
     this.#state.copy = 'running';
     await copyCollection(migration, partitions, {
-      lanes: this.#lanes,
-      tuned: () => this.#tuned(migration),
+      lanes: this.#tuner.lanes,
+      tuned: () => this.#tuner.tuned(migration),
       pausable: (run) => this.#work.untilNotPaused(run),
       restoreAllowed: () => this.#restoreAllowed(migration),
     });
@@ -205,26 +204,6 @@ class CollectionMigration {
     }
   }
 
-  /** Hands limits that were tuned to the activities that run, one after another. */
-  async #keepLimits(migration: Migration): Promise<never> {
-    for (let handed: Tuning | undefined; ;) {
-      await condition(() => this.#state.tuned !== handed);
-      handed = this.#state.tuned;
-      await step('tune')(migration, limitsOf(this.#settings()));
-    }
-  }
-
-  #settings(): Settings {
-    return settingsOf(this.#identity.options, this.#state.tuned);
-  }
-
-  /** The migration for activities that begin now. */
-  #tuned(migration: Migration): Migration {
-    if (!this.#state.tuned) return migration;
-    const { parallelPartitions, gzip } = this.#settings();
-    return { ...migration, options: { ...migration.options, parallelPartitions, gzip } };
-  }
-
   #planner(): CutoverPlanner {
     return new CutoverPlanner({
       state: this.#state,
@@ -292,7 +271,7 @@ class CollectionMigration {
   /** After every change of the state. */
   #changed(): void {
     if (this.#state.paused) this.#work.pause();
-    this.#lanes.resize(this.#settings().parallelPartitions);
+    this.#tuner.apply();
     if (this.#state.aborting) this.#story.cancel();
     setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
   }

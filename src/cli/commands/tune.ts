@@ -1,9 +1,9 @@
 import { parseInput } from '../../options.js';
 import { tuneFields, tuneInput, type Settings } from '../../tuning.js';
 import { CliError } from '../cli-error.js';
-import { bytes, number } from '../format.js';
 import { inputFrom, NONE } from '../migration-options.js';
 import { nameOf } from '../next-step.js';
+import { describeLimits } from '../render-settings.js';
 import { send } from '../send.js';
 import { openContext } from './context.js';
 import { addressOf, type MessageOptions } from './messages.js';
@@ -31,19 +31,8 @@ export async function tune(migration: string, options: TuneOptions): Promise<voi
 
 function describeSettings(settings: Settings): string[] {
   const { parallelPartitions, gzip } = settings;
-  const { copyDocumentsPerSecond, copyBytesPerSecond } = settings;
-  const { verifyDocumentsPerSecond, verifyBytesPerSecond } = settings;
   return [
-    `copy: ${parallelPartitions} partitions at the same time, ${gzip ? 'compressed' : 'not compressed'}, ` +
-      limitsInWords(copyDocumentsPerSecond, copyBytesPerSecond),
-    `comparison: ${limitsInWords(verifyDocumentsPerSecond, verifyBytesPerSecond)}`,
+    `copy: ${parallelPartitions} at the same time, ${gzip ? '' : 'not '}compressed, ${describeLimits(settings, 'copy') ?? 'no limit'}`,
+    `comparison: ${describeLimits(settings, 'verify') ?? 'no limit'}`,
   ];
-}
-
-function limitsInWords(documentsPerSecond: number | null, bytesPerSecond: number | null): string {
-  const limits = [
-    ...(documentsPerSecond === null ? [] : [`${number(documentsPerSecond)} documents/s`]),
-    ...(bytesPerSecond === null ? [] : [`${bytes(bytesPerSecond)}/s`]),
-  ];
-  return limits.length > 0 ? `at most ${limits.join(' and ')}` : 'no limit';
 }

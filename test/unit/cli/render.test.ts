@@ -52,6 +52,16 @@ const amounts = {
 };
 
 describe('a migration in a pipe', () => {
+  it('says what limits there are, and those of the copy while it goes on', () => {
+    const { settings } = statusOf({});
+    const limited = { ...settings, copyDocumentsPerSecond: 5_000, verifyBytesPerSecond: 2_000_000 };
+    const copying = textOf(viewOf({ phase: 'copying', ...amounts, settings: limited }));
+    expect(copying).toContain('limits      copy at most 5,000 documents/s; compare at most 2 MB/s');
+    const ready = textOf(viewOf({ phase: 'ready', copiedPercent: 100, settings: limited }));
+    expect(ready).toContain('limits      compare at most 2 MB/s');
+    expect(textOf(viewOf({ phase: 'ready' }))).not.toContain('limits');
+  });
+
   it('says when it will cut over by itself', () => {
     const at = '2026-12-01T02:00:00.000Z';
     const text = textOf(viewOf({ phase: 'ready', mayCutOver: true, cutoverAt: at }));

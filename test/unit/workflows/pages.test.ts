@@ -79,6 +79,12 @@ describe('the page of a migration', () => {
     );
   });
 
+  it('shows limits, and not those that there are not', () => {
+    const text = page({ phase: 'copying', tuned: { verifyDocumentsPerSecond: 5_000 } });
+    expect(text).toContain('| `verifyDocumentsPerSecond` | 5,000 |');
+    expect(text).not.toContain('verifyBytesPerSecond');
+  });
+
   it('shows the counters', () => {
     const text = page(
       {
