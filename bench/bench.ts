@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { Environment } from '../test/e2e/environment.js';
+import { copyLimit } from './cases/copy-limit.js';
 import { cutover } from './cases/cutover.js';
 import { indexOrder } from './cases/index-order.js';
 import { uniqueIndexes } from './cases/unique-indexes.js';
@@ -10,6 +11,7 @@ import { alternate } from './runner.js';
 import { renderTable, summarise } from './table.js';
 
 const cases: Readonly<Record<string, BenchCase>> = {
+  'copy-limit': copyLimit,
   cutover,
   'index-order': indexOrder,
   'unique-indexes': uniqueIndexes,

@@ -1,4 +1,4 @@
-import type { Blocker, RefusedDocuments } from './migration.js';
+import type { Blocker, DifferenceSummary, RefusedDocuments } from './migration.js';
 
 /** Age of changes that were applied and not compared yet, above which a cutover would take long. */
 const UNCOMPARED_SECONDS = 10;
@@ -33,6 +33,21 @@ export function verificationBehind(seconds: number): Blocker {
     code: 'verification',
     message: `the comparison of changed documents is ${seconds} seconds behind the replay`,
   };
+}
+
+/** The blocker for documents that are not the same; none when all are. */
+export function differenceBlockers({
+  differing,
+  missing,
+  extra,
+}: Pick<DifferenceSummary, 'differing' | 'missing' | 'extra'>): Blocker[] {
+  if (differing + missing + extra === 0) return [];
+  return [
+    {
+      code: 'differences',
+      message: `documents differ: ${differing} in content, ${missing} missing, ${extra} extra at the target`,
+    },
+  ];
 }
 
 /** The blocker for indexes and options that the target does not have yet. */

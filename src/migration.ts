@@ -113,6 +113,13 @@ export interface CutoverReport {
   readonly buffered?: { readonly changes: number; readonly bytes: number };
 }
 
+/** Answer of a dry run of a cutover. */
+export interface DryRun {
+  readonly mayCutOver: boolean;
+  /** Why it would be refused now. */
+  readonly blockers: readonly Blocker[];
+}
+
 export type CutoverOutcome =
   { readonly refused: readonly Blocker[] } | { readonly done: CutoverReport };
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { forcible } from './blockers.js';
+import { cutoverStart, isAboutPlan, planFields, planProblem, timeProblem } from './cutover-plan.js';
 import { parseNamespace } from './names.js';
 
 /** 1 GiB: large enough that a partition's fixed costs vanish, small enough to repeat after a crash. */
@@ -34,6 +35,10 @@ const namespace = z
     return collection !== 'cdc' && !/^cdc(-staging)?\./.test(collection);
   }, 'has a name that a migration uses for its own state (cdc, cdc.*, cdc-staging.*)');
 
+/** Why a copy by mongodump has no limits. */
+export const DIRECT_ONLY =
+  'mongodump reads as fast as it can; only a copy from server to server ("copy": "direct") can be limited';
+
 const documentsPerSecond = z.number().int().min(1).max(10_000_000).optional();
 
 const bytesPerSecond = z
@@ -55,12 +60,22 @@ export const migrateCollectionInput = z.strictObject({
   targetNamespace: namespace.optional(),
   /** `dump`: mongodump and mongorestore through files. `direct`: server to server, no disk, no tools. */
   copy: z.enum(['dump', 'direct']).default('dump'),
+  /**
+   * Documents copied per second at most, by all partitions together; with `copy: "direct"` only, since
+   * mongodump has no limits.
+   */
+  copyDocumentsPerSecond: documentsPerSecond,
+  /** The same in bytes of documents. */
+  copyBytesPerSecond: bytesPerSecond,
   /** `stream`: the change stream's own token. `marker`: insert and delete of `_id: -1` at the source. */
   token: z.enum(['stream', 'marker']).default('stream'),
   /** `signal`: after dump and capture, wait for the signal `restore`. */
   restore: z.enum(['auto', 'signal']).default('auto'),
-  /** `auto`: cut over as soon as nothing speaks against it. */
-  cutover: z.enum(['signal', 'auto']).default('signal'),
+  /**
+   * `auto`: cut over as soon as nothing speaks against it. `{"at": …}`: at a time. `{"whenLagUnder": …}`:
+   * once the lag has stayed under so many seconds for `forSeconds`.
+   */
+  cutover: cutoverStart.default('signal'),
   /** `full`: compare every document byte for byte before the cutover. */
   verify: z.enum(['full', 'none']).default('full'),
   /**
@@ -108,8 +123,19 @@ export const cutoverInput = z
   .strictObject({
     /** Codes of blockers to overrule, each by its name as status shows it. */
     force: z.array(z.enum(forcible)).max(20).default([]),
+    /** Only answer what speaks against it now. */
+    dryRun: z.boolean().default(false),
+    ...planFields,
+  })
+  .superRefine((given, context) => {
+    const isMixed = given.dryRun && isAboutPlan(given);
+    const mixed = isMixed ? '"dryRun" asks about a cutover now, without "at" or a lag' : undefined;
+    const message = planProblem(given) ?? mixed;
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
   })
   .prefault({});
+
+export type CutoverPayload = Readonly<z.infer<typeof cutoverInput>>;
 
 /** Payload of `restore`, `pause` and `resume`: nothing, or an empty object (the UI's forms send one). */
 export const emptyInput = z.strictObject({ reason: z.string().max(1000).optional() }).prefault({});
@@ -136,13 +162,25 @@ export function parseInput<S extends z.ZodType>(
   }
   const parsed = schema.safeParse(payload ?? undefined);
   if (parsed.success) return { value: parsed.data };
-  const problems = parsed.error.issues.map((issue) => {
+  const problems = parsed.error.issues.flatMap(plainIssues).map((issue) => {
     const path = issue.path.join('.');
-    const keys = schema instanceof z.ZodObject ? Object.keys(schema.shape).join(', ') : '';
+    const isTop = schema instanceof z.ZodObject && path === '';
+    const keys = isTop ? Object.keys(schema.shape).join(', ') : '';
     const known = issue.code === 'unrecognized_keys' && keys ? ` (known: ${keys})` : '';
     return path ? `"${path}": ${issue.message}${known}` : `${issue.message}${known}`;
   });
   return { error: `Invalid ${what}: ${problems.join('; ')}` };
+}
+
+/** What is wrong with one of several forms: with the one that was meant, by its type. */
+function plainIssues(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const isOtherType = ({ code, path }: z.core.$ZodIssue) =>
+    code === 'invalid_type' && path.length === 0;
+  const meant = issue.errors.find((issues) => !issues.some(isOtherType)) ?? [];
+  return meant
+    .flatMap(plainIssues)
+    .map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
 }
 
 /**
@@ -153,7 +191,19 @@ export function parseMigrateCollection(
   payload: unknown,
   workflow = 'migrateCollection',
 ): Parsed<MigrateCollectionOptions> {
-  return parsePair(migrateCollectionInput, payload, `input of ${workflow}`);
+  const what = `input of ${workflow}`;
+  const parsed = parsePair(migrateCollectionInput, payload, what);
+  if ('error' in parsed) return parsed;
+  const { cutover, copy, ...options } = parsed.value;
+  const problems: string[] = [];
+  const tooLate = typeof cutover === 'string' ? undefined : timeProblem(cutover.at, Date.now());
+  if (tooLate !== undefined) problems.push(`"cutover.at": ${tooLate}`);
+  if (copy === 'dump') {
+    for (const name of ['copyDocumentsPerSecond', 'copyBytesPerSecond'] as const) {
+      if (options[name] !== undefined) problems.push(`"${name}": ${DIRECT_ONLY}`);
+    }
+  }
+  return problems.length === 0 ? parsed : { error: `Invalid ${what}: ${problems.join('; ')}` };
 }
 
 /** Checks an input that names two collections, which have to be different ones. */

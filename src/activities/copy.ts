@@ -25,6 +25,7 @@ import {
 import { checkDump, checkDumpSize, isRestored } from './check-dump.js';
 import { ProgressWriter } from './copy-progress.js';
 import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
+import { copyLimits } from './live-limits.js';
 import { dumpFolder } from './leftovers.js';
 
 /** mongorestore's default is 1; 4 is what the copy was measured with. */
@@ -214,6 +215,8 @@ export async function copyPartition(
         filter: partitionFilter(record),
         ordered: migration.traits.capped,
         signal,
+        limits: await copyLimits(opened, migration.options),
+        onWait: touch,
         onRefused: keepRefused(opened),
         onProgress: ({ documents, bytes }) => {
           touch();

@@ -39,7 +39,7 @@ export async function findSettledBlockers(
 }
 
 /** What the state of the target says against a cutover now. */
-function findBlockers(
+export function findBlockers(
   control: ControlDocument,
   { options }: Migration,
   force: readonly string[],

@@ -1,17 +1,23 @@
 import type { Comparison } from '../comparison.js';
+import type { LagBound } from '../cutover-plan.js';
 import type { Migration } from '../migration.js';
+import type { Limits } from '../tuning.js';
 import { capture } from './capture.js';
 import { captureToken } from './capture-token.js';
 import { cleanUp, type CleanUpOptions, countLateWrites } from './clean-up.js';
 import { compareCollections } from './compare-collections.js';
 import type { ActivityDependencies } from './context.js';
 import { copyPartition, dump, type Dumped, planCopy, restore } from './copy.js';
-import { convertIndexes, cutover } from './cutover.js';
+import { convertIndexes } from './cutover.js';
+import { dryRun } from './dry-run.js';
 import { buildIndexes, renameStaging } from './finish-copy.js';
 import { followShape } from './follow-shape.js';
 import { inspect } from './inspect.js';
+import { untilLagIs } from './lag.js';
+import { plannedCutover } from './planned-cutover.js';
 import { preflight } from './preflight.js';
 import { replay } from './replay.js';
+import { tune } from './tune.js';
 import { catchUp, reverify, verify } from './verify.js';
 
 export type { ActivityDependencies } from './context.js';
@@ -34,7 +40,11 @@ export function createActivities(deps: ActivityDependencies) {
     catchUp: (migration: Migration) => catchUp(deps, migration),
     verify: (migration: Migration) => verify(deps, migration),
     reverify: (migration: Migration) => reverify(deps, migration),
-    cutover: (migration: Migration, force: readonly string[]) => cutover(deps, migration, force),
+    cutover: (migration: Migration, force: readonly string[], notAfter?: string) =>
+      plannedCutover(deps, migration, force, notAfter),
+    untilLagIs: (migration: Migration, bound: LagBound) => untilLagIs(deps, migration, bound),
+    dryRun: (migration: Migration, force: readonly string[]) => dryRun(deps, migration, force),
+    tune: (migration: Migration, limits: Limits) => tune(deps, migration, limits),
     convertIndexes: (migration: Migration) => convertIndexes(deps, migration),
     countLateWrites: (migration: Migration) => countLateWrites(deps, migration),
     cleanUp: (migration: Migration, options: CleanUpOptions) => cleanUp(deps, migration, options),

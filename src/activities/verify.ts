@@ -4,6 +4,7 @@ import { lagSeconds } from '../mongo/lag.js';
 import { summariseDifferences } from '../mongo/verification.js';
 import { FOLLOW_MS, Verifier } from '../mongo/verifier.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { verifyLimits } from './live-limits.js';
 
 const POLL_MS = 250;
 /** Between two looks at differences that are known. */
@@ -127,20 +128,17 @@ async function takeUp(
   { signal, touch }: Pulse,
 ): Promise<Verifier> {
   const { control, plan, verification } = opened;
-  const { verify: taken } = await control.beginVerification();
+  const document = await control.beginVerification();
   return new Verifier({
     source: sourceOf(opened),
     target: targetOf(opened),
     control,
     plan,
     verification,
-    epoch: taken?.epoch ?? 0,
+    epoch: document.verify?.epoch ?? 0,
     signal,
     touch,
-    limits: {
-      documentsPerSecond: options.verifyDocumentsPerSecond,
-      bytesPerSecond: options.verifyBytesPerSecond,
-    },
+    limits: verifyLimits(opened, options, document),
   });
 }
 

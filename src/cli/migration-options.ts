@@ -1,7 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { migrateCollectionInput, verifyCollectionInput } from '../options.js';
+import { tuneFields } from '../tuning.js';
 import { readNumber } from './arguments.js';
+
+/** A limit that is taken away; commander knows no `null`. */
+export const NONE = 'none';
 
 type Named = 'source' | 'target' | 'namespace';
 type Texts<Shape> = Readonly<Record<Exclude<keyof Shape, Named>, readonly [string, string]>>;
@@ -10,9 +14,14 @@ type Texts<Shape> = Readonly<Record<Exclude<keyof Shape, Named>, readonly [strin
 const migrationTexts: Texts<typeof migrateCollectionInput.shape> = {
   targetNamespace: ['db.collection', 'name at the target, when it is another one'],
   copy: ['way', 'dump: mongodump and mongorestore through files; direct: from server to server'],
+  copyDocumentsPerSecond: ['n', 'documents copied per second at most; with --copy direct'],
+  copyBytesPerSecond: ['n', 'bytes copied per second at most; with --copy direct'],
   token: ['how', 'stream: position of the change stream; marker: insert and delete of _id: -1'],
   restore: ['when', 'auto: at once; signal: wait after dump and capture for "csm restore"'],
-  cutover: ['when', 'signal: by "csm cutover"; auto: as soon as nothing speaks against it'],
+  cutover: [
+    'when',
+    'signal: by "csm cutover"; auto: as soon as nothing speaks against it; or a time, such as 2026-12-01T02:00:00Z',
+  ],
   verify: ['how much', 'full: compare every document byte for byte; none: do not'],
   verifyDocumentsPerSecond: ['n', 'documents compared per second at most, on each side'],
   verifyBytesPerSecond: ['n', 'bytes compared per second at most, on each side'],
@@ -28,6 +37,20 @@ const verifyTexts: Texts<typeof verifyCollectionInput.shape> = {
   documentsPerSecond: ['number', 'documents read per second at most, on each side'],
   bytesPerSecond: ['bytes', 'bytes read per second at most, on each side'],
 };
+
+const tuneTexts: Texts<typeof tuneFields> = {
+  parallelPartitions: ['number', 'partitions that are copied at the same time'],
+  gzip: ['', 'compress the dump files that follow'],
+  copyDocumentsPerSecond: ['n', 'documents copied per second at most, or "none"'],
+  copyBytesPerSecond: ['n', 'bytes copied per second at most, or "none"'],
+  verifyDocumentsPerSecond: ['n', 'documents compared per second at most, or "none"'],
+  verifyBytesPerSecond: ['n', 'bytes compared per second at most, or "none"'],
+};
+
+/** Adds an option for each field of the payload of `tune`. */
+export function addTuneOptions(command: Command): Command {
+  return addOptions(command, tuneFields, tuneTexts, []).option('--no-gzip', 'do not compress them');
+}
 
 /** Adds an option for each field of `migrateCollection`'s input, but for those that are given. */
 export function addMigrationOptions(command: Command, without: readonly string[] = []): Command {
@@ -63,8 +86,10 @@ function addOptions(
 
 function optionFor(name: string, value: string, text: string, field: z.ZodType): Option {
   const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  const inner =
+  const given =
     field instanceof z.ZodDefault || field instanceof z.ZodOptional ? field.unwrap() : field;
+  const inner = given instanceof z.ZodNullable ? given.unwrap() : given;
+  const mayBeNone = given !== inner;
   const preset = field instanceof z.ZodDefault ? field.parse(undefined) : undefined;
   const isFlag = inner instanceof z.ZodBoolean;
   // Left out is left to the worker, whose default it is; the text only tells it.
@@ -72,8 +97,26 @@ function optionFor(name: string, value: string, text: string, field: z.ZodType):
     preset === undefined || isFlag ? text : `${text} (default: ${JSON.stringify(preset)})`;
   const option = new Option(isFlag ? flag : `${flag} <${value}>`, told);
   if (inner instanceof z.ZodEnum) return option.choices(inner.options.map(String));
-  if (inner instanceof z.ZodNumber) return option.argParser((given) => checked(inner, given));
+  if (inner instanceof z.ZodUnion) return option.argParser((typed) => readWhen(inner, typed));
+  if (inner instanceof z.ZodNumber) {
+    return option.argParser((typed) =>
+      mayBeNone && typed === NONE ? NONE : checked(inner, typed),
+    );
+  }
   return option;
+}
+
+/** When to cut over: a word, or else a time. */
+function readWhen(schema: z.ZodUnion, given: string): unknown {
+  if (schema.safeParse(given).success) return given;
+  const isWord = /^[a-z]*$/i.test(given);
+  const parsed = schema.safeParse({ at: given });
+  if (parsed.success) return { at: given };
+  throw new InvalidArgumentError(
+    isWord
+      ? 'It has to be signal, auto, or a time such as 2026-12-01T02:00:00Z.'
+      : parsed.error.issues.map(({ message }) => message).join('; '),
+  );
 }
 
 function checked(schema: z.ZodNumber, given: string): number {

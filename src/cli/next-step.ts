@@ -1,7 +1,8 @@
+import type { MigrationStatus } from '../workflows/status.js';
 import type { Blocker } from '../migration.js';
 import { workflowId } from '../names.js';
 import { partsOf } from './find-migration.js';
-import { quoted } from './format.js';
+import { moment, quoted } from './format.js';
 import type { MigrationView } from './view.js';
 
 /** The source that is meant when none is given. */
@@ -35,6 +36,7 @@ export const blockerTodos: Readonly<Record<string, string>> = {
   cuttingOver: 'wait for its answer: csm status <migration> --watch',
   aborting: 'nothing: it is being aborted',
   ended: 'nothing: it is over',
+  missed: 'send it now, or plan it anew: csm cutover <migration> --at <time>',
   unknown: 'see that the worker reaches both sides: csm doctor',
 };
 
@@ -46,6 +48,17 @@ export function describeBlockers(blockers: readonly Blocker[], id: string): stri
   });
 }
 
+/** The cutover that comes by itself, in words; nothing where none is planned. */
+export function describePlan({
+  cutoverAt,
+  cutoverWhen,
+}: Pick<MigrationStatus, 'cutoverAt' | 'cutoverWhen'>): string | undefined {
+  if (cutoverAt) return `by itself at ${moment(cutoverAt)} (${cutoverAt})`;
+  if (!cutoverWhen) return undefined;
+  const { whenLagUnder, forSeconds } = cutoverWhen;
+  return `by itself once the lag has been at most ${whenLagUnder} s for ${forSeconds} s`;
+}
+
 /** What a person does next with a migration; nothing where there is nothing to do. */
 export function nextStep({ workflowId: id, status }: MigrationView): string | undefined {
   if (!status) return undefined;
@@ -53,5 +66,6 @@ export function nextStep({ workflowId: id, status }: MigrationView): string | un
   if (status.paused) return `csm resume ${name}`;
   if (status.phase === 'waiting') return `csm restore ${name}`;
   if (status.phase !== 'ready' || !status.mayCutOver) return undefined;
+  if (status.cutoverAt) return `stop the writers before ${moment(status.cutoverAt)}`;
   return `stop the writers, then: csm cutover ${name}`;
 }

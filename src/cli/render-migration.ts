@@ -1,8 +1,9 @@
 import type { MigrationStatus } from '../workflows/status.js';
 import { isFinal } from '../workflows/phases.js';
 import { bar, bytes, count, duration, moment, number } from './format.js';
-import { describeBlockers, nextStep } from './next-step.js';
+import { describeBlockers, describePlan, nextStep } from './next-step.js';
 import { HANG, type Output } from './output.js';
+import { describeLimits } from './render-settings.js';
 import type { MigrationView, Underway, View } from './view.js';
 
 /** What a rendering needs to know of where it goes. */
@@ -77,12 +78,14 @@ function progress(
   extras: Extras,
 ): string[] {
   const { captured, applied, lagSeconds, buffer, oplogHoursLeft } = status;
+  const limits = isOver ? [] : limitsOf(status);
   const waiting =
     buffer && buffer.documents > 0 ? `, ${number(buffer.documents)} in the buffer` : '';
   const rate = (perSecond: number) => (isOver ? '' : ` (${number(perSecond)}/s)`);
   return [
     ...copyRow(status, screen, extras),
     ...compareRow(status, screen),
+    ...(limits.length > 0 ? row('limits', limits.join('; ')) : []),
     ...(captured && applied
       ? row(
           'changes',
@@ -95,6 +98,15 @@ function progress(
       ? []
       : row('history', `${historyLeft(oplogHoursLeft)} left at the source`)),
   ];
+}
+
+/** Limits that matter at the moment. */
+function limitsOf({ settings, copiedPercent }: MigrationStatus): string[] {
+  // A worker of another version may not tell.
+  if (!settings) return [];
+  const copy = copiedPercent === 100 ? undefined : describeLimits(settings, 'copy');
+  const verify = describeLimits(settings, 'verify');
+  return [...(copy ? [`copy ${copy}`] : []), ...(verify ? [`compare ${verify}`] : [])];
 }
 
 // The status says 31 days for that or more.
@@ -201,15 +213,19 @@ function following(view: MigrationView, { colors }: Screen): string[] {
   const { status } = view;
   if (!status || isFinal(status.phase) || status.cutover || view.state !== 'running') return [];
   const next = nextStep(view);
+  const plan = describePlan(status);
+  const planned = plan === undefined ? [] : row('planned', plan);
   if (status.mayCutOver) {
-    return [...row('cutover', colors.green('nothing speaks against it')), ...nextRow(next)];
+    const free = row('cutover', colors.green('nothing speaks against it'));
+    return [...free, ...planned, ...nextRow(next)];
   }
   // Before the copy is done there is only one thing to say: not yet.
   const isEarly = ['preflight', 'copying', 'waiting'].includes(status.phase) && !status.paused;
   const [first = '', ...more] = isEarly
     ? ['not yet']
     : describeBlockers(status.blockers, view.workflowId);
-  return [...row('cutover', first), ...more.flatMap((each) => row('', each)), ...nextRow(next)];
+  const why = more.flatMap((each) => row('', each));
+  return [...row('cutover', first), ...why, ...planned, ...nextRow(next)];
 }
 
 function nextRow(next: string | undefined): string[] {

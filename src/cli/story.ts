@@ -1,6 +1,8 @@
 import type { temporal } from '@temporalio/proto';
+import { planFields } from '../cutover-plan.js';
 import { migrateCollectionInput } from '../options.js';
 import { redact } from '../redact.js';
+import { tuneFields } from '../tuning.js';
 import { duration, secondsBetween } from './format.js';
 import { isoTime } from './view.js';
 import { decode } from './workflow-list.js';
@@ -18,6 +20,9 @@ export interface Told {
   readonly text: string;
   readonly kind: 'workflow' | 'step' | 'message' | 'failure' | 'underway';
 }
+
+/** Fields of messages whose numbers and times are told. */
+const PLAIN_FIELDS = Object.keys({ ...planFields, ...tuneFields });
 
 /** Steps that end sooner need no line for their beginning. */
 const SHORT_SECONDS = 5;
@@ -205,6 +210,14 @@ function summaryOf(event: HistoryEvent): string {
     : (event.activityTaskScheduledEventAttributes?.activityType?.name ?? '');
 }
 
+/** Numbers, flags, `null`, and times: nothing that could be a secret. */
+function isPlain(value: unknown): boolean {
+  if (value === null || ['number', 'boolean'].includes(typeof value)) return true;
+  return (
+    typeof value === 'string' && !Number.isNaN(Date.parse(value)) && /^[\dTZ:.+-]+$/.test(value)
+  );
+}
+
 /** Options of a migration, by the fields that its schema knows. */
 function inputOf(data: Uint8Array | null | undefined): string {
   const input = decode(data);
@@ -212,11 +225,18 @@ function inputOf(data: Uint8Array | null | undefined): string {
   const known = Object.entries(input).filter(([name]) => name in migrateCollectionInput.shape);
   return known.length === 0
     ? ''
-    : `: ${known.map(([name, value]) => `${name} ${String(value)}`).join(', ')}`;
+    : `: ${known.map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')}`;
 }
 
 function harmlessIn(data: Uint8Array | null | undefined): string {
-  const payload = (decode(data) ?? {}) as { force?: unknown; dropTarget?: unknown };
-  const force = Array.isArray(payload.force) ? payload.force.map(String) : [];
-  return `${force.length > 0 ? ` with force ${force.join(', ')}` : ''}${payload.dropTarget === true ? ' with dropTarget' : ''}`;
+  const payload = (decode(data) ?? {}) as Readonly<Record<string, unknown>>;
+  const force = Array.isArray(payload['force']) ? payload['force'].map(String) : [];
+  const flags = ['dropTarget', 'dryRun'].filter((name) => payload[name] === true);
+  const values = PLAIN_FIELDS.flatMap((name) => {
+    const value = payload[name];
+    return isPlain(value) ? [`${name} ${String(value)}`] : [];
+  });
+  return [...(force.length > 0 ? [`force ${force.join(', ')}`] : []), ...flags, ...values]
+    .map((each) => ` with ${each}`)
+    .join('');
 }

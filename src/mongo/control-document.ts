@@ -1,5 +1,6 @@
 import type { Document, Timestamp, UUID } from 'mongodb';
 import type { RefusedDocuments } from '../migration.js';
+import type { Limits } from '../tuning.js';
 import type { ResumeToken } from './token.js';
 
 /** Marks documents of `cdc` as ours. */
@@ -101,6 +102,8 @@ export interface ControlDocument {
   readonly holder?: 'cutover';
   /** The source's cluster time up to which a cutover has brought everything over. */
   readonly fence?: Timestamp;
+  /** What was tuned last; missing as long as nothing was. */
+  readonly limits?: Limits;
   readonly capture: CaptureState;
   readonly replay: ReplayState;
   /** Missing until the comparison begins. */

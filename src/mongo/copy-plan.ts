@@ -89,6 +89,12 @@ export class CopyPlan {
     return Number(first?.partitions ?? 0);
   }
 
+  /** Number of partitions that somebody has taken and not finished. */
+  async countUnderWay(): Promise<number> {
+    const own = { _id: this.#all(), runId: this.#runId };
+    return this.#collection.countDocuments({ ...own, copied: false, epoch: { $gte: 1 } });
+  }
+
   /** @throws when the plan has no such partition. */
   async get(index: number): Promise<PartitionRecord> {
     return this.#record(index, await this.#collection.findOne(this.#own(index)));
@@ -144,10 +150,7 @@ export class CopyPlan {
       .aggregate<CopySummary>([
         {
           $match: {
-            _id: {
-              $gte: { collection: this.#name, partition: 0 },
-              $lt: { collection: this.#name, partition: Number.MAX_SAFE_INTEGER },
-            },
+            _id: this.#all(),
             runId: this.#runId,
           },
         },
@@ -164,6 +167,13 @@ export class CopyPlan {
       ])
       .toArray();
     return sums ?? { partitions: 0, copiedPartitions: 0, read: 0, readBytes: 0, written: 0 };
+  }
+
+  #all() {
+    return {
+      $gte: { collection: this.#name, partition: 0 },
+      $lt: { collection: this.#name, partition: Number.MAX_SAFE_INTEGER },
+    };
   }
 
   #record(index: number, found: Stored | null): PartitionRecord {

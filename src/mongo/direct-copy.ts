@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db, Document, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { splitByMessage } from './buffer.js';
@@ -10,6 +11,7 @@ import {
   isInsertable,
   timestampUpdate,
 } from './exact-write.js';
+import { type ReadLimits, ReadPace } from './pace.js';
 import { hasEmptyTimestamp, idOf, runWithDocuments } from './raw.js';
 import { type Refusal, sendSieved, type WriteError } from './refusal.js';
 import { RawCursor } from './raw-cursor.js';
@@ -41,6 +43,10 @@ export interface DirectCopyOptions extends InsertOptions {
   readonly filter: Document;
   /** Totals of this call so far. */
   readonly onProgress: (copied: { documents: number; bytes: number }) => void;
+  /** How fast it may read; looked at again and again. */
+  readonly limits?: ReadLimits;
+  /** Called while the limits are waited for, every second. */
+  readonly onWait?: () => void;
   /** Told of documents that the target does not take, before they count as read. */
   readonly onRefused: (refused: readonly Refusal[]) => Promise<void>;
 }
@@ -53,21 +59,33 @@ export interface DirectCopyOptions extends InsertOptions {
 export async function copyDirectly(
   options: DirectCopyOptions,
 ): Promise<{ documents: number; bytes: number }> {
-  const { source, sourceCollection, filter, ordered, signal } = options;
+  const { source, sourceCollection, filter, ordered, signal, limits = {}, onWait } = options;
   const copied = { documents: 0, bytes: 0 };
   const failed = new AbortController();
   const inserts = new Set<Promise<void>>();
   const limit = ordered ? 1 : MAX_IN_FLIGHT;
+  const ended = AbortSignal.any([signal, failed.signal]);
+  const pace = new ReadPace(limits, {
+    wait: async (ms) => {
+      onWait?.();
+      await sleep(ms, undefined, { signal: ended });
+    },
+  });
   await using found = await RawCursor.open(
     source,
     {
       find: sourceCollection,
       filter,
-      batchSize: BATCH_DOCUMENTS,
+      batchSize: pace.batchSize(BATCH_DOCUMENTS),
       noCursorTimeout: true,
       readConcern: { level: 'majority' },
     },
-    { signal: AbortSignal.any([signal, failed.signal]), batchSize: BATCH_DOCUMENTS },
+    {
+      signal: ended,
+      get batchSize() {
+        return pace.batchSize(BATCH_DOCUMENTS);
+      },
+    },
   );
   try {
     for await (const batch of found) {
@@ -81,6 +99,7 @@ export async function copyDirectly(
         .catch((error: unknown) => failed.abort(error))
         .finally(() => inserts.delete(insert));
       inserts.add(insert);
+      await pace.spend({ documents: batch.documents.length, bytes: batch.bytes });
       while (inserts.size >= limit) await Promise.race(inserts);
       failed.signal.throwIfAborted();
     }

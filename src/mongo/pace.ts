@@ -1,5 +1,8 @@
 /** Longest single wait in ms, so that the one who waits can say that it is alive. */
 const SLICE_MS = 1_000;
+/** What a limited reader reads at once is worth so many seconds, and at least so many documents. */
+const EVEN_SECONDS = 0.25;
+const FEWEST = 10;
 
 /** How a pace waits and reads the time, in ms. */
 export interface PaceClock {
@@ -12,15 +15,18 @@ export interface PaceClock {
  * used is kept for a second at most, so that a pause is not followed by a rush.
  */
 export class Pace {
-  readonly #perSecond: number | undefined;
+  readonly #limit: () => number | undefined;
   readonly #wait: PaceClock['wait'];
   readonly #now: () => number;
   #credit = 0;
   #at: number;
 
-  /** Without `perSecond` nothing is ever waited for. */
-  constructor(perSecond: number | undefined, { wait, now = Date.now }: PaceClock) {
-    this.#perSecond = perSecond;
+  /**
+   * @param limit things per second, asked for again while it waits; without one nothing is waited
+   * for, and what was spent before is forgotten.
+   */
+  constructor(limit: () => number | undefined, { wait, now = Date.now }: PaceClock) {
+    this.#limit = limit;
     this.#wait = wait;
     this.#now = now;
     this.#at = now();
@@ -28,21 +34,24 @@ export class Pace {
 
   /** Counts what was done, and returns when the limit allows more. */
   async spend(count: number): Promise<void> {
-    const perSecond = this.#perSecond;
+    let perSecond = this.#refill();
     if (perSecond === undefined) return;
-    this.#refill(perSecond);
     this.#credit -= count;
     while (this.#credit < 0) {
       await this.#wait(Math.min(SLICE_MS, Math.ceil((-this.#credit / perSecond) * 1000)));
-      this.#refill(perSecond);
+      perSecond = this.#refill();
+      if (perSecond === undefined) return;
     }
   }
 
-  #refill(perSecond: number): void {
+  #refill(): number | undefined {
+    const perSecond = this.#limit();
     const now = this.#now();
-    const earned = (Math.max(0, now - this.#at) / 1000) * perSecond;
-    this.#credit = Math.min(perSecond, this.#credit + earned);
+    const passed = Math.max(0, now - this.#at) / 1000;
     this.#at = now;
+    this.#credit =
+      perSecond === undefined ? 0 : Math.min(perSecond, this.#credit + passed * perSecond);
+    return perSecond;
   }
 }
 
@@ -54,17 +63,33 @@ export interface ReadLimits {
 
 /** Limits documents and bytes that are read from one side. */
 export class ReadPace {
+  readonly #limits: ReadLimits;
   readonly #documents: Pace;
   readonly #bytes: Pace;
+  readonly #spent = { documents: 0, bytes: 0 };
 
-  constructor({ documentsPerSecond, bytesPerSecond }: ReadLimits, clock: PaceClock) {
-    this.#documents = new Pace(documentsPerSecond, clock);
-    this.#bytes = new Pace(bytesPerSecond, clock);
+  /** @param limits looked at again and again: they may change while it goes on. */
+  constructor(limits: ReadLimits, clock: PaceClock) {
+    this.#limits = limits;
+    this.#documents = new Pace(() => limits.documentsPerSecond, clock);
+    this.#bytes = new Pace(() => limits.bytesPerSecond, clock);
   }
 
   /** Counts what was read, and returns when the limits allow more. */
   async spend({ documents, bytes }: { documents: number; bytes: number }): Promise<void> {
+    this.#spent.documents += documents;
+    this.#spent.bytes += bytes;
     await this.#documents.spend(documents);
     await this.#bytes.spend(bytes);
+  }
+
+  /** Documents to read at once, so that a limited reader reads evenly and not in bursts. */
+  batchSize(most: number): number {
+    const { documentsPerSecond = Infinity, bytesPerSecond } = this.#limits;
+    const { documents, bytes } = this.#spent;
+    const size = documents === 0 ? undefined : bytes / documents;
+    const byBytes = bytesPerSecond === undefined ? Infinity : bytesPerSecond / (size ?? Infinity);
+    const perSecond = Math.min(documentsPerSecond, byBytes);
+    return Math.min(most, Math.max(FEWEST, Math.floor(perSecond * EVEN_SECONDS)));
   }
 }

@@ -1,4 +1,9 @@
-import { refusedBlockers, shapeBlocker, verificationBehind } from '../blockers.js';
+import {
+  differenceBlockers,
+  refusedBlockers,
+  shapeBlocker,
+  verificationBehind,
+} from '../blockers.js';
 import type { Blocker, Migration } from '../migration.js';
 import { isFinal } from './phases.js';
 import type { Live, MigrationState } from './status.js';
@@ -30,13 +35,8 @@ export function allBlockers(
 ): Blocker[] {
   const blockers = stateBlockers(state);
   if (isFinal(state.phase)) return blockers;
-  const { differing = 0, missing = 0, extra = 0 } = live?.differences ?? state.report ?? {};
-  if (differing + missing + extra > 0) {
-    blockers.push({
-      code: 'differences',
-      message: `documents differ: ${differing} in content, ${missing} missing, ${extra} extra at the target`,
-    });
-  }
+  const differences = live?.differences ?? state.report;
+  if (differences) blockers.push(...differenceBlockers(differences));
   blockers.push(...refusedBlockers(live?.refused));
   if (!live) {
     blockers.push({ code: 'unknown', message: 'the state at the servers could not be read' });

@@ -2,6 +2,7 @@ import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio
 import type { Dumped } from '../activities/copy.js';
 import { errorTypes } from '../errors.js';
 import type { Migration } from '../migration.js';
+import type { Lanes } from './lanes.js';
 import { step } from './steps.js';
 
 /** A host that does not take its restore for so long is gone; its partition is dumped elsewhere. */
@@ -11,6 +12,9 @@ const HOST_GONE = '10 minutes';
 export interface CopyHooks {
   /** Runs one activity; while the migration is paused it is cancelled and run again later. */
   readonly pausable: <T>(run: () => Promise<T>) => Promise<T>;
+  /** The migration with what was tuned by now. */
+  readonly tuned: () => Migration;
+  readonly lanes: Lanes;
   /** Returns when the restore may begin; called once all is dumped, or before a direct copy. */
   readonly restoreAllowed: () => Promise<void>;
 }
@@ -23,70 +27,61 @@ export interface CopyHooks {
 export async function copyCollection(
   migration: Migration,
   partitions: number,
-  { pausable, restoreAllowed }: CopyHooks,
+  hooks: CopyHooks,
 ): Promise<void> {
-  const { copy, restore, parallelPartitions } = migration.options;
-  const inLanes = (work: (partition: number) => Promise<unknown>) =>
-    runLanes(partitions, parallelPartitions, work);
+  const { pausable, restoreAllowed, lanes } = hooks;
+  const { copy, restore } = migration.options;
   if (copy === 'direct') {
     await restoreAllowed();
-    await inLanes((index) =>
+    await lanes.run(partitions, (index) =>
       pausable(() => step('copyPartition', { detail: index })(migration, index)),
     );
     return;
   }
-  const dump = (index: number) => pausable(() => step('dump', { detail: index })(migration, index));
   if (restore === 'auto') {
-    await inLanes(async (index) => restoreDumped(migration, await dump(index), pausable));
+    await lanes.run(partitions, async (index) => restoreDumped(await dump(index, hooks), hooks));
     return;
   }
-  const dumps: Dumped[] = [];
-  await inLanes(async (index) => {
-    dumps[index] = await dump(index);
+  const dumps: Dump[] = [];
+  await lanes.run(partitions, async (index) => {
+    dumps[index] = await dump(index, hooks);
   });
   await restoreAllowed();
-  await inLanes(async (index) => {
+  await lanes.run(partitions, async (index) => {
     const dumped = dumps[index];
-    if (dumped) await restoreDumped(migration, dumped, pausable);
+    if (dumped) await restoreDumped(dumped, hooks);
   });
 }
 
-async function restoreDumped(
-  migration: Migration,
-  first: Dumped,
-  pausable: CopyHooks['pausable'],
-): Promise<void> {
-  const { partition } = first;
-  let dumped = first;
+/** A dump, and the options that it was made with: the restore has to know whether it is compressed. */
+interface Dump {
+  readonly dumped: Dumped;
+  readonly migration: Migration;
+}
+
+async function dump(index: number, { pausable, tuned }: CopyHooks): Promise<Dump> {
+  return pausable(async () => {
+    const migration = tuned();
+    return { migration, dumped: await step('dump', { detail: index })(migration, index) };
+  });
+}
+
+async function restoreDumped(first: Dump, hooks: CopyHooks): Promise<void> {
+  let current = first;
   for (;;) {
-    const taskQueue = dumped.hostQueue;
+    const { dumped, migration } = current;
+    const { partition, hostQueue: taskQueue } = dumped;
     const overrides = { taskQueue, scheduleToStartTimeout: HOST_GONE } as const;
-    const current = dumped;
     try {
-      await pausable(() => step('restore', { detail: partition, overrides })(migration, current));
+      await hooks.pausable(() =>
+        step('restore', { detail: partition, overrides })(migration, dumped),
+      );
       return;
     } catch (error) {
       if (!isHostGone(error) && !isDumpLost(error)) throw error;
-      dumped = await pausable(() => step('dump', { detail: partition })(migration, partition));
+      current = await dump(partition, hooks);
     }
   }
-}
-
-/** Runs work for each index below `count`, `lanes` at a time; the first failure ends them all. */
-export async function runLanes(
-  count: number,
-  lanes: number,
-  work: (index: number) => Promise<unknown>,
-): Promise<void> {
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < count) {
-      const index = next;
-      next += 1;
-      await work(index);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(lanes, count) }, lane));
 }
 
 function isHostGone(error: unknown): boolean {

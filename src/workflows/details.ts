@@ -73,6 +73,18 @@ function counters(status: MigrationStatus): string {
   if (verification.state !== 'none') {
     rows.push(['Compared', `${number(verification.documents)} documents (${verification.state})`]);
   }
+  const limits = Object.entries(status.settings).filter(([name]) => name.endsWith('PerSecond'));
+  for (const [name, limit] of isFinal(status.phase) ? [] : limits) {
+    if (limit !== null) rows.push([`\`${name}\``, number(Number(limit))]);
+  }
+  if (status.cutoverAt !== null) rows.push(['Cutover planned at', status.cutoverAt]);
+  if (status.cutoverWhen !== null) {
+    const { whenLagUnder, forSeconds } = status.cutoverWhen;
+    rows.push([
+      'Cutover planned',
+      `when the lag has been ${whenLagUnder} s or less for ${forSeconds} s`,
+    ]);
+  }
   if (status.oplogHoursLeft !== null) {
     rows.push(['History left at the source', `${status.oplogHoursLeft} hours`]);
   }

@@ -1,5 +1,6 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import { errorTypes } from '../errors.js';
+import type { Blocker } from '../migration.js';
 import type { Parsed } from '../options.js';
 
 /**
@@ -8,11 +9,7 @@ import type { Parsed } from '../options.js';
  */
 export function acceptInput<T>(parsed: Parsed<T>): T {
   if ('value' in parsed) return parsed.value;
-  throw ApplicationFailure.create({
-    type: errorTypes.invalidInput,
-    message: parsed.error,
-    nonRetryable: true,
-  });
+  throw invalid(parsed.error);
 }
 
 /**
@@ -31,7 +28,28 @@ export function bareFailure(error: unknown, left: readonly string[] = []): unkno
   });
 }
 
+/** What a failure says, without Temporal's wrapping of activities. */
+export function messageOf(error: unknown): string {
+  const cause = causeOf(error);
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 /** The failure itself, without Temporal's wrapping of activities. */
 export function causeOf(error: unknown): unknown {
   return error instanceof ActivityFailure ? error.cause : error;
+}
+
+/** A message that cannot be understood. */
+export function invalid(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: errorTypes.invalidInput, message, nonRetryable: true });
+}
+
+/** A cutover that is refused, with its reasons. */
+export function refused(blockers: readonly Blocker[]): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: errorTypes.cutoverRefused,
+    message: `the cutover is refused: ${blockers.map(({ code, message }) => `${message} (${code})`).join('; ')}`,
+    details: [...blockers],
+    nonRetryable: true,
+  });
 }

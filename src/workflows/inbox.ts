@@ -1,22 +1,39 @@
-import {
-  ApplicationFailure,
-  condition,
-  setDefaultSignalHandler,
-  setHandler,
-} from '@temporalio/workflow';
+import { condition, log, patched, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import type { z } from 'zod';
 import { isForced } from '../blockers.js';
-import { errorTypes } from '../errors.js';
-import type { Blocker, CutoverOutcome } from '../migration.js';
-import { abortInput, cutoverInput, emptyInput, parseInput } from '../options.js';
+import { isAboutPlan, planOf, timeProblem } from '../cutover-plan.js';
+import type { Blocker, CutoverOutcome, CutoverReport, DryRun } from '../migration.js';
+import {
+  abortInput,
+  cutoverInput,
+  type CutoverPayload,
+  emptyInput,
+  type MigrateCollectionOptions,
+  parseInput,
+} from '../options.js';
+import { settingsOf, tuneInput, type Tuning, tuningProblem } from '../tuning.js';
 import { stateBlockers } from './blockers.js';
+import { isFinal } from './phases.js';
+import { invalid, refused } from './failure.js';
 import { descriptions, type MessageName, signals, updates } from './messages.js';
-import type { MigrationState } from './status.js';
+import { type MigrationState, plannedOf } from './status.js';
 
 /** A cutover that somebody asked for. */
 export interface CutoverRequest {
   readonly force: readonly string[];
+  /** ISO 8601; the cutover may not begin later. */
+  readonly notAfter?: string;
   outcome?: CutoverOutcome;
+}
+
+/** What an inbox needs of its migration. */
+export interface InboxHooks {
+  readonly options: MigrateCollectionOptions;
+  readonly now: () => string;
+  /** Called after each message that changed the state. */
+  readonly changed: () => void;
+  /** What the servers say against a cutover now. */
+  readonly look: (force: readonly string[]) => Promise<readonly Blocker[]>;
 }
 
 const schemas = {
@@ -24,6 +41,7 @@ const schemas = {
   cutover: cutoverInput,
   pause: emptyInput,
   resume: emptyInput,
+  tune: tuneInput,
   abort: abortInput,
 } as const satisfies Record<MessageName, z.ZodType>;
 
@@ -39,19 +57,23 @@ export class Inbox {
   readonly #state: MigrationState;
   readonly #now: () => string;
   readonly #changed: () => void;
+  readonly #options: InboxHooks['options'];
+  readonly #look: InboxHooks['look'];
   /** Somebody has sent `restore`. */
   restoreRequested = false;
   /** The cutover to do next. */
   request: CutoverRequest | undefined;
 
-  /** `changed` is called after each message that changed the state. */
-  constructor(state: MigrationState, now: () => string, changed: () => void) {
+  constructor(state: MigrationState, { options, now, changed, look }: InboxHooks) {
     this.#state = state;
+    this.#options = options;
     this.#now = now;
     this.#changed = changed;
+    this.#look = look;
     this.#listen('restore', () => this.#restore());
     this.#listen('pause', () => this.#pause(true));
     this.#listen('resume', () => this.#pause(false));
+    this.#listen('tune', (payload) => this.#tune(payload));
     this.#listen('abort', (payload) => this.#abort(payload));
     this.#listenCutover();
     setDefaultSignalHandler((name) => {
@@ -75,6 +97,13 @@ export class Inbox {
     return { paused };
   }
 
+  #tune(payload: unknown): object {
+    const parsed = parseInput(tuneInput, payload, 'payload of tune');
+    if ('error' in parsed) throw invalid(parsed.error);
+    this.#state.tuned = { ...this.#state.tuned, ...parsed.value };
+    return settingsOf(this.#options, this.#state.tuned);
+  }
+
   #abort(payload: unknown): object {
     const parsed = parseInput(abortInput, payload, 'payload of abort');
     if ('error' in parsed) throw invalid(parsed.error);
@@ -89,7 +118,9 @@ export class Inbox {
     setHandler(
       signals[name],
       (payload?: unknown) => {
-        const error = check(payload);
+        // Code before this did not know it, and what it leads to is not in the history.
+        const isUnknown = name === 'tune' && !patched('tune');
+        const error = isUnknown ? 'unknown signal "tune"' : check(payload);
         if (error) return this.#reject(error);
         handle(payload);
         this.#changed();
@@ -120,8 +151,11 @@ export class Inbox {
       (payload?: unknown) => {
         const error = this.#check('cutover', payload);
         if (error) return this.#reject(error);
-        const force = forceOf(payload);
-        const blockers = this.#blockers(force);
+        const given = cutoverOf(payload);
+        const { force, dryRun } = given;
+        if (dryRun) return this.#ignoreDryRun();
+        if (isAboutPlan(given)) return this.#takePlan(given);
+        const blockers = this.blockers(force);
         if (blockers.length > 0) return this.refuse(blockers);
         this.request = { force };
       },
@@ -130,34 +164,98 @@ export class Inbox {
     setHandler(
       updates.cutover,
       async (payload?: unknown) => {
-        const request: CutoverRequest = { force: forceOf(payload) };
-        this.request = request;
-        await condition(() => request.outcome !== undefined || isEnding(this.#state));
-        const { outcome } = request;
-        if (outcome && 'done' in outcome) return outcome.done;
-        throw refused(outcome?.refused ?? stateBlockers(this.#state));
+        const given = cutoverOf(payload);
+        if (isAboutPlan(given)) return this.#plan(given);
+        return given.dryRun ? this.#dryRun(given.force) : this.#askCutover(given.force);
       },
       {
         description,
         validator: (payload?: unknown) => {
           const error = this.#check('cutover', payload);
           if (error) throw invalid(error);
-          const blockers = this.#blockers(forceOf(payload));
+          const given = cutoverOf(payload);
+          const blockers = given.dryRun
+            ? []
+            : isAboutPlan(given)
+              ? this.#planBlockers()
+              : this.blockers(given.force);
           if (blockers.length > 0) throw refused(blockers);
         },
       },
     );
   }
 
-  #blockers(force: readonly string[]): Blocker[] {
+  async #askCutover(force: readonly string[]): Promise<CutoverReport> {
+    const request: CutoverRequest = { force };
+    this.request = request;
+    await condition(() => request.outcome !== undefined || isEnding(this.#state));
+    const { outcome } = request;
+    if (outcome && 'done' in outcome) return outcome.done;
+    throw refused(outcome?.refused ?? stateBlockers(this.#state));
+  }
+
+  /** Before the copy is done, and during a cutover, the servers have nothing to add. */
+  async #dryRun(force: readonly string[]): Promise<DryRun> {
+    const isEarly = this.#state.copy !== 'done';
+    const isOver = isFinal(this.#state.phase) || this.#state.cutover !== undefined;
+    const isBusy = this.request !== undefined || this.#state.phase === 'cuttingOver';
+    const found = isEarly || isOver || isBusy ? [] : await this.#look(force);
+    const known = this.blockers(force);
+    const isNew = ({ code }: Blocker) => !known.some((each) => each.code === code);
+    const blockers = [...known, ...found.filter(isNew)];
+    return { mayCutOver: blockers.length === 0, blockers };
+  }
+
+  /** Sets or withdraws the cutover that is planned. @returns what is planned now. */
+  #plan(given: CutoverPayload): object {
+    const plan = planOf(given, given.force);
+    if (plan) this.#state.plan = plan;
+    else delete this.#state.plan;
+    this.#changed();
+    return plannedOf(this.#state);
+  }
+
+  #takePlan(given: CutoverPayload): void {
+    // Code before this took such a signal for a mistake, and no timer is in the history.
+    if (!patched('cutoverPlan')) return this.#reject('Invalid payload of cutover');
+    const blockers = this.#planBlockers();
+    if (blockers.length > 0) return this.refuse(blockers);
+    this.#plan(given);
+  }
+
+  /** Whatever else speaks against a cutover now may be gone when its time comes. */
+  #planBlockers(): Blocker[] {
+    const final = ['ended', 'aborting', 'cuttingOver'];
+    return this.blockers([]).filter(({ code }) => final.includes(code));
+  }
+
+  #ignoreDryRun(): void {
+    const message =
+      'cutover with dryRun does nothing as a signal, which has no answer: send the update';
+    log.warn(message);
+    this.#reject(message);
+  }
+
+  /** What speaks against a cutover by what is known here. */
+  blockers(force: readonly string[]): Blocker[] {
     const known = stateBlockers(this.#state).filter(({ code }) => !isForced(code, force));
-    if (!this.request) return known;
+    if (!this.request || known.some(({ code }) => code === 'cuttingOver')) return known;
     return [...known, { code: 'cuttingOver', message: 'a cutover is under way' }];
   }
 
   #check(name: MessageName, payload: unknown): string | undefined {
     const parsed = parseInput(schemas[name], payload, `payload of ${name}`);
     if ('error' in parsed) return parsed.error;
+    if (name === 'cutover') {
+      const problem = timeProblem(cutoverOf(payload).at, Date.now());
+      if (problem !== undefined) return `Invalid payload of cutover: "at": ${problem}`;
+    }
+    if (name === 'tune') {
+      const { copy } = this.#state;
+      const isCopied = copy === 'indexes' || copy === 'done';
+      const problem = tuningProblem(parsed.value as Tuning, this.#options, isCopied);
+      if (problem !== undefined) return `Invalid payload of tune: ${problem}`;
+    }
     if (name !== 'cutover' && this.#state.cutover) {
       return `${name} comes too late: the cutover is done`;
     }
@@ -176,20 +274,9 @@ function isEnding({ phase, aborting }: MigrationState): boolean {
   return aborting !== undefined || phase === 'failed' || phase === 'aborted';
 }
 
-function forceOf(payload: unknown): readonly string[] {
+/** @throws ApplicationFailure InvalidInput */
+function cutoverOf(payload: unknown): CutoverPayload {
   const parsed = parseInput(cutoverInput, payload, 'payload of cutover');
-  return 'value' in parsed ? parsed.value.force : [];
-}
-
-function invalid(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type: errorTypes.invalidInput, message, nonRetryable: true });
-}
-
-function refused(blockers: readonly Blocker[]): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: errorTypes.cutoverRefused,
-    message: `the cutover is refused: ${blockers.map(({ code, message }) => `${message} (${code})`).join('; ')}`,
-    details: [...blockers],
-    nonRetryable: true,
-  });
+  if ('error' in parsed) throw invalid(parsed.error);
+  return parsed.value;
 }

@@ -12,6 +12,7 @@ export const signals = {
   cutover: defineSignal<Payload>('cutover'),
   pause: defineSignal<Payload>('pause'),
   resume: defineSignal<Payload>('resume'),
+  tune: defineSignal<Payload>('tune'),
   abort: defineSignal<Payload>('abort'),
 } as const;
 
@@ -20,6 +21,7 @@ export const updates = {
   cutover: defineUpdate<object, Payload>('cutover'),
   pause: defineUpdate<object, Payload>('pause'),
   resume: defineUpdate<object, Payload>('resume'),
+  tune: defineUpdate<object, Payload>('tune'),
   abort: defineUpdate<object, Payload>('abort'),
 } as const;
 
@@ -31,9 +33,10 @@ export const descriptions: Readonly<Record<MessageName | 'status', string>> = {
   restore:
     'Goes on with the restore after dump and capture, when started with "restore": "signal".',
   cutover:
-    'Cuts over now. Refused with reasons while something speaks against it; {"force": ["lag"]} overrules blockers by their code: verification, differences, lag.',
+    'Cuts over now, or later: {"at": "2026-12-01T02:00:00Z"}, {"whenLagUnder": 2, "forSeconds": 60}; {"at": null} withdraws that. Refused with reasons while something speaks against it; {"force": ["lag"]} overrules blockers by their code: verification, differences, refused, lag. The update with {"dryRun": true} only answers what speaks against it.',
   pause: 'Stops copy, replay and verification; capture goes on, so that nothing is lost.',
   resume: 'Ends a pause.',
+  tune: 'Changes settings while it runs: {"parallelPartitions": 4, "gzip": true, "copyDocumentsPerSecond": 5000, "copyBytesPerSecond": 5000000, "verifyDocumentsPerSecond": 5000, "verifyBytesPerSecond": 5000000}, each optional; a limit of null is none.',
   abort:
     'Ends the migration and removes what it wrote. {"dropTarget": true} also drops the target collection.',
 };

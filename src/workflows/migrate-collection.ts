@@ -8,23 +8,23 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Migration, Traits } from '../migration.js';
+import type { Blocker, Migration, Traits } from '../migration.js';
+import { planOf } from '../cutover-plan.js';
 import { parseMigrateCollection } from '../options.js';
 import { copyCollection } from './copy-collection.js';
 import { renderDetails } from './details.js';
-import { acceptInput, bareFailure, causeOf } from './failure.js';
+import { CutoverPlanner, PAUSE_SECONDS } from './cutover-planner.js';
+import { acceptInput, bareFailure, messageOf } from './failure.js';
 import { Inbox } from './inbox.js';
 import { liveDetails, liveStatus } from './live.js';
 import { descriptions, statusQuery } from './messages.js';
 import { buildStatus, initialState, type MigrationState, type MigrationStatus } from './status.js';
 import { step } from './steps.js';
+import { Tuner } from './tuner.js';
 import { Work } from './work.js';
 
-/**
- * Between two tries of a cutover that is to happen by itself. It grows, because each try is written
- * into the history.
- */
-const AUTO_CUTOVER_SECONDS = { first: 5, longest: 600 };
+/** Whoever asks for a dry run waits for its answer. */
+const LOOK_LIMITS = { scheduleToCloseTimeout: '30s' } as const;
 /** How long a migration that has failed tries to clean up. */
 const FAILED_CLEAN_UP = '10 minutes' as const;
 
@@ -46,15 +46,26 @@ export async function migrateCollection(input?: unknown): Promise<MigrationStatu
 
 class CollectionMigration {
   readonly #identity: Omit<Migration, 'traits'>;
-  readonly #state: MigrationState = initialState(now());
+  readonly #state: MigrationState;
   readonly #inbox: Inbox;
+  readonly #tuner: Tuner;
   readonly #story = new CancellationScope();
   readonly #work = new Work(() => this.#state.paused);
   #caughtUp = false;
+  /** What the cutover is given, once the target follows the source. */
+  #followed: Migration | undefined;
+  #looks = 0;
 
   constructor(identity: Omit<Migration, 'traits'>) {
     this.#identity = identity;
-    this.#inbox = new Inbox(this.#state, now, () => this.#changed());
+    this.#state = initialState(now(), planOf(identity.options.cutover));
+    this.#tuner = new Tuner(identity.options, this.#state);
+    this.#inbox = new Inbox(this.#state, {
+      options: identity.options,
+      now,
+      changed: () => this.#changed(),
+      look: (force) => this.#look(force),
+    });
     setHandler(statusQuery, () => liveStatus(identity, this.#state, this.#status()), {
       description: descriptions.status,
     });
@@ -67,6 +78,7 @@ class CollectionMigration {
       await this.#story.run(async () => {
         const traits = await step('preflight')(this.#identity);
         migration = this.#begin(traits);
+        this.#work.start(() => this.#planner().follow());
         await this.#migrate(migration);
       });
     } catch (error) {
@@ -85,6 +97,7 @@ class CollectionMigration {
   /** The story, from the token to the clean-up. */
   async #migrate(migration: Migration): Promise<void> {
     await step('captureToken')(migration);
+    this.#work.start(() => this.#tuner.keepLimits(migration));
     const capture = this.#work.start(() => step('capture')(migration));
     await Promise.race([capture.done, this.#work.track(this.#copyAndFollow(migration))]);
     // The target is open for applications: from here on there is only forward.
@@ -97,9 +110,13 @@ class CollectionMigration {
   /** From the copy to the cutover, while capture runs beside it. */
   async #copyAndFollow(migration: Migration): Promise<void> {
     this.#enter('copying');
-    const partitions = await this.#work.untilNotPaused(() => step('planCopy')(migration));
+    const partitions = await this.#work.untilNotPaused(() =>
+      step('planCopy')(this.#tuner.tuned(migration)),
+    );
     this.#state.copy = 'running';
     await copyCollection(migration, partitions, {
+      lanes: this.#tuner.lanes,
+      tuned: () => this.#tuner.tuned(migration),
       pausable: (run) => this.#work.untilNotPaused(run),
       restoreAllowed: () => this.#restoreAllowed(migration),
     });
@@ -115,12 +132,13 @@ class CollectionMigration {
     const shape = followsShape
       ? this.#work.start(() => this.#work.untilNotPaused(() => step('followShape')(migration)))
       : undefined;
+    this.#followed = { ...migration, followsShape };
     const verification = this.#work.start(() => this.#verify(migration));
     await Promise.race([
       replay.done,
       ...(shape ? [shape.done] : []),
       onlyFailure(verification.done),
-      this.#cutOver({ ...migration, followsShape }),
+      this.#cutOver(this.#followed),
     ]);
     await CancellationScope.nonCancellable(async () => {
       await verification.stop();
@@ -148,14 +166,16 @@ class CollectionMigration {
 
   /** Returns when a cutover is done; refused ones change nothing. */
   async #cutOver(migration: Migration): Promise<void> {
-    const isAuto = migration.options.cutover === 'auto';
-    let pauseSeconds = AUTO_CUTOVER_SECONDS.first;
+    let pauseSeconds = PAUSE_SECONDS.first;
     for (;;) {
-      const isDue = () => isAuto && this.#state.phase === 'ready' && !this.#state.paused;
+      const isDue = () =>
+        this.#state.plan?.kind === 'auto' && this.#state.phase === 'ready' && !this.#state.paused;
       await condition(() => this.#inbox.request !== undefined || isDue());
       const request = this.#inbox.request;
       this.#enter('cuttingOver');
-      const outcome = await step('cutover')(migration, request?.force ?? []);
+      const { force = [], notAfter } = request ?? {};
+      const latest = notAfter === undefined ? [] : ([notAfter] as const);
+      const outcome = await step('cutover')(migration, force, ...latest);
       if (request) request.outcome = outcome;
       this.#inbox.request = undefined;
       if ('done' in outcome) {
@@ -167,8 +187,31 @@ class CollectionMigration {
       this.#enter(this.#caughtUp ? 'ready' : 'replaying');
       if (request) continue;
       await condition(() => this.#inbox.request !== undefined, `${pauseSeconds}s`);
-      pauseSeconds = Math.min(AUTO_CUTOVER_SECONDS.longest, pauseSeconds * 2);
+      pauseSeconds = Math.min(PAUSE_SECONDS.longest, pauseSeconds * 2);
     }
+  }
+
+  /** What the servers say against a cutover now; they may be asked several times at once. */
+  async #look(force: readonly string[]): Promise<readonly Blocker[]> {
+    if (!this.#followed) return [];
+    this.#looks += 1;
+    const limits = { detail: this.#looks, overrides: LOOK_LIMITS };
+    try {
+      return await step('dryRun', limits)(this.#followed, force);
+    } catch (error) {
+      const message = `the state at the servers could not be read: ${messageOf(error)}`;
+      return [{ code: 'unknown', message }];
+    }
+  }
+
+  #planner(): CutoverPlanner {
+    return new CutoverPlanner({
+      state: this.#state,
+      inbox: this.#inbox,
+      untilLagIs: async (bound) => {
+        if (this.#followed) await step('untilLagIs')(this.#followed, bound);
+      },
+    });
   }
 
   async #finish(migration: Migration): Promise<void> {
@@ -228,6 +271,7 @@ class CollectionMigration {
   /** After every change of the state. */
   #changed(): void {
     if (this.#state.paused) this.#work.pause();
+    this.#tuner.apply();
     if (this.#state.aborting) this.#story.cancel();
     setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
   }
@@ -239,11 +283,6 @@ class CollectionMigration {
 
 function now(): string {
   return new Date(Date.now()).toISOString();
-}
-
-function messageOf(error: unknown): string {
-  const cause = causeOf(error);
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** Rejects when the work fails, and never resolves. */

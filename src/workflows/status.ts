@@ -9,6 +9,8 @@ import type {
   RefusedDocuments,
   VerificationReport,
 } from '../migration.js';
+import type { CutoverPlan, LagBound } from '../cutover-plan.js';
+import { type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { allBlockers } from './blockers.js';
 import { isFinal, type Phase } from './phases.js';
 
@@ -36,6 +38,10 @@ export interface MigrationState {
   /** When every document had been compared. */
   verifiedAt?: string;
   catalogue?: CatalogueReport;
+  /** The cutover that comes by itself. */
+  plan?: CutoverPlan;
+  /** What was tuned since the start. */
+  tuned?: Tuning;
   /** Why the last cutover was refused. */
   refused?: { readonly at: string; readonly blockers: readonly Blocker[] };
   /** Messages that were not understood: their name and why. */
@@ -133,8 +139,14 @@ export interface MigrationStatus {
   readonly refused: RefusedDocuments | null;
   /** May it cut over now? */
   readonly mayCutOver: boolean;
+  /** When it is planned to cut over by itself (ISO 8601). */
+  readonly cutoverAt: string | null;
+  /** The lag at which it is planned to cut over by itself. */
+  readonly cutoverWhen: LagBound | null;
   readonly blockers: readonly Blocker[];
   readonly lastRefusal: MigrationState['refused'] | null;
+  /** What `tune` can change, as it is now. */
+  readonly settings: Settings;
   readonly problem: Problem | null;
   readonly warnings: readonly string[];
   readonly rejectedMessages: MigrationState['rejected'];
@@ -148,8 +160,9 @@ export interface MigrationStatus {
 }
 
 /** State at the start. */
-export function initialState(startedAt: string): MigrationState {
+export function initialState(startedAt: string, plan?: CutoverPlan): MigrationState {
   return {
+    ...(plan && { plan }),
     phase: 'preflight',
     paused: false,
     startedAt,
@@ -180,7 +193,7 @@ export function buildStatus(
     phase: state.phase,
     paused: state.paused,
     stalled: now?.stalled ?? false,
-    waitingFor: waitingFor(state, migration.options.cutover),
+    waitingFor: waitingFor(state),
     source,
     target,
     namespace,
@@ -208,8 +221,10 @@ export function buildStatus(
     },
     refused: refusedOf(state, now),
     mayCutOver: blockers.length === 0,
+    ...plannedOf(state),
     blockers,
     lastRefusal: state.refused ?? null,
+    settings: settingsOf(migration.options, state.tuned),
     problem: problemOf(state, live),
     warnings: state.warnings,
     rejectedMessages: state.rejected,
@@ -259,12 +274,34 @@ function positionsAt(cutover: CutoverReport | undefined): Live['positions'] {
   return { read: at, buffered: at, applied: at };
 }
 
-function waitingFor(state: MigrationState, cutover: 'signal' | 'auto'): string | null {
+function waitingFor(state: MigrationState): string | null {
   if (isFinal(state.phase)) return null;
   if (state.paused) return 'resume (update or signal)';
   if (state.phase === 'waiting') return 'restore (update or signal)';
   if (state.phase !== 'ready') return null;
-  return cutover === 'auto' ? 'the next try of the cutover' : 'cutover (update or signal)';
+  const { plan } = state;
+  if (!plan) return 'cutover (update or signal)';
+  if (plan.kind === 'at') return `the time of the cutover, ${plan.at}`;
+  if (plan.kind === 'auto') return 'the next try of the cutover';
+  return `a lag of at most ${plan.whenLagUnder} s for ${plan.forSeconds} s, and then cuts over`;
+}
+
+/** The cutover that comes by itself, as status and the answer to its message show it. */
+export function plannedOf({
+  plan,
+  cutover,
+  phase,
+}: Pick<MigrationState, 'plan' | 'cutover' | 'phase'>): Pick<
+  MigrationStatus,
+  'cutoverAt' | 'cutoverWhen'
+> {
+  if (!plan || cutover || isFinal(phase)) return { cutoverAt: null, cutoverWhen: null };
+  const { kind } = plan;
+  return {
+    cutoverAt: kind === 'at' ? plan.at : null,
+    cutoverWhen:
+      kind === 'lag' ? { whenLagUnder: plan.whenLagUnder, forSeconds: plan.forSeconds } : null,
+  };
 }
 
 function problemOf(

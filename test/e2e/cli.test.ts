@@ -130,6 +130,30 @@ describe('a migration that waits', () => {
     expect(dry.exitCode).toBe(exitCodes.refused);
     expect(dry.stderr).toContain('→ csm restore shop.refused');
 
+    const planned = await csm('cutover', 'shop.refused', '--at', '2020-01-01T00:00:00Z');
+    expect(planned).toMatchObject({ exitCode: exitCodes.usage });
+    expect(planned.stderr).toContain('--at is in the past');
+    const at = new Date(Date.now() + 3_600_000).toISOString();
+    const later = await csm('cutover', 'shop.refused', '--at', at, '--json');
+    expect(JSON.parse(later.stdout)).toMatchObject({
+      answer: { cutoverAt: at, cutoverWhen: null },
+    });
+    expect((await csm('status', 'shop.refused')).stdout).toContain(`by itself at `);
+    const withdrawn = await csm('cutover', 'shop.refused', '--withdraw');
+    expect(withdrawn.stdout).toContain('no longer cuts over by itself');
+    const low = await csm('cutover', 'shop.refused', '--when-lag-under', '2');
+    expect(low.stdout).toContain('once the lag has been at most 2 s for 60 s');
+    expect((await csm('cutover', 'shop.refused', '--withdraw')).exitCode).toBe(exitCodes.ok);
+
+    const tuned = await csm('tune', 'shop.refused', '--copy-documents-per-second', '5_000');
+    expect(tuned.stdout).toContain('copy: 2 at the same time, not compressed, at most 5,000');
+    const free = await csm('tune', 'shop.refused', '--copy-documents-per-second', 'none', '--json');
+    expect(JSON.parse(free.stdout)).toMatchObject({ answer: { copyDocumentsPerSecond: null } });
+    const wrong = await csm('tune', 'shop.refused', '--gzip');
+    expect(wrong).toMatchObject({ exitCode: exitCodes.refused });
+    expect(wrong.stderr).toContain('there are no dump files');
+    expect((await csm('tune', 'shop.refused')).stderr).toContain('give at least one of');
+
     expect((await csm('pause', 'shop.refused', '--reason', 'lunch')).exitCode).toBe(exitCodes.ok);
     expect((await view('status', 'shop.refused')).status?.paused).toBe(true);
     expect((await csm('resume', 'shop.refused')).exitCode).toBe(exitCodes.ok);

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { DryRun } from '../../src/migration.js';
+import type { ControlDocument } from '../../src/mongo/control-document.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 import { Environment } from './environment.js';
 import { loadItems, Writers } from './writers.js';
@@ -62,6 +64,69 @@ it('a pause stops the replay, not the capture, and a cutover is refused meanwhil
   await writers.stop();
   await environment.cutOver(handle);
   await expectEqual('paused');
+});
+
+it('a dry run of a cutover answers and touches nothing', async () => {
+  await loadItems(environment.sourceClient, 'dry', DOCUMENTS);
+  const handle = await environment.migrate('dry', { copy: 'direct' });
+  const ask = async (): Promise<DryRun> => {
+    return handle.executeUpdate('cutover', { args: [{ dryRun: true }] });
+  };
+  await environment.until(handle, 'mayCutOver', ({ mayCutOver }) => mayCutOver);
+  const target = environment.targetClient.db('shop');
+  const control = target.collection<ControlDocument>('cdc');
+  const epochs = async () => {
+    const document = await control.findOne({ _id: 'dry' });
+    return [document?.capture.epoch, document?.replay.epoch, document?.holder];
+  };
+  const before = await epochs();
+  expect(await ask()).toEqual({ mayCutOver: true, blockers: [] });
+  await target.collection<{ _id: number }>('dry').updateOne({ _id: 7 }, { $set: { other: true } });
+  await environment.until(handle, 'difference', ({ blockers }) => blockers.length > 0);
+  expect((await ask()).blockers.map(({ code }) => code)).toEqual(['differences']);
+  expect(await epochs()).toEqual(before);
+  expect((await environment.status(handle)).phase).toBe('ready');
+  await target.collection<{ _id: number }>('dry').updateOne({ _id: 7 }, { $unset: { other: '' } });
+  await environment.cutOver(handle);
+});
+
+it('limits are tuned on the way, and the planned cutover comes by itself', async () => {
+  await loadItems(environment.sourceClient, 'tuned', DOCUMENTS);
+  // At these limits it would take an hour.
+  const handle = await environment.migrate('tuned', {
+    copy: 'direct',
+    copyDocumentsPerSecond: 1,
+    verifyDocumentsPerSecond: 1,
+    cutover: { whenLagUnder: 5, forSeconds: 1 },
+  });
+  const tune = async (tuning: object) => handle.executeUpdate('tune', { args: [tuning] });
+  const slow = await environment.until(handle, 'copy', ({ copied }) => copied.documents > 0);
+  expect(slow.phase).toBe('copying');
+  expect(slow.copied.documents).toBeLessThan(DOCUMENTS);
+  await tune({ copyDocumentsPerSecond: null });
+  const comparing = await environment.until(handle, 'comparison', ({ verification }) => {
+    return verification.state === 'running';
+  });
+  expect(comparing.settings).toMatchObject({
+    copyDocumentsPerSecond: null,
+    verifyDocumentsPerSecond: 1,
+  });
+  expect(comparing.cutoverWhen).toEqual({ whenLagUnder: 5, forSeconds: 1 });
+  await tune({ verifyDocumentsPerSecond: null });
+  expect(((await handle.result()) as MigrationStatus).phase).toBe('completed');
+  await expectEqual('tuned');
+});
+
+it('a cutover at a time comes by itself', async () => {
+  await loadItems(environment.sourceClient, 'timed', DOCUMENTS);
+  const handle = await environment.migrate('timed');
+  const { settings } = await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+  expect(settings.copyDocumentsPerSecond).toBeNull();
+  const at = new Date(Date.now() + 2_000);
+  await handle.executeUpdate('cutover', { args: [{ at: at.toISOString() }] });
+  const final = (await handle.result()) as MigrationStatus;
+  expect(Date.parse(final.cutover?.fencedAt ?? '')).toBeGreaterThanOrEqual(at.getTime());
+  await expectEqual('timed');
 });
 
 it.each([

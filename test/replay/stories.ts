@@ -14,6 +14,7 @@ export interface Story {
 }
 
 const refusal = { refused: [{ code: 'lag', message: 'the target is 99 seconds behind' }] };
+const timeIn = (ms: number) => new Date(Date.now() + ms).toISOString();
 const plain = () => new FakeActivities();
 
 /** The migrations whose histories are kept, by the name of their file. */
@@ -79,6 +80,45 @@ export const stories: Readonly<Record<string, Story>> = {
     fakes: plain,
     follow: async (running, fakes) => {
       await fakes.happened('start followShape');
+      await running.complete();
+    },
+  },
+  // Recorded with code that took these signals for mistakes.
+  'unknown-signals': {
+    input: {},
+    fakes: plain,
+    follow: async (running) => {
+      await running.reaches('ready');
+      await running.signal('tune', { verifyDocumentsPerSecond: 5 });
+      await running.signal('cutover', { at: timeIn(3_600_000) });
+      await running.signal('cutover', { whenLagUnder: 5 });
+      await running.signal('cutover', { dryRun: true });
+      await running.until(({ rejectedMessages }) => rejectedMessages.length === 4);
+      await running.complete();
+    },
+  },
+  planned: {
+    input: { cutover: { whenLagUnder: 5 } },
+    fakes: () => plain().once('cutover', async () => refusal),
+    follow: async (running) => {
+      await running.until(({ lastRefusal }) => lastRefusal !== null);
+      await running.update('cutover', { at: timeIn(3_600_000) });
+      await running.update('cutover', { dryRun: true });
+      await running.signal('cutover', { at: timeIn(1_000) });
+      await running.result();
+    },
+  },
+  tuned: {
+    input: { parallelPartitions: 1 },
+    fakes: plain,
+    follow: async (running, fakes) => {
+      const gate = fakes.gate();
+      fakes.set('restore', () => gate.hold({ documents: 10 }));
+      await fakes.happened('start restore-0');
+      await running.update('tune', { parallelPartitions: 3, gzip: true });
+      await running.signal('tune', { verifyDocumentsPerSecond: 5 });
+      await fakes.happened('end tune', 2);
+      gate.open();
       await running.complete();
     },
   },

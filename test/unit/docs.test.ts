@@ -13,6 +13,7 @@ import {
   parseInput,
   verifyCollectionInput,
 } from '../../src/options.js';
+import { tuneInput } from '../../src/tuning.js';
 import { forcible } from '../../src/blockers.js';
 import { descriptions, signals } from '../../src/workflows/messages.js';
 import { buildVerifyStatus } from '../../src/workflows/verify-status.js';
@@ -173,6 +174,8 @@ describe('docs/status.md', () => {
       'blockers.ts',
       'workflows/blockers.ts',
       'workflows/inbox.ts',
+      'workflows/cutover-planner.ts',
+      'activities/planned-cutover.ts',
       'activities/cutover.ts',
       'activities/cutover-blockers.ts',
     ]
@@ -286,6 +289,7 @@ function schemaOf(message: string) {
   if (message === 'verifyCollection') return verifyCollectionInput;
   if (message === 'abort') return abortInput;
   if (message === 'cutover') return cutoverInput;
+  if (message === 'tune') return tuneInput;
   expect(Object.keys(descriptions)).toContain(message);
   return emptyInput;
 }

@@ -21,7 +21,7 @@ describe('names that never change', () => {
     expect(hostQueue('host-1')).toBe('changestream-migration@host-1');
     expect(workflowId('source', 'shop.orders')).toBe('migrate:source:shop.orders');
     expect(Object.keys(workflows)).toContain('migrateCollection');
-    const messages = ['abort', 'cutover', 'pause', 'restore', 'resume'];
+    const messages = ['abort', 'cutover', 'pause', 'restore', 'resume', 'tune'];
     expect(Object.keys(signals).toSorted()).toEqual(messages);
     expect(Object.keys(updates).toSorted()).toEqual(messages);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   abortInput,
   cutoverInput,
@@ -21,6 +21,9 @@ function accepted(changed: object): object {
   if ('value' in parsed) return parsed.value;
   throw new Error(parsed.error);
 }
+
+/** Two days from now, to the minute. */
+const soon = new Date(Date.now() + 2 * 24 * 3_600_000).toISOString().slice(0, 16);
 
 describe('the input of migrateCollection', () => {
   it('needs three fields and has defaults for the others', () => {
@@ -45,6 +48,11 @@ describe('the input of migrateCollection', () => {
     { copy: 'direct', token: 'marker', restore: 'signal', cutover: 'auto', verify: 'none' },
     { partitionBytes: 1024 ** 2, parallelPartitions: 64, maxLagSeconds: 0.1 },
     { gzip: true, keepBuffer: true },
+    { cutover: { at: `${soon}:00+02:00` } },
+    { cutover: { at: `${soon}:00Z` } },
+    { cutover: { whenLagUnder: 0.5 } },
+    { cutover: { whenLagUnder: 5, forSeconds: 86_400 } },
+    { copy: 'direct', copyDocumentsPerSecond: 1, copyBytesPerSecond: 65_536 },
     { verifyDocumentsPerSecond: 1, verifyBytesPerSecond: 65_536 },
     { namespace: 'shop.orders.archive' },
     { namespace: 'shöp.ördërs und mehr' },
@@ -85,6 +93,18 @@ describe('the input of migrateCollection', () => {
     ['token', 'Stream'],
     ['restore', true],
     ['cutover', 'now'],
+    ['cutover', 5],
+    ['cutover', {}],
+    ['cutover', { at: '2026-12-01T02:00:00Z', whenLagUnder: 1 }],
+    ['cutover', { whenLagUnder: 1, force: ['lag'] }],
+    ['cutover.at', { at: null }],
+    ['cutover.at', { at: 1764554400 }],
+    ['cutover.at', { at: '2026-12-01' }],
+    ['cutover.at', { at: `${soon}Z` }],
+    ['cutover.at', { at: '2026-02-30T02:00:00Z' }],
+    ['cutover.at', { at: '2026-12-01T02:00:00' }],
+    ['cutover.whenLagUnder', { whenLagUnder: 3601 }],
+    ['cutover.forSeconds', { whenLagUnder: 1, forSeconds: 0.5 }],
     ['verify', 'half'],
     ['partitionBytes', 1],
     ['partitionBytes', 1024 ** 2 + 0.5],
@@ -97,16 +117,35 @@ describe('the input of migrateCollection', () => {
     ['maxLagSeconds', 3601],
     ['maxLagSeconds', Number.NaN],
     ['keepBuffer', 1],
+    ['copyDocumentsPerSecond', 0],
+    ['copyDocumentsPerSecond', 100],
+    ['copyBytesPerSecond', 65_535],
+    ['copyBytesPerSecond', 1_000_000],
     ['verifyDocumentsPerSecond', 0],
     ['verifyDocumentsPerSecond', 1.5],
     ['verifyBytesPerSecond', 65_535],
     ['verifyBytesPerSecond', '1 MB'],
   ])('with a wrong %s (%j) is refused by that name', (field, value) => {
-    const error = errorOf({ ...input, [field]: value });
+    const [top = ''] = field.split('.');
+    const error = errorOf({ ...input, [top]: value });
     expect(error.startsWith('Invalid input of migrateCollection: ')).toBe(true);
     expect(error).toContain(`"${field}"`);
     const others = ['source', 'target', 'namespace'].filter((name) => name !== field);
     for (const other of others) expect(error).not.toContain(`"${other}"`);
+  });
+
+  it('takes a time of a cutover that is still to come, and at most a year away', () => {
+    vi.useFakeTimers({ now: Date.parse('2026-06-01T00:00:00Z') });
+    try {
+      const at = (time: string) => errorOf({ ...input, cutover: { at: time } });
+      expect(accepted({ cutover: { at: '2026-06-01T00:00:01Z' } })).toBeDefined();
+      expect(at('2026-06-01T01:59:59+02:00')).toContain(
+        '"cutover.at": is in the past: it is 2026-06-01T00:00:00.000Z now',
+      );
+      expect(at('2027-06-03T00:00:00Z')).toContain('more than 366 days away');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('says one thing about one mistake', () => {
@@ -160,7 +199,9 @@ describe('the payload of a message', () => {
   it('may be left out, and then has its defaults', () => {
     for (const payload of [undefined, null, {}]) {
       expect(parseInput(abortInput, payload, 'x')).toEqual({ value: { dropTarget: false } });
-      expect(parseInput(cutoverInput, payload, 'x')).toEqual({ value: { force: [] } });
+      expect(parseInput(cutoverInput, payload, 'x')).toEqual({
+        value: { force: [], dryRun: false },
+      });
       expect(parseInput(emptyInput, payload, 'x')).toEqual({ value: {} });
     }
   });
@@ -169,8 +210,11 @@ describe('the payload of a message', () => {
     const abort = { dropTarget: true, reason: 'a test' };
     expect(parseInput(abortInput, abort, 'x')).toEqual({ value: abort });
     expect(parseInput(cutoverInput, { force: ['lag'] }, 'x')).toEqual({
-      value: { force: ['lag'] },
+      value: { force: ['lag'], dryRun: false },
     });
+    for (const plan of [{ at: null }, { at: `${soon}:00Z`, force: ['lag'] }, { whenLagUnder: 1 }]) {
+      expect(parseInput(cutoverInput, plan, 'x')).toMatchObject({ value: plan });
+    }
     expect(parseInput(emptyInput, { reason: 'r' }, 'x')).toEqual({ value: { reason: 'r' } });
   });
 
@@ -179,6 +223,7 @@ describe('the payload of a message', () => {
     ['abort', abortInput, { drop: true }, '"drop"'],
     ['abort', abortInput, { reason: 'r'.repeat(1001) }, '"reason"'],
     ['cutover', cutoverInput, { force: 'lag' }, '"force"'],
+    ['cutover', cutoverInput, { dryRun: 'yes' }, '"dryRun"'],
     ['cutover', cutoverInput, { force: [5] }, '"force.0"'],
     ['cutover', cutoverInput, { force: ['copy'] }, '"force.0"'],
     ['cutover', cutoverInput, { force: Array.from({ length: 21 }, String) }, '"force"'],

@@ -1,25 +1,14 @@
-import type { CutoverReport } from '../../migration.js';
-import type { MigrationStatus } from '../../workflows/status.js';
 import { CliError } from '../cli-error.js';
 import { findMigration } from '../find-migration.js';
 import { follow, renderView } from '../follow.js';
-import { count, moment, number } from '../format.js';
-import { describeBlockers, nameOf } from '../next-step.js';
+import { nameOf } from '../next-step.js';
 import { type Message, send } from '../send.js';
-import { isMigration, readView } from '../view.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
 /** Options of the commands that send something to a migration. */
 export interface MessageOptions extends CommonOptions {
   readonly source: string;
   readonly reason?: string;
-}
-
-/** Options of `cutover`. */
-export interface CutoverOptions extends MessageOptions {
-  readonly force?: readonly string[];
-  readonly dryRun?: boolean;
-  readonly yes?: boolean;
 }
 
 /** Options of `abort`. */
@@ -52,55 +41,6 @@ export async function message(
   context.output.say(`see it with: csm status ${nameOf(to.workflowId)} --watch`);
 }
 
-/** `csm cutover`: waits until the target is open, or says why not. */
-export async function cutover(migration: string, options: CutoverOptions): Promise<void> {
-  const context = await openContext(options);
-  const { session, output } = context;
-  const described = await findMigration(session, migration, options.source, ONLY);
-  const { workflowId, runId } = described;
-  const name = nameOf(workflowId);
-  if (options.dryRun) {
-    const view = await readView(session, described);
-    if (!isMigration(view) || !view.status) {
-      throw new CliError('noWorker', view.noAnswer ?? 'nobody can say whether it may cut over');
-    }
-    dryRun(context, workflowId, view.status);
-    return;
-  }
-  const force = options.force ?? [];
-  if (force.includes('differences') || force.includes('refused')) {
-    await confirm(context, options.yes, `Open a target that may differ from its source?`);
-  }
-  output.onInterrupt(`the cutover may go on all the same; look at: csm status ${name}`);
-  output.show(['cutting over: fence, last changes, indexes; applications wait']);
-  const report = await send<CutoverReport>(session, {
-    workflowId,
-    runId,
-    name: 'cutover',
-    payload: force.length > 0 ? { force } : {},
-  });
-  output.data({ workflowId, runId, cutover: report });
-  const { openedAt, downtimeMs, drainedChanges, rechecked } = report;
-  output.say(
-    `open since ${moment(openedAt)}, ${number(downtimeMs)} ms after the fence: start the applications on the target`,
-    `${count(drainedChanges, 'change')} applied after the fence, ${count(rechecked, 'document')} compared again`,
-    `what is left is done while they write: csm status ${name} --watch`,
-  );
-}
-
-function dryRun({ output }: Context, id: string, status: MigrationStatus): void {
-  const { mayCutOver, blockers } = status;
-  output.data({ workflowId: id, mayCutOver, blockers });
-  if (mayCutOver) {
-    output.say('nothing speaks against a cutover now');
-    return;
-  }
-  throw new CliError('refused', 'a cutover would be refused now', {
-    todo: describeBlockers(blockers, id),
-    facts: { blockers },
-  });
-}
-
 /** `csm abort`: ends a migration and waits until it has cleaned up. */
 export async function abort(
   migration: string,
@@ -128,7 +68,8 @@ export async function abort(
   throw new CliError('ended', `${to.workflowId} was not aborted, it is ${view.state}`);
 }
 
-async function addressOf(
+/** The running migration that is meant. @throws CliError notFound, usage */
+export async function addressOf(
   { session }: Context,
   migration: string,
   source: string,
@@ -138,7 +79,7 @@ async function addressOf(
 }
 
 /** @throws CliError failure when somebody is asked and does not want it */
-async function confirm(
+export async function confirm(
   { output }: Context,
   yes: boolean | undefined,
   question: string,

@@ -1,11 +1,13 @@
 import { type Command, Option } from 'commander';
 import { forcible } from '../../blockers.js';
-import { readNames } from '../arguments.js';
+import { readNames, readNumber } from '../arguments.js';
 import { CliError } from '../cli-error.js';
-import type { AbortOptions, CutoverOptions, MessageOptions } from '../commands/messages.js';
+import type { CutoverOptions } from '../commands/cutover.js';
+import type { AbortOptions, MessageOptions } from '../commands/messages.js';
 import type { StartOptions } from '../commands/start.js';
 import type { SyncOptions } from '../commands/sync.js';
-import { addMigrationOptions } from '../migration-options.js';
+import type { TuneOptions } from '../commands/tune.js';
+import { addMigrationOptions, addTuneOptions } from '../migration-options.js';
 import { nearest } from '../nearest.js';
 import { addCommonOptions, addExamples, addSides, addSource, MIGRATION } from './common.js';
 
@@ -19,6 +21,7 @@ export function defineActing(program: Command): void {
   defineStart(program);
   defineMessages(program);
   defineCutover(program);
+  defineTune(program);
   defineAbort(program);
 }
 
@@ -122,7 +125,7 @@ function defineCutover(program: Command): void {
     .command('cutover')
     .summary('cut over: the target is opened for applications')
     .description(
-      'Stop the writers first. Applies the last changes, brings indexes into force, and answers when applications may use the target; or says what speaks against it, and then nothing has changed.',
+      'Stop the writers first. Applies the last changes, brings indexes into force, and answers when applications may use the target; or says what speaks against it, and then nothing has changed. With --at or --when-lag-under it comes by itself later.',
     )
     .argument('<migration>', MIGRATION)
     .addOption(
@@ -130,15 +133,28 @@ function defineCutover(program: Command): void {
         readForce,
       ),
     )
+    .option('--at <time>', 'cut over at this time, for example 2026-12-01T02:00:00Z')
+    .option(
+      '--when-lag-under <seconds>',
+      'cut over once the lag has been so small for a while',
+      readNumber,
+    )
+    .option('--for-seconds <n>', 'for how long; 60 unless given', readNumber)
+    .option('--withdraw', 'no longer cut over by itself')
     .option('--dry-run', 'only say what speaks against it now')
     .option('--yes', 'do not ask before --force differences or refused')
-    .action(async (...args: [string, CutoverOptions]) => (await messages()).cutover(...args));
+    .action(async (...args: [string, CutoverOptions]) =>
+      (await import('../commands/cutover.js')).cutover(...args),
+    );
   addCommonOptions(addSource(cutover));
   addExamples(
     cutover,
     'csm cutover shop.orders',
     'csm cutover shop.orders --dry-run',
     'csm cutover shop.orders --force lag,verification',
+    'csm cutover shop.orders --at 2026-12-01T02:00:00Z',
+    'csm cutover shop.orders --when-lag-under 2 --for-seconds 60',
+    'csm cutover shop.orders --withdraw',
   );
 }
 
@@ -150,6 +166,26 @@ function readForce(text: string, before: readonly string[] | undefined): string[
   throw new CliError('usage', `"${unknown}" cannot be forced: only ${forcible.join(', ')} can`, {
     todo: near === undefined ? [] : [`did you mean ${near}?`],
   });
+}
+
+function defineTune(program: Command): void {
+  const tune = program
+    .command('tune')
+    .summary('change settings of a migration that runs')
+    .description(
+      'Changes how a migration copies and compares while it goes on. What is left out stays as it is. Limits of the copy are for --copy direct.',
+    )
+    .argument('<migration>', MIGRATION)
+    .action(async (...args: [string, TuneOptions]) =>
+      (await import('../commands/tune.js')).tune(...args),
+    );
+  addCommonOptions(addSource(addTuneOptions(tune)));
+  addExamples(
+    tune,
+    'csm tune shop.orders --parallel-partitions 4',
+    'csm tune shop.orders --copy-documents-per-second 5000',
+    'csm tune shop.orders --verify-bytes-per-second none',
+  );
 }
 
 function defineAbort(program: Command): void {

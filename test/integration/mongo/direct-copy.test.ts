@@ -68,6 +68,41 @@ describe('a direct copy', () => {
     await expectEqual(path);
   });
 
+  it('keeps to its limits, also when they change on the way', async () => {
+    const path = await fill(Array.from({ length: 3_000 }, (_, _id) => ({ _id })));
+    const limits: { documentsPerSecond?: number; bytesPerSecond?: number } = {};
+    limits.documentsPerSecond = 100;
+    const seen: number[] = [];
+    let waits = 0;
+    const copied = await copy(path, {
+      limits,
+      onProgress: ({ documents }) => seen.push(documents),
+      onWait: () => {
+        waits += 1;
+        // 30 s of waiting are left by then.
+        if (waits === 3) delete limits.documentsPerSecond;
+      },
+    });
+    expect(copied.documents).toBe(3_000);
+    expect(waits).toBe(3);
+    // Evenly, and all that is left at once.
+    expect(seen).toEqual([25, 50, 75, 3_000]);
+    await expectEqual(path);
+  });
+
+  it('ends at once when it is cancelled while it waits for its limits', async () => {
+    const path = await fill(Array.from({ length: 100 }, (_, _id) => ({ _id })));
+    const ended = new AbortController();
+    const reason = new Error('cancelled');
+    const copying = copy(path, {
+      limits: { documentsPerSecond: 1 },
+      signal: ended.signal,
+      onWait: () => ended.abort(reason),
+    });
+    const error: unknown = await copying.catch((thrown: unknown) => thrown);
+    expect([error, error instanceof Error && error.cause]).toContain(reason);
+  });
+
   it('copies many batches, tells its progress, and a second run changes nothing', async () => {
     const path = await fill(
       Array.from({ length: 35_000 }, (_, _id) => ({ _id, t: 'x'.repeat(200) })),

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../../../src/cli/exit-codes.js';
 import { createProgram } from '../../../src/cli/program.js';
 import { migrateCollectionInput, verifyCollectionInput } from '../../../src/options.js';
+import { tuneFields } from '../../../src/tuning.js';
 
 /** What a command line is read as, without doing it. */
 async function read(...args: string[]): Promise<{ given: unknown[]; options: object }> {
@@ -55,6 +56,7 @@ describe('the command line', () => {
     ['start', migrateCollectionInput.shape],
     ['preflight', migrateCollectionInput.shape],
     ['verify', verifyCollectionInput.shape],
+    ['tune', tuneFields],
   ])('has an option for each field of the input: %s', (name, shape) => {
     const command = commands().find((each) => each.name() === name);
     const names = command?.options.map((option) => option.attributeName()) ?? [];
@@ -70,10 +72,41 @@ describe('the command line', () => {
     [['start', 'shop.orders', '--copy', 'driect'], 'Allowed choices are dump, direct'],
     [['start', 'shop.orders', '--parallel-partitions', '0'], 'expected number to be >=1'],
     [['start', 'shop.orders', '--partition-bytes', 'many'], 'It has to be a number'],
+    [['start', 'shop.orders', '--cutover', 'atuo'], 'It has to be signal, auto, or a time'],
+    [['start', 'shop.orders', '--cutover', '2026-12-01T02:00'], 'has no time zone'],
+    [['tune', 'a.b', '--parallel-partitions', '65'], 'expected number to be <=64'],
+    [['tune', 'a.b', '--copy-bytes-per-second', 'no'], 'It has to be a number'],
+    [['cutover', 'shop.orders', '--when-lag-under', 'low'], 'It has to be a number'],
     [['init', 'source', 'target', 'shop'], "missing required argument 'collection'"],
     [['list', '--limit', '0'], 'from 1 to 1000'],
   ])('answers %j', async (args, answer) => {
     expect(await complaintOf(...args)).toContain(answer);
+  });
+
+  it('reads when to cut over', async () => {
+    const at = '2026-12-01T02:00:00Z';
+    expect((await read('start', 'a.b', '--cutover', at)).options).toMatchObject({
+      cutover: { at },
+    });
+    expect((await read('start', 'a.b', '--cutover', 'auto')).options).toMatchObject({
+      cutover: 'auto',
+    });
+    const { options } = await read('cutover', 'a.b', '--when-lag-under', '2', '--for-seconds', '9');
+    expect(options).toMatchObject({ whenLagUnder: 2, forSeconds: 9 });
+  });
+
+  it('reads what is to be tuned', async () => {
+    const line =
+      'tune a.b --parallel-partitions 4 --no-gzip --copy-bytes-per-second none --verify-documents-per-second 1_000';
+    const { options } = await read(...line.split(' '));
+    expect(options).toEqual({
+      source: 'source',
+      parallelPartitions: 4,
+      gzip: false,
+      copyBytesPerSecond: 'none',
+      verifyDocumentsPerSecond: 1000,
+    });
+    expect((await read('tune', 'a.b')).options).toEqual({ source: 'source' });
   });
 
   it('reads what is to be forced, and refuses what cannot be', async () => {

@@ -52,6 +52,26 @@ const amounts = {
 };
 
 describe('a migration in a pipe', () => {
+  it('says what limits there are, and those of the copy while it goes on', () => {
+    const { settings } = statusOf({});
+    const limited = { ...settings, copyDocumentsPerSecond: 5_000, verifyBytesPerSecond: 2_000_000 };
+    const copying = textOf(viewOf({ phase: 'copying', ...amounts, settings: limited }));
+    expect(copying).toContain('limits      copy at most 5,000 documents/s; compare at most 2 MB/s');
+    const ready = textOf(viewOf({ phase: 'ready', copiedPercent: 100, settings: limited }));
+    expect(ready).toContain('limits      compare at most 2 MB/s');
+    expect(textOf(viewOf({ phase: 'ready' }))).not.toContain('limits');
+  });
+
+  it('says when it will cut over by itself', () => {
+    const at = '2026-12-01T02:00:00.000Z';
+    const text = textOf(viewOf({ phase: 'ready', mayCutOver: true, cutoverAt: at }));
+    expect(text).toMatch(/planned +by itself at .*2026-12-01T02:00:00\.000Z/);
+    expect(text).toContain('stop the writers before');
+    const cutoverWhen = { whenLagUnder: 2, forSeconds: 60 };
+    const low = textOf(viewOf({ phase: 'replaying', cutoverWhen }));
+    expect(low).toMatch(/planned +by itself once the lag has been at most 2 s for 60 s/);
+  });
+
   it('says how far the copy is, how fast, and how long it takes', () => {
     const text = textOf(viewOf({ phase: 'copying', ...amounts, etaSeconds: 3 }));
     expect(text).toContain('source:a.b → target:a.b  copying');

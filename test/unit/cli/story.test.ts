@@ -105,6 +105,26 @@ describe('a story', () => {
     expect(told?.text).toBe('signal with dropTarget, sent by 1@host');
   });
 
+  it('shows when a cutover is planned', () => {
+    const tell = (payload: object) =>
+      tellHistory([
+        HistoryEvent.fromObject({
+          eventId: 1,
+          ...at(1),
+          workflowExecutionSignaledEventAttributes: {
+            signalName: 'cutover',
+            identity: '1@host',
+            input: payloads(payload),
+          },
+        }),
+      ])[0]?.text;
+    expect(tell({ at: '2026-12-01T02:00:00Z', force: ['lag'] })).toBe(
+      'signal with force lag with at 2026-12-01T02:00:00Z, sent by 1@host',
+    );
+    expect(tell({ at: null })).toBe('signal with at null, sent by 1@host');
+    expect(tell({ at: 'secret' })).toBe('signal, sent by 1@host');
+  });
+
   it('ends with what is under way', () => {
     const told = tellHistory(
       [],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Pace, ReadPace } from '../../../src/mongo/pace.js';
+import { Pace, type ReadLimits, ReadPace } from '../../../src/mongo/pace.js';
 
 /** A clock that only waiting moves, and what was waited for, in ms. */
 function clock() {
@@ -23,13 +23,13 @@ const sum = (list: readonly number[]) => list.reduce((all, one) => all + one, 0)
 describe('a pace', () => {
   it('never waits without a limit', async () => {
     const time = clock();
-    await new Pace(undefined, time).spend(1e12);
+    await new Pace(() => undefined, time).spend(1e12);
     expect(time.waits).toEqual([]);
   });
 
   it('waits as long as the limit wants, at most a second at a time', async () => {
     const time = clock();
-    const pace = new Pace(100, time);
+    const pace = new Pace(() => 100, time);
     await pace.spend(250);
     expect(time.waits).toEqual([1000, 1000, 500]);
     await pace.spend(10);
@@ -38,7 +38,7 @@ describe('a pace', () => {
 
   it('counts the time that passed by itself, and of a pause one second at most', async () => {
     const time = clock();
-    const pace = new Pace(100, time);
+    const pace = new Pace(() => 100, time);
     time.pass(3_600_000);
     await pace.spend(100);
     expect(time.waits).toEqual([]);
@@ -47,9 +47,29 @@ describe('a pace', () => {
     expect(sum(time.waits)).toBe(500);
   });
 
+  it('follows a limit that changes, also while it waits', async () => {
+    const time = clock();
+    let limit: number | undefined = 10;
+    const pace = new Pace(() => limit, {
+      ...time,
+      wait: async (ms) => {
+        await time.wait(ms);
+        if (time.waits.length === 2) limit = 100;
+        if (time.waits.length === 5) limit = undefined;
+      },
+    });
+    await pace.spend(120);
+    expect(time.waits).toEqual([1000, 1000, 100]);
+    limit = 10;
+    await pace.spend(1_000);
+    expect(time.waits).toHaveLength(5);
+    await pace.spend(1_000);
+    expect(time.waits).toHaveLength(5);
+  });
+
   it('is not moved by a clock that goes back', async () => {
     const time = clock();
-    const pace = new Pace(100, time);
+    const pace = new Pace(() => 100, time);
     time.pass(-5_000);
     await pace.spend(50);
     expect(sum(time.waits)).toBe(500);
@@ -67,5 +87,18 @@ describe('the pace of reading', () => {
       for (let batch = 0; batch < 20; batch++) await pace.spend({ documents, bytes });
       expect(sum(time.waits)).toBe(20_000);
     }
+  });
+
+  it('reads a quarter of a second at once, and never more than may be', async () => {
+    const time = clock();
+    const sizeOf = (limits: ReadLimits) => new ReadPace(limits, time).batchSize(10_000);
+    expect(sizeOf({})).toBe(10_000);
+    expect(sizeOf({ documentsPerSecond: 1_000_000 })).toBe(10_000);
+    expect(sizeOf({ documentsPerSecond: 1_000 })).toBe(250);
+    expect(sizeOf({ documentsPerSecond: 1 })).toBe(10);
+    const pace = new ReadPace({ documentsPerSecond: 1_000, bytesPerSecond: 100_000 }, time);
+    expect(pace.batchSize(10_000)).toBe(10);
+    await pace.spend({ documents: 10, bytes: 5_000 });
+    expect(pace.batchSize(10_000)).toBe(50);
   });
 });

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { runLanes } from '../../../src/workflows/copy-collection.js';
+import { Lanes } from '../../../src/workflows/lanes.js';
 import { deferred } from '../../helpers/deferred.js';
 
-describe('runLanes', () => {
+const runLanes = (count: number, most: number, work: (index: number) => Promise<unknown>) =>
+  new Lanes(most).run(count, work);
+
+describe('lanes', () => {
   it.each([
     [0, 3],
     [1, 3],
@@ -42,5 +45,60 @@ describe('runLanes', () => {
       return new Promise(() => undefined);
     });
     await expect(work).rejects.toThrow('partition 1');
+  });
+
+  /** Work that ends when it is told to. */
+  function held() {
+    const under = new Map<number, () => void>();
+    return {
+      under,
+      work: async (index: number) => new Promise<void>((end) => under.set(index, end)),
+      end: async (...indexes: number[]) => {
+        for (const index of indexes) {
+          under.get(index)?.();
+          under.delete(index);
+        }
+        await new Promise(setImmediate);
+      },
+    };
+  }
+
+  it('become more at once', async () => {
+    const { under, work, end } = held();
+    const lanes = new Lanes(1);
+    const all = lanes.run(5, work);
+    expect([...under.keys()]).toEqual([0]);
+    lanes.resize(3);
+    expect([...under.keys()]).toEqual([0, 1, 2]);
+    await end(0, 1, 2);
+    expect([...under.keys()]).toEqual([3, 4]);
+    lanes.resize(64);
+    await end(3, 4);
+    await all;
+  });
+
+  it('become fewer as their work ends, also where all of it ends at once', async () => {
+    for (const together of [true, false]) {
+      const { under, work, end } = held();
+      const lanes = new Lanes(4);
+      const all = lanes.run(8, work);
+      lanes.resize(1);
+      if (together) await end(0, 1, 2, 3);
+      else for (const index of [0, 1, 2, 3]) await end(index);
+      expect([...under.keys()]).toEqual([4]);
+      lanes.resize(2);
+      expect([...under.keys()]).toEqual([4, 5]);
+      await end(4, 5);
+      await end(6, 7);
+      await all;
+    }
+  });
+
+  it('can be used again', async () => {
+    const lanes = new Lanes(2);
+    await lanes.run(3, async () => undefined);
+    const seen: number[] = [];
+    await lanes.run(3, async (index) => seen.push(index));
+    expect(seen).toEqual([0, 1, 2]);
   });
 });

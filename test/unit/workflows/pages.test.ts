@@ -68,6 +68,23 @@ describe('the page of a migration', () => {
     );
   });
 
+  it('shows the cutover that is planned', () => {
+    const at = '2026-12-01T02:00:00.000Z';
+    const timed = page({ plan: { kind: 'at', at, force: [] } });
+    expect(timed).toContain(`| Cutover planned at | ${at} |`);
+    const low = page({ plan: { kind: 'lag', whenLagUnder: 2, forSeconds: 60, force: [] } });
+    expect(low).toContain('| Cutover planned | when the lag has been 2 s or less for 60 s |');
+    expect(page({ plan: { kind: 'at', at, force: [] }, cutover: report })).not.toContain(
+      'Cutover planned',
+    );
+  });
+
+  it('shows limits, and not those that there are not', () => {
+    const text = page({ phase: 'copying', tuned: { verifyDocumentsPerSecond: 5_000 } });
+    expect(text).toContain('| `verifyDocumentsPerSecond` | 5,000 |');
+    expect(text).not.toContain('verifyBytesPerSecond');
+  });
+
   it('shows the counters', () => {
     const text = page(
       {

@@ -1,0 +1,19 @@
+import type { Migration } from '../migration.js';
+import type { Limits } from '../tuning.js';
+import { type ActivityDependencies, open, withPulse } from './context.js';
+
+/**
+ * Puts limits where activities that run look for them (see `live-limits.ts`). Safe to run again: the
+ * last one counts, and they come one after another.
+ */
+export async function tune(
+  deps: Pick<ActivityDependencies, 'connections'>,
+  migration: Migration,
+  limits: Limits,
+): Promise<void> {
+  const { control } = open(deps, migration);
+  await withPulse(
+    () => ({ doing: 'changing limits' }),
+    () => control.set({ limits }),
+  );
+}

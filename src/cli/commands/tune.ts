@@ -1,0 +1,38 @@
+import { parseInput } from '../../options.js';
+import { tuneFields, tuneInput, type Settings } from '../../tuning.js';
+import { CliError } from '../cli-error.js';
+import { inputFrom, NONE } from '../migration-options.js';
+import { nameOf } from '../next-step.js';
+import { describeLimits } from '../render-settings.js';
+import { send } from '../send.js';
+import { openContext } from './context.js';
+import { addressOf, type MessageOptions } from './messages.js';
+
+/** Options of `tune`: those of the payload beside the common ones. */
+export interface TuneOptions extends MessageOptions, Readonly<Record<string, unknown>> {
+  readonly source: string;
+}
+
+/** `csm tune`: changes settings of a migration that runs, and shows all of them. */
+export async function tune(migration: string, options: TuneOptions): Promise<void> {
+  const given = Object.entries(inputFrom(tuneFields, options));
+  const payload = Object.fromEntries(
+    given.map(([name, value]) => [name, value === NONE ? null : value]),
+  );
+  const parsed = parseInput(tuneInput, payload, 'tune');
+  if ('error' in parsed) throw new CliError('usage', parsed.error);
+  const context = await openContext(options);
+  const { session, output } = context;
+  const to = await addressOf(context, migration, options.source);
+  const settings = await send<Settings>(session, { ...to, name: 'tune', payload });
+  output.data({ ...to, answer: settings });
+  output.say(...describeSettings(settings), `see it with: csm status ${nameOf(to.workflowId)}`);
+}
+
+function describeSettings(settings: Settings): string[] {
+  const { parallelPartitions, gzip } = settings;
+  return [
+    `copy: ${parallelPartitions} at the same time, ${gzip ? '' : 'not '}compressed, ${describeLimits(settings, 'copy') ?? 'no limit'}`,
+    `comparison: ${describeLimits(settings, 'verify') ?? 'no limit'}`,
+  ];
+}

@@ -1,0 +1,136 @@
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { LagBound, LagCutover, TimedCutover } from '../cutover-plan.js';
+import type { Blocker } from '../migration.js';
+import { messageOf } from './failure.js';
+import type { CutoverRequest, Inbox } from './inbox.js';
+import type { MigrationState } from './status.js';
+
+/**
+ * Between two tries of a cutover that comes by itself. It grows, because each try is written into the
+ * history.
+ */
+export const PAUSE_SECONDS = { first: 5, longest: 600 };
+/**
+ * How long after its time a planned cutover may still begin, in minutes. One that came later, when
+ * applications may write to the source again, would do harm that nobody is there to see.
+ */
+const LATEST_MINUTES = 5;
+
+/** What a planner works on. */
+export interface PlannerContext {
+  readonly state: MigrationState;
+  readonly inbox: Inbox;
+  /** Returns once the lag is as wanted. */
+  readonly untilLagIs: (bound: LagBound) => Promise<void>;
+}
+
+/** Asks for the cutover that is planned, when its time has come, as a person would. */
+export class CutoverPlanner {
+  readonly #context: PlannerContext;
+
+  constructor(context: PlannerContext) {
+    this.#context = context;
+  }
+
+  /** Follows whatever is planned. Does not return: it is cancelled. */
+  async follow(): Promise<never> {
+    const { state } = this.#context;
+    for (;;) {
+      // "auto" is the story's own.
+      await condition(
+        () => !state.cutover && state.plan !== undefined && state.plan.kind !== 'auto',
+      );
+      const { plan } = state;
+      if (plan?.kind === 'at') await this.#cutOverAt(plan);
+      if (plan?.kind === 'lag') await this.#cutOverUnderLag(plan);
+    }
+  }
+
+  /** Returns when the cutover is done, given up, or another plan has come. */
+  async #cutOverAt(plan: TimedCutover): Promise<void> {
+    const due = Date.parse(plan.at);
+    const notAfter = due + LATEST_MINUTES * 60_000;
+    const isOver = () => this.#context.state.plan !== plan;
+    if (due > Date.now() && (await condition(isOver, due - Date.now()))) return;
+    let [blockers, pause]: [readonly Blocker[], number] = [[], PAUSE_SECONDS.first];
+    while (Date.now() <= notAfter) {
+      const refused = await this.#try(plan, notAfter);
+      if (!refused || (await condition(isOver, `${pause}s`))) return;
+      blockers = refused;
+      pause *= 2;
+    }
+    if (!isOver()) this.#giveUp([...blockers, missed(plan.at)]);
+  }
+
+  /** Returns when the cutover is done, or another plan has come. */
+  async #cutOverUnderLag(plan: LagCutover): Promise<void> {
+    const { state, inbox } = this.#context;
+    const isOver = () => state.plan !== plan;
+    const isDue = () => state.phase === 'ready' && !state.paused && !inbox.request;
+    for (let pause = PAUSE_SECONDS.first; ; pause = Math.min(PAUSE_SECONDS.longest, pause * 2)) {
+      await condition(() => isOver() || isDue());
+      if (isOver()) return;
+      if (!(await this.#isLagLow(plan, () => isOver() || !isDue()))) continue;
+      const refused = await this.#try(plan);
+      if (!refused || (await condition(isOver, `${pause}s`))) return;
+    }
+  }
+
+  /** Whether the lag has become low before the wait was interrupted. */
+  async #isLagLow(plan: LagCutover, isInterrupted: () => boolean): Promise<boolean> {
+    const { whenLagUnder, forSeconds } = plan;
+    const scope = new CancellationScope();
+    const outer = CancellationScope.current();
+    const low = scope.run(() => this.#context.untilLagIs({ whenLagUnder, forSeconds }));
+    const interrupted = scope.run(() => condition(isInterrupted));
+    try {
+      return await Promise.race([low.then(() => true), interrupted.then(() => false)]);
+    } catch (error) {
+      if (outer.consideredCancelled || isCancellation(error)) throw error;
+      const message = `the lag could not be read: ${messageOf(error)}`;
+      this.#context.inbox.refuse([{ code: 'unknown', message }]);
+      await condition(isInterrupted, `${PAUSE_SECONDS.longest}s`);
+      return false;
+    } finally {
+      scope.cancel();
+      await Promise.allSettled([low, interrupted]);
+    }
+  }
+
+  /** @returns why it was refused, or nothing when it is done or another plan has come. */
+  async #try(
+    plan: TimedCutover | LagCutover,
+    notAfter?: number,
+  ): Promise<readonly Blocker[] | undefined> {
+    const { state, inbox } = this.#context;
+    await condition(() => state.plan !== plan || state.cutover !== undefined || !inbox.request);
+    if (state.plan !== plan || state.cutover) return undefined;
+    const blockers = inbox.blockers(plan.force);
+    if (blockers.length > 0) {
+      inbox.refuse(blockers);
+      return blockers;
+    }
+    const request: CutoverRequest = {
+      force: plan.force,
+      ...(notAfter !== undefined && { notAfter: new Date(notAfter).toISOString() }),
+    };
+    inbox.request = request;
+    await condition(() => request.outcome !== undefined);
+    return request.outcome && 'refused' in request.outcome ? request.outcome.refused : undefined;
+  }
+
+  #giveUp(blockers: readonly Blocker[]): void {
+    const { state, inbox } = this.#context;
+    delete state.plan;
+    inbox.refuse(blockers);
+  }
+}
+
+function missed(at: string): Blocker {
+  return {
+    code: 'missed',
+    message:
+      `the time of the cutover, ${at}, has passed by more than ${LATEST_MINUTES} minutes; it is not ` +
+      'tried again by itself',
+  };
+}

@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { TimedCutover } from '../../../src/cutover-plan.js';
+import type { Blocker } from '../../../src/migration.js';
+import { CutoverPlanner } from '../../../src/workflows/cutover-planner.js';
+import type { CutoverRequest, Inbox } from '../../../src/workflows/inbox.js';
+import { initialState, type MigrationState } from '../../../src/workflows/status.js';
+import { takenAs } from '../../helpers/taken-as.js';
+
+// Waits of hours take no time here: a wait with a limit moves the clock by it.
+vi.mock('@temporalio/workflow', () => ({
+  condition: async (isMet: () => boolean, limit?: number | string) => {
+    if (limit === undefined) {
+      await vi.waitUntil(isMet, { timeout: 10_000, interval: 1 });
+      return undefined;
+    }
+    const ms = typeof limit === 'number' ? limit : Number.parseInt(limit, 10) * 1000;
+    now += isMet() ? 0 : ms;
+    return isMet();
+  },
+}));
+
+const START = Date.parse('2026-06-01T00:00:00Z');
+const at = '2026-06-01T02:00:00.000Z';
+const plan: TimedCutover = { kind: 'at', at, force: ['lag'] };
+const paused: Blocker = { code: 'paused', message: 'the migration is paused' };
+
+let now = START;
+let state: MigrationState;
+/** Seconds after the planned time, and the codes of the refusal. */
+let refusals: [number, string[]][];
+let requests: CutoverRequest[];
+
+beforeEach(() => {
+  now = START;
+  vi.spyOn(Date, 'now').mockImplementation(() => now);
+  state = initialState('2026-06-01T00:00:00.000Z', plan);
+  refusals = [];
+  requests = [];
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Follows the plan until it is given up. */
+async function untilGivenUp(
+  blockers: readonly Blocker[],
+  answer?: (request: CutoverRequest) => void,
+): Promise<void> {
+  const inbox = {
+    get request(): CutoverRequest | undefined {
+      return undefined;
+    },
+    set request(asked: CutoverRequest | undefined) {
+      if (!asked) return;
+      requests.push(asked);
+      answer?.(asked);
+    },
+    blockers: (force: readonly string[]) => {
+      expect(force).toEqual(plan.force);
+      return [...blockers];
+    },
+    refuse: (given: readonly Blocker[]) => {
+      refusals.push([(now - Date.parse(at)) / 1000, given.map(({ code }) => code)]);
+    },
+  };
+  const planner = new CutoverPlanner({
+    state,
+    inbox: takenAs<Inbox>(inbox),
+    untilLagIs: async () => undefined,
+  });
+  void planner.follow().catch(() => undefined);
+  await vi.waitUntil(() => state.plan === undefined, { timeout: 10_000, interval: 1 });
+}
+
+describe('a cutover at a time', () => {
+  it('is tried for five minutes while something speaks against it, and then given up', async () => {
+    await untilGivenUp([paused]);
+    expect(refusals).toEqual([
+      [0, ['paused']],
+      [5, ['paused']],
+      [15, ['paused']],
+      [35, ['paused']],
+      [75, ['paused']],
+      [155, ['paused']],
+      [315, ['paused', 'missed']],
+    ]);
+    expect(requests).toEqual([]);
+  });
+
+  it('asks the servers each time, with the latest moment at which it may begin', async () => {
+    await untilGivenUp([], (request) => {
+      request.outcome = { refused: [{ code: 'lag', message: 'far behind' }] };
+    });
+    expect(requests).toHaveLength(6);
+    for (const { force, notAfter } of requests) {
+      expect({ force, notAfter }).toEqual({
+        force: ['lag'],
+        notAfter: '2026-06-01T02:05:00.000Z',
+      });
+    }
+    expect(refusals).toEqual([[315, ['lag', 'missed']]]);
+  });
+
+  it('is not tried at all when nobody was there in time', async () => {
+    now = Date.parse(at) + 6 * 60_000;
+    await untilGivenUp([]);
+    expect(refusals).toEqual([[360, ['missed']]]);
+    expect(requests).toEqual([]);
+  });
+});
