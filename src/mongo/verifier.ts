@@ -61,7 +61,6 @@ export class Verifier {
   readonly #context: VerifierContext;
   readonly #clock: Required<PaceClock>;
   readonly #pace: ReadPace;
-  readonly #batchSize: number;
   readonly #young: YoungDifferences;
   /** Work whose differences are young; the changes among it in stream order. */
   #pending: Pending[] = [];
@@ -79,8 +78,6 @@ export class Verifier {
       now: clock?.now ?? Date.now,
     };
     this.#pace = new ReadPace(limits, { ...this.#clock, wait: (ms) => this.#rest(ms) });
-    // The server forgets a cursor that nobody has read from for half an hour.
-    this.#batchSize = Math.min(BATCH_DOCUMENTS, limits.documentsPerSecond ?? BATCH_DOCUMENTS);
   }
 
   /**
@@ -106,7 +103,8 @@ export class Verifier {
         while (this.#isHeld) await this.#pause();
         await this.#pace.spend(step);
       },
-      this.#batchSize,
+      // The server forgets a cursor that nobody has read from for half an hour.
+      this.#pace.batchSize(BATCH_DOCUMENTS),
     );
     if (!isWhole) {
       const standing = await this.#confirm(differences.map(({ id }) => id));
