@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CancelledFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { TASK_QUEUE } from '../../../src/names.js';
 import type { Phase } from '../../../src/workflows/phases.js';
-import { type Cases, endsEqual, loaded } from './case.js';
+import type { Scene } from '../scene.js';
+import { type Cases, endsEqual, loaded, nothingLeft } from './case.js';
 
 /** Longer than the heartbeat timeout. */
 const FORGOTTEN_MS = 12_000;
@@ -61,6 +64,35 @@ export const workflow: Cases = {
     },
   },
 
+  'cancelled-while-it-waits': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      await scene.startWorker();
+      const handle = await scene.environment.migrate(name, { copy, restore: 'signal' });
+      await scene.environment.until(handle, 'waiting', ({ phase }) => phase === 'waiting');
+      await handle.cancel();
+      await writers.stop();
+      return endsCancelled(scene, handle);
+    },
+  },
+
+  // Before the target is open there is nothing that could not be taken back.
+  'cancelled-in-the-cutover': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      const worker = await scene.startWorker({ CSM_TEST_FAILPOINT: 'cutover-held' });
+      const died = once(worker.process, 'exit');
+      const handle = await scene.environment.migrate(name, { copy });
+      await scene.environment.until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
+      await writers.stop();
+      await handle.signal('cutover');
+      await died;
+      await handle.cancel();
+      await scene.startWorker();
+      return endsCancelled(scene, handle);
+    },
+  },
+
   'workflow-reset': {
     run: async (scene, _dice, copy) => {
       const items = await loaded(scene);
@@ -99,3 +131,17 @@ export const workflow: Cases = {
     },
   },
 };
+
+/** Lets a cancelled migration end. @returns what is wrong with how it has ended */
+async function endsCancelled(
+  { environment }: Scene,
+  handle: WorkflowHandle,
+): Promise<readonly string[]> {
+  const outcome: unknown = await handle.result().catch((error: unknown) => error);
+  const isCancelled =
+    outcome instanceof WorkflowFailedError && outcome.cause instanceof CancelledFailure;
+  return [
+    ...(isCancelled ? [] : [`ended with ${JSON.stringify(outcome)}`]),
+    ...(await nothingLeft(environment)),
+  ];
+}
