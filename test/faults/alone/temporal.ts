@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CancelledFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { TASK_QUEUE } from '../../../src/names.js';
+import type { MigrationStatus } from '../../../src/workflows/status.js';
 import type { Phase } from '../../../src/workflows/phases.js';
-import type { Scene } from '../scene.js';
-import { type Cases, endsEqual, loaded, nothingLeft } from './case.js';
+import { type Cases, endsEqual, isEqual, loaded, nothingLeft } from './case.js';
 
 /** Longer than the heartbeat timeout. */
 const FORGOTTEN_MS = 12_000;
@@ -72,11 +72,15 @@ export const workflow: Cases = {
       await scene.environment.until(handle, 'waiting', ({ phase }) => phase === 'waiting');
       await handle.cancel();
       await writers.stop();
-      return endsCancelled(scene, handle);
+      const outcome: unknown = await handle.result().catch((error: unknown) => error);
+      const isCancelled =
+        outcome instanceof WorkflowFailedError && outcome.cause instanceof CancelledFailure;
+      const problems = await nothingLeft(scene.environment);
+      return isCancelled ? problems : [`ended with ${JSON.stringify(outcome)}`, ...problems];
     },
   },
 
-  // Before the target is open there is nothing that could not be taken back.
+  // A cutover that has begun is carried to its end.
   'cancelled-in-the-cutover': {
     run: async (scene, _dice, copy) => {
       const { name, writers } = await loaded(scene);
@@ -89,7 +93,7 @@ export const workflow: Cases = {
       await died;
       await handle.cancel();
       await scene.startWorker();
-      return endsCancelled(scene, handle);
+      return isEqual(scene, name, (await handle.result()) as MigrationStatus);
     },
   },
 
@@ -131,17 +135,3 @@ export const workflow: Cases = {
     },
   },
 };
-
-/** Lets a cancelled migration end. @returns what is wrong with how it has ended */
-async function endsCancelled(
-  { environment }: Scene,
-  handle: WorkflowHandle,
-): Promise<readonly string[]> {
-  const outcome: unknown = await handle.result().catch((error: unknown) => error);
-  const isCancelled =
-    outcome instanceof WorkflowFailedError && outcome.cause instanceof CancelledFailure;
-  return [
-    ...(isCancelled ? [] : [`ended with ${JSON.stringify(outcome)}`]),
-    ...(await nothingLeft(environment)),
-  ];
-}
