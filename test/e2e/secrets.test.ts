@@ -118,11 +118,7 @@ it.each(['source', 'target'])(
   'is in nothing that is said of a %s that is not there',
   async (side) => {
     const handle = await environment.migrate('items', { [side]: 'gone' });
-    await environment.until(
-      handle,
-      'the address that does not answer',
-      ({ problem }) => problem?.what.includes('127.0.0.1:1') === true,
-    );
+    await environment.until(handle, 'the problem', ({ problem }) => problem !== null);
     const told = watchWorkflow(handle);
     await handle.terminate();
     expectNoSecret(await told.stop());

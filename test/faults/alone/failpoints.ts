@@ -4,8 +4,6 @@ import type { MigrationStatus } from '../../../src/workflows/status.js';
 import { isRunning } from '../scene.js';
 import { type Case, type Cases, endsEqual, isEqual, loaded } from './case.js';
 
-const HEAP_MB = 32;
-
 /** The worker dies between an effect and its record, of what happens once in a migration. */
 function killedAt(point: Failpoint): Case {
   return {
@@ -29,26 +27,8 @@ function killedAt(point: Failpoint): Case {
   };
 }
 
-/** Its heap is so small that it dies of its work, and not before. */
-const outOfMemory: Case = {
-  run: async (scene, _dice, copy) => {
-    const items = await loaded(scene);
-    const worker = await scene.startWorker({ NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` });
-    if (!isRunning(worker)) return ['the worker dies before it serves'];
-    const died = once(worker.process, 'exit');
-    const handle = await scene.environment.migrate(items.name, { copy });
-    await died;
-    await scene.startWorker();
-    const problems = await endsEqual(scene, items, handle);
-    return worker.log().includes('heap out of memory')
-      ? problems
-      : ['the worker died of something else', ...problems];
-  },
-};
-
 /** Deaths at each named moment that comes once. */
 export const failpoints: Cases = {
-  'worker-out-of-memory': outOfMemory,
   'dies-at-token-read': killedAt('token-read'),
   'dies-at-partition-copied': killedAt('partition-copied'),
   'dies-at-staging-renamed': killedAt('staging-renamed'),
