@@ -10,6 +10,8 @@ import { readTemporalSettings } from './temporal-settings.js';
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+const LOOPBACK = '127.0.0.1';
+
 /** Everything that the worker is told by its environment, checked. */
 export interface Configuration {
   /** Connection strings by alias. */
@@ -23,7 +25,7 @@ export interface Configuration {
   readonly logFormat: 'json' | 'pretty';
   /** Activities that run at the same time, on each of the two queues. */
   readonly maxActivities: number;
-  /** `<ip>:<port>` of the Prometheus exporter; none when left out. */
+  /** `<ip>:<port>` of the Prometheus exporter, loopback unless another is named; none when left out. */
   readonly metricsAddress: string | undefined;
   /** Seconds that activities have to end after a shutdown cancelled them; forced 10 s later. */
   readonly shutdownGraceSeconds: number;
@@ -120,9 +122,12 @@ class Settings {
   address(name: string): string | undefined {
     const text = this.#read(name);
     if (text === undefined) return undefined;
-    const [, ip = '', port = ''] = /^\[?([^\]]*)\]?:(\d{1,5})$/.exec(text) ?? [];
-    if (isIP(ip) !== 0 && Number(port) > 0 && Number(port) < 65_536) return text;
-    this.problems.push(`${name} has to be <ip>:<port>, for example 127.0.0.1:9464`);
+    const [, host, port = ''] = /^(?:(.*):)?(\d{1,5})$/.exec(text) ?? [];
+    // Whoever names no address means this machine: all addresses have to be asked for.
+    const address = host || LOOPBACK;
+    const isAddress = isIP(address.replace(/^\[(.*)\]$/, '$1')) !== 0;
+    if (isAddress && Number(port) > 0 && Number(port) < 65_536) return `${address}:${port}`;
+    this.problems.push(`${name} has to be <port> or <ip>:<port>, for example 127.0.0.1:9464`);
     return undefined;
   }
 

@@ -72,6 +72,14 @@ export function explainMongoError(error: MongoError, context: FailureContext): E
           'user lives in another database (authSource). Correct it there, or correct ' +
           'MONGODB_URI_<ALIAS> and start the worker again; it keeps trying.',
       };
+    case 73:
+      return {
+        type: errorTypes.invalidInput,
+        permanent: true,
+        message:
+          `${capitalized(where)} takes no collection of that name, so there can be none to migrate: ` +
+          `correct the namespace. The server said: ${message}`,
+      };
     case 280:
     case 286:
       return {

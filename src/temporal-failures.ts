@@ -29,6 +29,19 @@ export function explainTemporal(error: unknown, address: string, namespace: stri
   if (message.includes('InvalidContentType')) {
     return `Temporal at ${address} does not speak TLS: check TEMPORAL_TLS and TEMPORAL_ADDRESS`;
   }
+  const untrusted = /InvalidCertificate\((\w+)/.exec(message)?.[1];
+  if (untrusted !== undefined) {
+    return (
+      `Temporal at ${address} has a certificate that is not trusted (${untrusted}): check ` +
+      'TEMPORAL_TLS_SERVER_CA_CERT_PATH, and TEMPORAL_TLS_SERVER_NAME if it is reached by another name'
+    );
+  }
+  if (message.includes('CertificateRequired')) {
+    return (
+      `Temporal at ${address} wants a client certificate: set TEMPORAL_TLS_CLIENT_CERT_PATH and ` +
+      'TEMPORAL_TLS_CLIENT_KEY_PATH'
+    );
+  }
   return `no Temporal server at ${address} (${readable(message)})`;
 }
 

@@ -5,11 +5,14 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 
-/** Activities are waited for when they are cancelled: the default would let them write on. */
+/**
+ * Activities are waited for when they are cancelled: the default would let them write on. The longest rest
+ * is short: what goes on for days counts all its crashes, and a worker that died has to be replaced soon.
+ */
 const shared = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   heartbeatTimeout: '10s',
-  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
 } as const satisfies ActivityOptions;
 
 /** Goes on until it is done or cancelled, however long that takes; retried for ever. */

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -125,6 +125,30 @@ describe('the worker', () => {
       expect(exitCode).toBe(0);
       expect(stderr).toBe('');
       expect(milliseconds).toBeLessThan(1500);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'serves metrics to this machine alone when it is given a port',
+    async () => {
+      const port = await freePort();
+      const worker = startWorker({
+        TEMPORAL_ADDRESS: server.address,
+        CSM_METRICS_ADDRESS: String(port),
+      });
+      await worker.said('ready: serving');
+      const answers = (host: string) =>
+        fetch(`http://${host}:${port}/metrics`).then(
+          ({ ok }) => ok,
+          () => false,
+        );
+      await expect.poll(() => answers('127.0.0.1'), { timeout: 30_000 }).toBe(true);
+      const others = Object.values(networkInterfaces()).flatMap((each = []) =>
+        each.filter(({ internal, family }) => !internal && family === 'IPv4'),
+      );
+      for (const other of others) await expect(answers(other.address)).resolves.toBe(false);
+      expect((await terminate(worker)).exitCode).toBe(0);
     },
     TIMEOUT,
   );

@@ -62,6 +62,26 @@ describe('readConfiguration', () => {
     expect(read({ MONGODB_URI_A: SOURCE, MONGODB_URI_B: '', ...empty }).logLevel).toBe('info');
   });
 
+  it.each([
+    ['9464', '127.0.0.1:9464'],
+    [':9464', '127.0.0.1:9464'],
+    ['127.0.0.1:9464', '127.0.0.1:9464'],
+    ['0.0.0.0:9464', '0.0.0.0:9464'],
+    ['[::1]:9464', '[::1]:9464'],
+    ['', undefined],
+  ])('serves metrics for %j at %s: beyond this machine only when told to', (given, address) => {
+    const env = { MONGODB_URI_A: SOURCE, CSM_METRICS_ADDRESS: given };
+    expect(read(env).metricsAddress).toBe(address);
+  });
+
+  it.each(['localhost:9464', '*:9464', '127.0.0.1', '0', '65536', ':', '[::1:9464', 'a b:1'])(
+    'takes no metrics address %j',
+    (address) => {
+      const env = { MONGODB_URI_A: SOURCE, CSM_METRICS_ADDRESS: address };
+      expect(problemsOf(env).problems).toEqual([expect.stringMatching(/^CSM_METRICS_ADDRESS has/)]);
+    },
+  );
+
   it('reports everything that is wrong at once', () => {
     const { problems, message } = problemsOf({
       MONGODB_URI_A: SOURCE,
@@ -86,7 +106,7 @@ describe('readConfiguration', () => {
       /^CSM_LOG_LEVEL has to be one of trace, debug, info, warn, error/,
       /^CSM_LOG_FORMAT has to be one of json, pretty/,
       /^CSM_MAX_ACTIVITIES has to be a whole number from 1/,
-      /^CSM_METRICS_ADDRESS has to be <ip>:<port>/,
+      /^CSM_METRICS_ADDRESS has to be <port> or <ip>:<port>/,
       /^CSM_SHUTDOWN_GRACE_SECONDS has to be a whole number/,
       /^CSM_TOOLS has to be one of required, optional/,
     ];

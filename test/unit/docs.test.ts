@@ -18,6 +18,8 @@ import { forcible } from '../../src/blockers.js';
 import { descriptions, signals } from '../../src/workflows/messages.js';
 import { buildVerifyStatus } from '../../src/workflows/verify-status.js';
 import { comparisonReport, inspection } from '../helpers/fake-activities.js';
+import { casesAlone } from '../faults/alone/index.js';
+import { faultsDuring } from '../faults/during/index.js';
 import { initialState, buildStatus, type MigrationStatus } from '../../src/workflows/status.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -26,6 +28,7 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'CHANGELOG.md',
+  'SECURITY.md',
   ...readdirSync(join(ROOT, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
@@ -131,6 +134,43 @@ describe('docs/exactness.md', () => {
       return file === '' || !existsSync(join(ROOT, file)) || !read(file).includes(title);
     });
     expect(missing).toEqual([]);
+  });
+});
+
+describe('docs/reliability.md', () => {
+  const faults = { ...faultsDuring, ...casesAlone };
+  const rows = ['It goes on by itself', 'It ends'].flatMap((title) =>
+    tableBelow(read('docs/reliability.md'), title),
+  );
+
+  it('names faults and tests that exist', () => {
+    expect(rows.length).toBeGreaterThan(25);
+    const missing = rows.flatMap(([, , , cell = '']) =>
+      cell.split(/, (?=`)/).filter((each) => !isThere(each)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('has every fault of the suite', () => {
+    const named = rows.map(([, , , cell]) => cell).join(' ');
+    expect(Object.keys(faults).filter((name) => !named.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  /** Whether it is a fault, or a file and a part of a title in it. */
+  function isThere(proof: string): boolean {
+    const [, name = '', title] = /^`([^`]+)`(?:: (.+))?$/.exec(proof) ?? [];
+    if (title === undefined) return name in faults;
+    return existsSync(join(ROOT, name)) && read(name).includes(title);
+  }
+});
+
+describe('SECURITY.md', () => {
+  it('names files that exist', () => {
+    const named = [...read('SECURITY.md').matchAll(/`(test\/[^`]+)`/g)].map(
+      ([, path = '']) => path,
+    );
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
 });
 

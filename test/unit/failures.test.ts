@@ -123,6 +123,12 @@ describe('toFailure', () => {
     );
   });
 
+  it('ends over a name that no collection can have', () => {
+    const failure = failureOf(serverError(73, 'InvalidNamespace', 'Invalid collection name: a.$b'));
+    expect(failure).toMatchObject({ type: 'InvalidInput', nonRetryable: true });
+    expect(failure.message).toContain('correct the namespace');
+  });
+
   it('tells an event that is too large from a document that is', () => {
     const size = 'BSONObj size: 33554687 (0x20000FF) is invalid.';
     const event = serverError(

@@ -66,7 +66,8 @@ export async function failsWith(
   return [...problems, ...(await nothingLeft(environment))];
 }
 
-async function nothingLeft(environment: Scene['environment']): Promise<string[]> {
+/** @returns what a migration that has ended has left, which is wrong */
+export async function nothingLeft(environment: Scene['environment']): Promise<string[]> {
   const left = await environment.leftovers();
   return left.length > 0 ? [`left: ${left.join(', ')}`] : [];
 }

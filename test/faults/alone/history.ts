@@ -7,6 +7,8 @@ const DOCUMENT_BYTES = 256 * 1024;
 /** Three times an oplog of 16 MB. */
 const WRITES = 200;
 const MOST_ROUNDS = 20;
+/** The oplog has it twice, and takes it; the event has it thrice. */
+const LARGE_ID_BYTES = 7 * 1024 * 1024;
 
 /** What happens to the source's history. */
 export const history: Cases = {
@@ -38,6 +40,24 @@ export const history: Cases = {
       await writers.stop();
       await scene.startWorker();
       return failsWith(scene, handle, 'ChangeStreamHistoryLost');
+    },
+  },
+
+  // A token holds the `_id` in hexadecimal, and no document, not even an event, may be so large.
+  'event-too-large': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      await scene.startWorker();
+      const handle = await scene.environment.migrate(name, { copy });
+      await scene.environment.until(
+        handle,
+        'capture',
+        ({ captured }) => (captured?.events ?? 0) > 0,
+      );
+      await writers.stop();
+      const items = scene.client('source').db('shop').collection<{ _id: string }>(name);
+      await items.insertOne({ _id: 'x'.repeat(LARGE_ID_BYTES) });
+      return failsWith(scene, handle, 'ChangeEventTooLarge');
     },
   },
 };

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { TASK_QUEUE } from '../../../src/names.js';
+import type { MigrationStatus } from '../../../src/workflows/status.js';
 import type { Phase } from '../../../src/workflows/phases.js';
-import { type Cases, endsEqual, loaded } from './case.js';
+import { type Cases, endsEqual, isEqual, loaded, nothingLeft } from './case.js';
 
 /** Longer than the heartbeat timeout. */
 const FORGOTTEN_MS = 12_000;
@@ -58,6 +61,39 @@ export const workflow: Cases = {
         if (left.length > 0) problems.push(`${wanted}: left ${left.join(', ')}`);
       }
       return problems;
+    },
+  },
+
+  'cancelled-while-it-waits': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      await scene.startWorker();
+      const handle = await scene.environment.migrate(name, { copy, restore: 'signal' });
+      await scene.environment.until(handle, 'waiting', ({ phase }) => phase === 'waiting');
+      await handle.cancel();
+      await writers.stop();
+      const outcome: unknown = await handle.result().catch((error: unknown) => error);
+      const isCancelled =
+        outcome instanceof WorkflowFailedError && outcome.cause instanceof CancelledFailure;
+      const problems = await nothingLeft(scene.environment);
+      return isCancelled ? problems : [`ended with ${JSON.stringify(outcome)}`, ...problems];
+    },
+  },
+
+  // A cutover that has begun is carried to its end.
+  'cancelled-in-the-cutover': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      const worker = await scene.startWorker({ CSM_TEST_FAILPOINT: 'cutover-held' });
+      const died = once(worker.process, 'exit');
+      const handle = await scene.environment.migrate(name, { copy });
+      await scene.environment.until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
+      await writers.stop();
+      await handle.signal('cutover');
+      await died;
+      await handle.cancel();
+      await scene.startWorker();
+      return isEqual(scene, name, (await handle.result()) as MigrationStatus);
     },
   },
 
