@@ -12,6 +12,8 @@ const BATCH_EVENTS = 10_000;
 const FULL_REPLY_BYTES = 8 * 1024 * 1024;
 /** Batches read from the stream and not yet in the buffer: back-pressure towards the source. */
 const MAX_IN_FLIGHT = 3;
+/** Seconds between a stream's token and the server's time that are none: both are cut to whole ones. */
+const NEAR_SECONDS = 1;
 /** Longest silence of the server before the connection counts as dead. */
 const REPLY_TIMEOUT_MS = 60_000;
 
@@ -173,11 +175,17 @@ function toCommit(ready: readonly InFlight[], last: InFlight, read: InFlight): C
   };
 }
 
-/** A reply that is not full has left nothing out when it came; a full one ends at its last event. */
+/**
+ * A reply that is at the source's own time, and not full, has left nothing out when it came. Others end
+ * where their token stands: full ones, the first one of a stream, which has nothing, and those of a server
+ * that still reads its oplog.
+ */
 function knownUpTo({ batch, receivedAt }: InFlight): Date {
   const isFull = batch.documents.length >= BATCH_EVENTS || batch.bytes >= FULL_REPLY_BYTES;
-  if (!isFull) return receivedAt;
-  return new Date(timestampMs(tokenTime(decodeToken(batch.resumeToken ?? Buffer.alloc(0))._data)));
+  const reached = tokenTime(decodeToken(batch.resumeToken ?? Buffer.alloc(0))._data);
+  const now = batch.operationTime?.getHighBitsUnsigned() ?? 0;
+  const isBehind = now - reached.getHighBitsUnsigned() > NEAR_SECONDS;
+  return isFull || isBehind ? new Date(timestampMs(reached)) : receivedAt;
 }
 
 async function withReplyTimeout<T>(reply: Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import { type Db, type Document, Long } from 'mongodb';
+import { type Db, type Document, Long, Timestamp } from 'mongodb';
 import { asBuffer, type CommandOptions, documentsOf, fields, runRaw } from './raw.js';
 
 /** One reply of a cursor. */
@@ -9,6 +9,8 @@ export interface RawBatch {
   readonly bytes: number;
   /** Of a change stream: the token (a BSON document) from which to go on after this batch. */
   readonly resumeToken?: Buffer | undefined;
+  /** The server's cluster time when it answered, as a replica set gives it. */
+  readonly operationTime?: Timestamp | undefined;
 }
 
 export interface RawCursorOptions {
@@ -31,8 +33,13 @@ export class RawCursor implements AsyncDisposable {
   #id: bigint;
   #first: RawBatch | undefined;
 
-  private constructor(db: Db, reply: Buffer, options: RawCursorOptions, command: CommandOptions) {
-    const cursor = fields(reply);
+  private constructor(
+    db: Db,
+    reply: Record<string, unknown>,
+    options: RawCursorOptions,
+    command: CommandOptions,
+  ) {
+    const cursor = fields(reply['cursor'] as Buffer);
     const namespace = cursor.get('ns');
     const id = cursor.get('id');
     if (!namespace || !id) throw new Error('a reply without cursor came from the server');
@@ -42,7 +49,7 @@ export class RawCursor implements AsyncDisposable {
     this.#options = options;
     this.#command = command;
     this.#id = asBuffer(id.bytes).readBigInt64LE();
-    this.#first = toBatch(cursor, 'firstBatch');
+    this.#first = toBatch(reply, cursor, 'firstBatch');
   }
 
   /** Sends a command that answers with a cursor (`find`, `aggregate`). */
@@ -52,7 +59,7 @@ export class RawCursor implements AsyncDisposable {
     const commandOptions = { session, signal: options.signal };
     try {
       const reply = await runRaw(db, command, commandOptions);
-      return new RawCursor(db, reply.cursor as Buffer, options, commandOptions);
+      return new RawCursor(db, reply, options, commandOptions);
     } catch (error) {
       await session.endSession();
       throw error;
@@ -85,7 +92,7 @@ export class RawCursor implements AsyncDisposable {
     );
     const cursor = fields(reply.cursor as Buffer);
     this.#id = asBuffer(cursor.get('id')?.bytes ?? Buffer.alloc(8)).readBigInt64LE();
-    return toBatch(cursor, 'nextBatch');
+    return toBatch(reply, cursor, 'nextBatch');
   }
 
   /** Replies until the cursor is exhausted, empty ones left out. */
@@ -113,12 +120,17 @@ export class RawCursor implements AsyncDisposable {
   }
 }
 
-function toBatch(cursor: ReturnType<typeof fields>, name: string): RawBatch {
+function toBatch(
+  { operationTime }: Record<string, unknown>,
+  cursor: ReturnType<typeof fields>,
+  name: string,
+): RawBatch {
   const array = cursor.get(name)?.bytes ?? Buffer.from([5, 0, 0, 0, 0]);
   const token = cursor.get('postBatchResumeToken');
   return {
     documents: documentsOf(array),
     bytes: array.length,
     resumeToken: token && asBuffer(token.bytes),
+    operationTime: operationTime instanceof Timestamp ? operationTime : undefined,
   };
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Buffered } from '../../../src/mongo/buffer.js';
 import { storeChanges } from '../../../src/mongo/change-store.js';
 import { compareIds } from '../../../src/mongo/compare.js';
+import { timestampMs, tokenTime } from '../../../src/mongo/token.js';
 import {
   type Any,
   DataPath,
@@ -273,6 +274,25 @@ describe('capture', () => {
     await path.capture(last.token);
     expect(await path.changes()).toHaveLength(1);
   });
+
+  it('does not take itself for up to date before it has read what there is', async () => {
+    const path = await DataPath.begin(mongo.client);
+    const start = tokenTime(tokenOf(path.start));
+    // The source's time goes on in whole seconds, with writes.
+    await expect
+      .poll(
+        async () => {
+          await path.orders.insertOne({ _id: new Int32(Math.random() * 1e9) });
+          return (await path.now()).getHighBitsUnsigned() - start.getHighBitsUnsigned();
+        },
+        { timeout: 20_000 },
+      )
+      .toBeGreaterThan(2);
+    const [first, ...more] = await path.capture();
+    expect(first).toMatchObject({ events: 0, asOf: new Date(timestampMs(start)) });
+    const { asOf, time } = must(more.at(-1));
+    expect(asOf.getTime()).toBeGreaterThanOrEqual(timestampMs(time));
+  }, 30_000);
 
   it('stores nothing twice when it starts again from an older token', async () => {
     const path = await DataPath.begin(mongo.client);
