@@ -141,8 +141,9 @@ it.each([
     Object.entries(env).map(([name, value]) => [name, value === 'other' ? otherCa : value]),
   );
   const stranger = environment.startWorker({ ...temporalTls, ...changes, CSM_LOG_FORMAT: 'json' });
-  await said(stranger, 'next try in');
-  expect(stranger.log()).toContain(words);
+  // Of a try or another: at times the connection is gone before the reason for it has come.
+  await said(stranger, words);
+  expect(stranger.log()).toContain('next try in');
   await stranger.kill('SIGTERM');
 });
 
