@@ -90,6 +90,8 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
 
   const cursor = await openStream(options, signal);
   try {
+    // The reply that opens it says nothing of what there is.
+    await cursor.next();
     for (;;) {
       const batch = await withReplyTimeout(cursor.next());
       signal.throwIfAborted();
@@ -177,8 +179,7 @@ function toCommit(ready: readonly InFlight[], last: InFlight, read: InFlight): C
 
 /**
  * A reply that is at the source's own time, and not full, has left nothing out when it came. Others end
- * where their token stands: full ones, the first one of a stream, which has nothing, and those of a server
- * that still reads its oplog.
+ * where their token stands: full ones, and those of a server that still reads its oplog.
  */
 function knownUpTo({ batch, receivedAt }: InFlight): Date {
   const isFull = batch.documents.length >= BATCH_EVENTS || batch.bytes >= FULL_REPLY_BYTES;
