@@ -8,6 +8,7 @@ import {
   date,
   dbPointer,
   decimal,
+  decimalOfBits,
   double,
   doubleOfBits,
   int,
@@ -43,6 +44,17 @@ const fractions: readonly Maker[] = [
   (n) => decimal(`${n}.5`),
 ];
 
+/** Too large for a double: a long and a decimal know it exactly. */
+const longs: readonly Maker[] = [
+  (n) => long(2n ** 53n + BigInt(n) * 2n + 1n),
+  (n) => decimal(String(2n ** 53n + BigInt(n) * 2n + 1n)),
+];
+
+/** Equal in value, and other bytes deep within. */
+const nested: readonly Maker[] = [int, long, double].map((number): Maker => {
+  return (n) => object(['at', array(number(n), object(['c', number(-n)]))], ['b', text('x')]);
+});
+
 const texts: readonly Maker[] = [(n) => text(`id-${n}`), (n) => symbol(`id-${n}`)];
 
 /** One text where upper and lower case do not count. */
@@ -54,7 +66,6 @@ const spellings: readonly Maker[] = [
 ];
 
 const others: readonly Maker[] = [
-  (n) => long(2n ** 53n + BigInt(n) * 2n + 1n),
   (n) => decimal(`${n}E+200`),
   (n) => text(`é\0漢-${n}`),
   (n) => text(Buffer.concat([Buffer.from('ff80', 'hex'), Buffer.from(String(n))])),
@@ -78,25 +89,31 @@ const others: readonly Maker[] = [
   (n) => object(['twice', int(n)], ['twice', int(1)]),
 ];
 
-/** `_id`s of which there is one of a value. */
-export const singularIds: readonly RawValue[] = [
-  none.null,
-  none.minKey,
-  none.maxKey,
-  bool(false),
-  bool(true),
-  text(''),
-  object(),
-  binary(0, Buffer.alloc(0)),
-  object(['', object()]),
-  double(-0),
-  doubleOfBits('7ff8000000000abc'),
-  double(Infinity),
-  double(-Infinity),
-  timestamp(0, 0),
-  date(-(2n ** 63n)),
-  objectId('0'.repeat(24)),
-  decimal('1E-6176'),
+/** `_id`s of which there is one of a value, each with all others that are equal to it. */
+export const singularIds: readonly (readonly RawValue[])[] = [
+  [none.null],
+  [none.minKey],
+  [none.maxKey],
+  [bool(false)],
+  [bool(true)],
+  [text(''), symbol('')],
+  [object()],
+  [binary(0, Buffer.alloc(0))],
+  [object(['', object()])],
+  [double(-0), double(0), int(0), long(0), decimal('-0'), decimal('0E+3')],
+  [
+    doubleOfBits('7ff8000000000abc'),
+    doubleOfBits('fff8000000000000'),
+    doubleOfBits('7ff0000000000001'),
+    decimal('NaN'),
+    decimalOfBits('fc000000000000000000000000000001'),
+  ],
+  [double(Infinity), decimal('Infinity')],
+  [double(-Infinity), decimal('-Infinity')],
+  [timestamp(0, 0)],
+  [date(-(2n ** 63n))],
+  [objectId('0'.repeat(24))],
+  [decimal('1E-6176')],
 ];
 
 /** An `_id`, and the makers of others that are equal to it in value. */
@@ -112,17 +129,24 @@ export type IdSeries = (n: number, dice: Dice) => Id;
 /** Series of `_id`s: of all types, of ordinary ones, and of such that a collation makes equal. */
 export const idSeries: Readonly<Record<'mixed' | 'plain' | 'collated', IdSeries>> = {
   mixed: (n, dice) => {
-    const kind = dice.weighted({ number: 8, fraction: 1, text: 3, other: 8 });
-    if (kind === 'other') return one(n, [dice.pick(others)], dice);
-    return one(n, { number: numbers, fraction: fractions, text: texts }[kind], dice);
+    const kind = dice.weighted({
+      numbers: 8,
+      fractions: 1,
+      longs: 1,
+      nested: 1,
+      texts: 3,
+      others: 8,
+    });
+    if (kind === 'others') return one(n, [dice.pick(others)], dice);
+    return one(n, { numbers, fractions, longs, nested, texts }[kind], dice);
   },
   plain: (n, dice) => one(n, [dice.pick([int, (of: number) => objectId(hex(of, 24))])], dice),
   collated: (n, dice) => one(n, dice.chance(0.8) ? spellings : numbers, dice),
 };
 
-/** An `_id` that is in the collection before anything else. */
-export function singularId(value: RawValue, n: number): Id {
-  return { value, n, equals: [] };
+/** An `_id` that is in the collection before anything else: one of those that are equal. */
+export function singularId(values: readonly RawValue[], n: number, dice: Dice): Id {
+  return { value: dice.pick(values), n, equals: values.map((value) => () => value) };
 }
 
 /** An `_id` of the same value and other bytes, or nothing where there is none. */

@@ -198,9 +198,9 @@ export class Lane {
       yield largeDocument(text('large-1'), MOST_BYTES - 50);
     }
     if (this.#profile.ids !== 'mixed') return;
-    for (const [index, value] of singularIds.entries()) {
+    for (const [index, values] of singularIds.entries()) {
       // Numbers below zero are no other document's.
-      const id = singularId(value, -1 - index);
+      const id = singularId(values, -1 - index, this.dice);
       this.#living.push(id);
       yield this.newDocument(id);
     }

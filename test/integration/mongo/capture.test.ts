@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Buffered } from '../../../src/mongo/buffer.js';
 import { storeChanges } from '../../../src/mongo/change-store.js';
 import { compareIds } from '../../../src/mongo/compare.js';
+import type { RawValue } from '../../../src/mongo/raw.js';
 import {
   type Any,
   DataPath,
@@ -12,6 +13,9 @@ import {
   tokenOf,
 } from '../../helpers/data-path.js';
 import { keyOf, rawOf } from '../../helpers/bson.js';
+import { int, object } from '../../soak/bytes.js';
+import { Dice } from '../../soak/dice.js';
+import { idSeries, singularIds } from '../../soak/ids.js';
 
 let mongo: TestMongo;
 
@@ -238,6 +242,36 @@ describe('capture', () => {
       const { source, target } = await path.sides();
       // A difference of 16 MB is not for reading.
       expect(must(source.get(keyOf(after))).equals(must(target.get(keyOf(after))))).toBe(true);
+    });
+
+    it('whatever the two are, of which the server says that they are equal', async () => {
+      const path = await DataPath.begin(mongo.client);
+      const dice = new Dice('equal ids');
+      const made = Array.from({ length: 60 }, (_, n) => idSeries.mixed(n + 1, dice));
+      const series = [
+        ...singularIds,
+        ...made.map(({ n, equals }) => equals.map((make) => make(n))),
+      ];
+      const groups = series.filter((ids) => ids.length > 1);
+      const document = (_id: RawValue, v: number) => object(['_id', _id], ['v', int(v)]);
+      await path.source.command({
+        insert: path.name,
+        documents: groups.map(([first]) => document(must(first), 0)),
+      });
+      await path.follow();
+      for (let at = 1; at < Math.max(...groups.map(({ length }) => length)); at++) {
+        const updates = groups.flatMap((ids) => {
+          const [first, next] = [ids[0], ids[at]];
+          return first && next ? [{ q: { _id: { $eq: first } }, u: document(next, at) }] : [];
+        });
+        const { n } = await path.source.command({ update: path.name, updates });
+        expect(n).toBe(updates.length);
+        await path.follow();
+        const { source, target } = await path.sides();
+        expect(target).toEqual(source);
+        expect(source.size).toBe(groups.length);
+      }
+      expect(groups.length).toBeGreaterThan(30);
     });
 
     it('is found by the comparison of the former one', async () => {

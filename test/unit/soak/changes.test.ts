@@ -133,7 +133,10 @@ describe('the documents', () => {
   it('have _ids of which no two are equal, but where that is the point', () => {
     const dice = new Dice('ids');
     const ids = Array.from({ length: 2_000 }, (_, n) => idSeries.mixed(n + 1, dice));
-    const keys = [...ids.map(({ value }) => value.key), ...singularIds.map(({ key }) => key)];
+    const keys = [
+      ...ids.map(({ value }) => value.key),
+      ...singularIds.flat().map(({ key }) => key),
+    ];
     expect(new Set(keys).size).toBe(keys.length);
     const numeric = ids.filter(({ value }) => value.type === 0x10);
     for (const id of numeric.slice(0, 50)) {

@@ -85,7 +85,7 @@ describe('the comparer of a soak', () => {
   it('reads every type of _id', () => {
     const dice = new Dice('ids');
     const made = Array.from({ length: 500 }, (_, n) => idSeries.mixed(n + 1, dice).value);
-    const ids = [...made, ...singularIds];
+    const ids = [...made, ...singularIds.flat()];
     for (const id of ids) {
       const hex = `${Buffer.from([id.type]).toString('hex')} ${Buffer.from(id.bytes).toString('hex')}`;
       expect(
