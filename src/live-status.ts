@@ -9,7 +9,7 @@ import type { ControlDocument } from './mongo/control-document.js';
 import type { CopySummary } from './mongo/copy-plan.js';
 import { appliedAsOf, isStalled, lagSeconds } from './mongo/lag.js';
 import { summariseDifferences } from './mongo/verification.js';
-import { heartbeatIn, problemIn, readPending } from './pending-activities.js';
+import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
 import { redact } from './redact.js';
 import { renderDetails } from './workflows/details.js';
 import {
@@ -84,7 +84,14 @@ export class LiveStatusCodec implements PayloadCodec {
       return { status, page: () => renderVerifyDetails(status) };
     }
     const { $live: identity, state } = mark;
-    const status = buildStatus(state, identity, await withinLimit(this.#readServers(identity)));
+    // Temporal knows why an activity fails, also and above all when the servers give no answer.
+    const pending = readPending(this.#client, identity.workflowId);
+    const [live, problem] = await Promise.all([
+      withinLimit(this.#readServers(identity, pending)),
+      withinLimit(pending.then((activities) => problemIn(activities, identity.workflowId))),
+    ]);
+    const found = problem && !('error' in problem) ? { problem } : {};
+    const status = buildStatus(state, identity, { ...live, ...found });
     return { status, page: () => renderDetails(status) };
   }
 
@@ -101,23 +108,25 @@ export class LiveStatusCodec implements PayloadCodec {
     };
   }
 
-  async #readServers(identity: LiveMark['$live']): Promise<Live> {
+  async #readServers(
+    identity: LiveMark['$live'],
+    pending: Promise<Pending>,
+  ): Promise<Omit<Live, 'problem'>> {
     const { control, plan, target, targetCollection, verification } = open(
       { connections: this.#connections },
       identity,
     );
-    const [document, copied, verified, differences, buffer, pending] = await Promise.all([
+    const [document, copied, verified, differences, buffer, activities] = await Promise.all([
       control.find(),
       plan.summarise(),
       verification.partitions(),
       verification.known(),
       measureBuffer(target, targetCollection),
-      readPending(this.#client, identity.workflowId),
+      pending,
     ]);
     const verifiedDocuments = [...verified.values()];
-    const problem = problemIn(pending, identity.workflowId);
     // It is our own activity that has sent it.
-    const build = heartbeatIn(pending, 'buildIndexes') as { progress?: IndexProgress } | undefined;
+    const build = heartbeatIn(activities, 'buildIndexes') as { progress?: IndexProgress } | undefined;
     return {
       ...describeControl(document),
       copied: describeCopy(copied),
@@ -128,7 +137,6 @@ export class LiveStatusCodec implements PayloadCodec {
       },
       differences: summariseDifferences(differences),
       ...(build?.progress && { indexBuild: build.progress }),
-      ...(problem && { problem }),
     };
   }
 }

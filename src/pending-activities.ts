@@ -42,7 +42,7 @@ export function problemIn(pending: Pending, workflowId: string): Problem | undef
       return {
         what: `the activity ${activityId} fails, attempt ${attempt}: ${redact(lastFailure.message ?? '')}`,
         ...(since && { since: since.toISOString() }),
-        todo: 'it is tried again at least every minute: mend what the message names',
+        todo: 'it is tried again every 10 s: mend what the message names',
       };
     }
   }

@@ -100,6 +100,9 @@ export interface Live {
   readonly problem?: Problem;
 }
 
+/** Why the servers could not be read, with what Temporal says. */
+export type Unread = { readonly error: string } & Pick<Live, 'problem'>;
+
 /** The answer to the query `status`. */
 export interface MigrationStatus {
   readonly phase: Phase;
@@ -178,7 +181,7 @@ export function initialState(startedAt: string, plan?: CutoverPlan): MigrationSt
 export function buildStatus(
   state: MigrationState,
   migration: Pick<Migration, 'options'>,
-  live?: Live | { readonly error: string },
+  live?: Live | Unread,
 ): MigrationStatus {
   const { source, target, namespace, targetNamespace } = migration.options;
   const now = live && !('error' in live) ? live : undefined;
@@ -304,18 +307,15 @@ export function plannedOf({
   };
 }
 
-function problemOf(
-  state: MigrationState,
-  live: Live | { readonly error: string } | undefined,
-): Problem | null {
+function problemOf(state: MigrationState, live: Live | Unread | undefined): Problem | null {
   if (state.failure)
     return { what: state.failure, todo: 'mend what the message names, then start again' };
   if (isFinal(state.phase) || !live) return null;
   if ('error' in live) {
-    return {
-      what: `the state at the servers could not be read: ${live.error}`,
-      todo: 'see that source and target can be reached from the worker',
-    };
+    const what = `the state at the servers could not be read: ${live.error}`;
+    return live.problem
+      ? { ...live.problem, what: `${live.problem.what}; ${what}` }
+      : { what, todo: 'see that source and target can be reached from the worker' };
   }
   if (live.problem) return live.problem;
   const refused = live.shape?.find(({ problem }) => problem !== undefined);

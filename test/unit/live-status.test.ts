@@ -94,6 +94,19 @@ describe('the codec', () => {
     expect(JSON.stringify(answer)).not.toContain('s3cret');
   });
 
+  it('says why an activity fails, although the servers do not answer', async () => {
+    const lastFailure = { message: 'connect ECONNREFUSED 127.0.0.1:1' };
+    const activity = { activityId: 'replay', attempt: 7, lastFailure };
+    const failing = new LiveStatusCodec(
+      nowhere,
+      clientThat(async () => ({ raw: { pendingActivities: [activity] } })),
+    );
+    const answer = await encode(liveStatus(identity, state, status), failing);
+    const { problem } = takenAs<MigrationStatus>(answer);
+    expect(problem?.what).toMatch(/^the activity replay fails, attempt 7: connect ECONNREFUSED/);
+    expect(problem?.what).toContain('could not be read');
+  });
+
   it('puts a page in the place of the mark in Temporal’s own answer', async () => {
     const currentDetails = liveDetails(identity, state, '# old page');
     const answer = await encode({ definition: { type: 'migrateCollection' }, currentDetails });
