@@ -90,14 +90,18 @@ export class Scene implements AsyncDisposable {
     return worker;
   }
 
-  /** Starts another worker and waits until it serves. */
-  async startWorker(env: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
-    const worker = this.environment.startWorker({
+  /** Starts another worker, of the usual build unless said otherwise, and waits until it serves. */
+  async startWorker(
+    env: Readonly<Record<string, string>> = {},
+    program?: string,
+  ): Promise<WorkerProcess> {
+    const settings = {
       MONGODB_URI_SOURCE: this.#uris.source,
       MONGODB_URI_TARGET: this.#uris.target,
       CSM_LOG_FORMAT: 'json',
       ...env,
-    });
+    };
+    const worker = this.environment.startWorker(settings, program);
     this.workers.push(worker);
     while (!worker.log().includes(READY) && isRunning(worker)) await sleep(POLL_MS);
     return worker;

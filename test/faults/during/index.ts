@@ -1,6 +1,7 @@
 import type { Faults } from '../scene.js';
 import { failover } from './failover.js';
 import { files } from './files.js';
+import { fullDisk } from './full-disk.js';
 import { network } from './network.js';
 import { servers } from './servers.js';
 import { temporal } from './temporal.js';
@@ -11,6 +12,7 @@ export const faultsDuring: Faults = {
   ...workers,
   ...servers,
   ...failover,
+  ...fullDisk,
   ...network,
   ...temporal,
   ...files,
