@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Document, MongoClient } from 'mongodb';
+import type { MongoClient } from 'mongodb';
 import { MOVER, type Scene, type Side } from './scene.js';
 
 /** A tool that is ended has 5 s to obey, a server finds after some seconds that a client is gone. */
@@ -43,7 +43,7 @@ async function processesOf(folder: string): Promise<string[]> {
 async function atWork(client: MongoClient): Promise<string[]> {
   const operations = await client
     .db('admin')
-    .aggregate<Document>([
+    .aggregate([
       { $currentOp: { allUsers: true, idleCursors: true, idleSessions: true } },
       { $match: { 'effectiveUsers.user': MOVER } },
     ])
