@@ -79,6 +79,8 @@ async function killOperations(client: MongoClient): Promise<void> {
   const running = admin.aggregate([
     { $currentOp: { allUsers: true } },
     { $match: { ns: /^shop\./, op: { $ne: 'none' } } },
+    // Their commands may hold what no driver can read.
+    { $project: { opid: 1 } },
   ]);
   for await (const { opid } of running) {
     await admin.command({ killOp: 1, op: opid }).catch(() => undefined);
@@ -92,6 +94,7 @@ async function killCursors(client: MongoClient): Promise<void> {
       [
         { $currentOp: { allUsers: true, idleCursors: true } },
         { $match: { 'cursor.cursorId': { $exists: true } } },
+        { $project: { ns: 1, 'cursor.cursorId': 1 } },
       ],
       { promoteLongs: false },
     );
