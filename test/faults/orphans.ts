@@ -43,10 +43,14 @@ async function processesOf(folder: string): Promise<string[]> {
 async function atWork(client: MongoClient): Promise<string[]> {
   const operations = await client
     .db('admin')
-    .aggregate([
-      { $currentOp: { allUsers: true, idleCursors: true, idleSessions: true } },
-      { $match: { 'effectiveUsers.user': MOVER } },
-    ])
+    .aggregate(
+      [
+        { $currentOp: { allUsers: true, idleCursors: true, idleSessions: true } },
+        { $match: { 'effectiveUsers.user': MOVER } },
+      ],
+      // Their commands may hold what is no UTF-8.
+      { enableUtf8Validation: false },
+    )
     .toArray();
   return operations.map(({ type, op, ns, command, cursor }) =>
     JSON.stringify({ type, op, ns, command, cursor }).slice(0, 500),
