@@ -139,6 +139,7 @@ async function captureEpoch(
       natural: migration.traits.capped,
       maxAwaitMs: MAX_AWAIT_MS,
       signal: pulse.signal,
+      touch: pulse.touch,
       onCommit,
     });
   } finally {

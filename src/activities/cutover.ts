@@ -232,6 +232,7 @@ async function captureUntil(
     natural: traits.capped,
     maxAwaitMs: MAX_AWAIT_MS,
     signal,
+    touch,
     onCommit: async ({ token, time, asOf, events, buffered, bytes }) => {
       touch();
       drained += events;

@@ -44,6 +44,8 @@ export interface CaptureOptions {
   /** Longest wait for new events per request, in ms. */
   readonly maxAwaitMs: number;
   readonly signal: AbortSignal;
+  /** Called when the work has moved. */
+  readonly touch?: () => void;
   /** Called after the changes are in the buffer by majority, one call at a time, in order. */
   readonly onCommit: (commit: CaptureCommit) => Promise<void>;
 }

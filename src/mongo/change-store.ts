@@ -1,7 +1,8 @@
-import type { Db } from 'mongodb';
+import type { Db, Document } from 'mongodb';
 import { type Buffered, encodeChange } from './buffer.js';
 import type { ChangeEvent } from './change-event.js';
 import { chunks, idLimits } from './chunks.js';
+import { findByIds, pairEqual } from './equal-ids.js';
 import { idOf, type RawValue } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
@@ -15,6 +16,8 @@ export interface ChangeRoute {
   readonly buffer: Buffered;
   /** Keep a document's first change beside its last: it says where it stands in a capped collection. */
   readonly natural: boolean;
+  /** Called when the work has moved. */
+  readonly touch?: () => void;
 }
 
 /** What came of some events. */
@@ -46,19 +49,14 @@ export async function storeChanges(
     if (route.natural && !first.has(event.id.key)) first.set(event.id.key, event);
     last.set(event.id.key, event);
   }
-  const writer = new ChangeWriter(route.buffer, signal);
+  const writer = new ChangeWriter(route, signal);
   const time = events.at(-1)?.time;
-  const readBack = (some: readonly DocumentEvent[], limit: object): Promise<RawCursor> =>
-    RawCursor.open(
-      route.source,
-      {
-        find: route.collection,
-        filter: { _id: { $in: some.map(({ id }) => id) } },
-        ...limit,
-        readConcern: { level: 'majority', ...(time && { afterClusterTime: time }) },
-      },
-      { signal },
-    );
+  const read = (command: Document): Promise<RawCursor> => {
+    route.touch?.();
+    const readConcern = { level: 'majority', ...(time && { afterClusterTime: time }) };
+    return RawCursor.open(route.source, { ...command, readConcern }, { signal });
+  };
+  const { collection } = route;
   const add = async (event: DocumentEvent, document: Buffer, id: RawValue): Promise<void> => {
     const earlier = first.get(event.id.key);
     if (earlier && earlier !== event) await writer.add(earlier, document, id);
@@ -72,7 +70,7 @@ export async function storeChanges(
   }
   for (const part of chunks(living, ({ id }) => id.bytes.length, idLimits)) {
     const wanted = new Map(part.map((event) => [event.id.key, event]));
-    await using found = await readBack(part, { batchSize: part.length });
+    await using found = await read(findByIds(collection, part, { batchSize: part.length }));
     for await (const { documents } of found) {
       for (const document of documents) {
         const id = idOf(document);
@@ -82,7 +80,7 @@ export async function storeChanges(
         await add(event, document, id);
       }
     }
-    for await (const [event, document] of pairEqual([...wanted.values()], readBack)) {
+    for await (const [event, document] of pairEqual(collection, [...wanted.values()], read)) {
       wanted.delete(event.id.key);
       await add(event, document, idOf(document));
     }
@@ -93,40 +91,17 @@ export async function storeChanges(
   return { events: events.length, buffered: writer.buffered, bytes: writer.bytes };
 }
 
-/**
- * Finds the documents whose `_id` is equal to that of an event, though its bytes are others. A replacement
- * may change them (5 to 5.0, letter case under a collation), and its event names the former `_id` alone:
- * no other event tells of the document. What is equal only the server knows; as a rule there is nothing.
- */
-async function* pairEqual(
-  events: readonly DocumentEvent[],
-  readBack: (some: readonly DocumentEvent[], limit: object) => Promise<RawCursor>,
-): AsyncGenerator<[DocumentEvent, Buffer]> {
-  const [event] = events;
-  if (!event) return;
-  await using found = await readBack(events, { limit: 1, singleBatch: true });
-  const [document] = (await found.next()).documents;
-  if (!document) return;
-  if (events.length === 1) {
-    yield [event, document];
-    return;
-  }
-  const half = events.length >> 1;
-  yield* pairEqual(events.slice(0, half), readBack);
-  yield* pairEqual(events.slice(half), readBack);
-}
-
 /** Collects changes and inserts them when enough are at hand. */
 class ChangeWriter {
   buffered = 0;
   bytes = 0;
-  readonly #buffer: Buffered;
+  readonly #route: ChangeRoute;
   readonly #signal: AbortSignal;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
 
-  constructor(buffer: Buffered, signal: AbortSignal) {
-    this.#buffer = buffer;
+  constructor(route: ChangeRoute, signal: AbortSignal) {
+    this.#route = route;
     this.#signal = signal;
   }
 
@@ -146,7 +121,8 @@ class ChangeWriter {
     this.bytes += this.#waitingBytes;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    await this.#buffer.insert(changes, this.#signal);
+    await this.#route.buffer.insert(changes, this.#signal);
+    this.#route.touch?.();
   }
 }
 

@@ -53,6 +53,8 @@ export interface PathOptions {
 
 /** The data path of one collection, step by step and without Temporal, on one server. */
 export class DataPath {
+  /** How often a capture has said that its work has moved. */
+  touches = 0;
   readonly client: MongoClient;
   readonly source: Db;
   readonly target: Db;
@@ -148,6 +150,9 @@ export class DataPath {
       maxAwaitMs: 50,
       natural: this.#options.capped ?? false,
       signal: signal ?? new AbortController().signal,
+      touch: () => {
+        this.touches += 1;
+      },
       onCommit: onCommit ?? (async () => undefined),
     });
   }

@@ -1,4 +1,4 @@
-import { Double, Int32, Timestamp } from 'mongodb';
+import { Double, Int32, MongoClient, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Buffered } from '../../../src/mongo/buffer.js';
 import { storeChanges } from '../../../src/mongo/change-store.js';
@@ -272,6 +272,35 @@ describe('capture', () => {
         expect(source.size).toBe(groups.length);
       }
       expect(groups.length).toBeGreaterThan(30);
+    });
+
+    it('thousands of them, by few commands', async () => {
+      const watched = new MongoClient(mongo.server.uri, { monitorCommands: true });
+      try {
+        const path = await DataPath.begin(watched);
+        const numbers = Array.from({ length: 2_000 }, (_, n) => n);
+        await path.orders.insertMany(numbers.map((n) => ({ _id: new Int32(n), v: n })));
+        await path.follow();
+        await path.orders.bulkWrite(
+          numbers.map((n) => ({
+            replaceOne: { filter: { _id: n }, replacement: { _id: new Double(n), v: -n } },
+          })),
+        );
+        let reads = 0;
+        watched.on('commandStarted', ({ commandName }) => {
+          if (commandName === 'find' || commandName === 'aggregate') reads += 1;
+        });
+        path.touches = 0;
+        await path.capture();
+        // Batch by batch: one that looks for all, one for any that is equal, and two for each 500.
+        expect(reads).toBeLessThan(100);
+        expect(path.touches).toBeGreaterThan(8);
+        await path.replay();
+        const { source, target } = await path.sides();
+        expect(target).toEqual(source);
+      } finally {
+        await watched.close();
+      }
     });
 
     it('is found by the comparison of the former one', async () => {
