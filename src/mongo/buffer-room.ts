@@ -37,7 +37,7 @@ export class BufferRoom {
   measured(bytes: number, now = Date.now()): void {
     this.#since = 0;
     this.#samples.push({ at: now, bytes });
-    while ((this.#samples[1]?.at ?? now) < now - WINDOW_MS) this.#samples.shift();
+    while ((this.#samples[1]?.at ?? now) <= now - WINDOW_MS) this.#samples.shift();
   }
 
   /**

@@ -2,10 +2,8 @@ import { parseArgs } from 'node:util';
 import { Environment } from '../e2e/environment.js';
 import { setup } from '../e2e/build.js';
 import type { LoadCase, LoadOptions } from './case.js';
-import { changes } from './cases/changes.js';
+import { cases } from './cases/index.js';
 import { renderWindows } from './meter.js';
-
-const cases: Readonly<Record<string, LoadCase>> = { changes };
 
 const help = `Puts a load on migrations and measures what it costs, on servers of its own.
 
