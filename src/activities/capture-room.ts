@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Migration } from '../migration.js';
-import { measureBuffer } from '../mongo/buffer.js';
 import { BufferRoom } from '../mongo/buffer-room.js';
+import { readSize } from '../mongo/collection-size.js';
 import type { CaptureState, ControlDocument } from '../mongo/control-document.js';
 import { isAllApplied } from '../mongo/lag.js';
+import { bufferName } from '../names.js';
 import type { Opened, Pulse } from './context.js';
 import { bufferLimit } from './live-limits.js';
 
@@ -84,7 +85,7 @@ export class CaptureRoom implements Disposable {
   async #measure(): Promise<ControlDocument> {
     const { control, target, targetCollection } = this.#opened;
     const [{ bytes }, document] = await Promise.all([
-      measureBuffer(target, targetCollection),
+      readSize(target, bufferName(targetCollection)),
       control.read(),
     ]);
     this.#room.measured(bytes);

@@ -7,11 +7,11 @@ import { finish, judgeMemory, loadItems, positionOf } from '../migration.js';
 import { Writers } from '../writers.js';
 
 const NAME = 'items';
-/** What each statement of the replay waits for at the target, in ms. */
+/** What the deletes of each range of the replay wait for at the target, in ms; a status needs none. */
 const SLOW_MS = 20_000;
 /** Bytes of a change in the buffer, about, and the part of all changes for which it has room. */
 const [CHANGE_BYTES, ROOM] = [550, 0.4];
-/** Changes per second: 20,000 of them are applied in one statement. */
+/** Changes per second at least. */
 const PER_SECOND = 1_500;
 const PATIENCE_MS = 3_600_000;
 const POLL_MS = 500;
@@ -93,13 +93,18 @@ export const outrun: LoadCase = {
   },
 };
 
-/** Makes each `$merge` of the target's server wait. */
+/** Makes the target's server slow for the replay. */
 async function slowDown({ targetClient }: Environment, isSlow: boolean): Promise<void> {
   await targetClient.db('admin').command({
     configureFailPoint: 'failCommand',
     mode: isSlow ? 'alwaysOn' : 'off',
     ...(isSlow && {
-      data: { failCommands: ['aggregate'], blockConnection: true, blockTimeMS: SLOW_MS },
+      data: {
+        failCommands: ['delete'],
+        namespace: `shop.${NAME}`,
+        blockConnection: true,
+        blockTimeMS: SLOW_MS,
+      },
     }),
   });
 }
