@@ -5,6 +5,8 @@ const NOTABLE_BYTES = 64 * 1024 ** 2;
 /** The same as a part of the limit. */
 const NOTABLE_PART = 0.25;
 
+const LONGEST_HOURS = 30 * 24;
+
 /** The changes that are kept at the target, as status shows them. */
 export interface BufferStatus extends Amount {
   /** Bytes by which it has grown per second over the last minute, less than 0 where it shrinks. */
@@ -43,7 +45,7 @@ export function bufferProblem(
   const left =
     oplogHoursLeft === null
       ? "see that the source's oplog holds what is not read meanwhile"
-      : `the source's oplog holds what is not read for another ${oplogHoursLeft} hours`;
+      : `the source's oplog holds what is not read for another ${hours(oplogHoursLeft)}`;
   return {
     what: `the buffer has reached its limit of ${size(buffer.limitBytes)}, and the capture waits for room`,
     since: buffer.fullSince,
@@ -71,6 +73,11 @@ export function bufferWarnings(
       'replay never catches up; give the target more CPU or disk, or let applications write less. "tune" with ' +
       '"maxBufferBytes" keeps the target from filling up',
   ];
+}
+
+/** The search for the oplog's beginning ends at 31 days. */
+function hours(left: number): string {
+  return left >= LONGEST_HOURS ? '30 days or more' : `${Math.round(left * 10) / 10} hours`;
 }
 
 function whatMakesRoom({ copy, paused }: Pick<MigrationState, 'copy' | 'paused'>): string {

@@ -80,6 +80,7 @@ describe('a full buffer', () => {
     expect(problem).toMatchObject({ since });
     expect(problem?.what).toContain('limit of 1.2 GB');
     expect(problem?.todo).toContain('another 12.5 hours');
+    expect(bufferProblem(full, replaying, 743.99)?.todo).toContain('another 30 days or more');
     expect(problem?.todo).toContain('goes on by itself');
   });
 
