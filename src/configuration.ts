@@ -73,7 +73,7 @@ export function readConfiguration(
     dumpFolder: resolve(settings.text('CSM_DUMP_FOLDER', join(tmpdir(), 'changestream-migration'))),
     logLevel: settings.choice('CSM_LOG_LEVEL', logLevels, 'info'),
     logFormat: settings.choice('CSM_LOG_FORMAT', ['json', 'pretty'], terminal ? 'pretty' : 'json'),
-    maxActivities: settings.integer('CSM_MAX_ACTIVITIES', 200, 1, 10_000),
+    maxActivities: settings.integer('CSM_MAX_ACTIVITIES', 500, 1, 10_000),
     metricsAddress: settings.address('CSM_METRICS_ADDRESS'),
     shutdownGraceSeconds: settings.integer('CSM_SHUTDOWN_GRACE_SECONDS', 20, 0, 3600),
     tools: settings.choice('CSM_TOOLS', ['required', 'optional'], 'required'),

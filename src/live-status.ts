@@ -18,7 +18,7 @@ import {
   type LiveMark,
   type VerifyMark,
 } from './workflows/live.js';
-import { buildStatus, type Live } from './workflows/status.js';
+import { type Amount, buildStatus, type Live } from './workflows/status.js';
 import { renderVerifyDetails } from './workflows/verify-details.js';
 import { buildVerifyStatus, type VerifyLive } from './workflows/verify-status.js';
 
@@ -131,7 +131,7 @@ export class LiveStatusCodec implements PayloadCodec {
     return {
       ...describeControl(document),
       copied: describeCopy(copied),
-      buffer,
+      buffer: { ...buffer, ...describeRoom(document) },
       verified: {
         documents: verifiedDocuments.reduce((sum, { documents }) => sum + documents, 0),
         bytes: verifiedDocuments.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -194,9 +194,24 @@ function describeControl(
   };
 }
 
+/** What the capture knows of the buffer beyond its size. */
+function describeRoom(
+  document: ControlDocument | undefined,
+): Omit<NonNullable<Live['buffer']>, keyof Amount> {
+  const { at, growth, fullSince } = document?.capture ?? {};
+  return {
+    ...(isRecent(at) && { growth }),
+    ...(fullSince && { fullSince: fullSince.toISOString() }),
+  };
+}
+
 /** A rate is written with each step; without steps it is nothing. */
 function currentRate(role: { rate: number; at?: Date } | undefined): number {
-  return role?.at && Date.now() - role.at.getTime() < RATE_MS ? role.rate : 0;
+  return role && isRecent(role.at) ? role.rate : 0;
+}
+
+function isRecent(at: Date | undefined): boolean {
+  return at !== undefined && Date.now() - at.getTime() < RATE_MS;
 }
 
 function describeCopy(summary: CopySummary): Live['copied'] {

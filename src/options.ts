@@ -98,6 +98,17 @@ export const migrateCollectionInput = z.strictObject({
   parallelPartitions: z.number().int().min(1).max(64).default(2),
   /** Compress dump files. */
   gzip: z.boolean().default(false),
+  /**
+   * Bytes of changes in the buffer at the target at which the capture waits for the replay to make room. Without
+   * it the buffer may take all the room that the target has; with it the source's oplog has to hold what is not
+   * read meanwhile.
+   */
+  maxBufferBytes: z
+    .number()
+    .int()
+    .min(1024 ** 2)
+    .max(1024 ** 5)
+    .optional(),
   /** Lag in seconds above which a cutover is refused. */
   maxLagSeconds: z.number().min(0.1).max(3600).default(10),
   /** Leave the buffer and the control document in the target database after completion. */

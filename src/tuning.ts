@@ -13,6 +13,7 @@ export const tuneFields = {
   copyBytesPerSecond: shape.copyBytesPerSecond.unwrap().nullable().optional(),
   verifyDocumentsPerSecond: shape.verifyDocumentsPerSecond.unwrap().nullable().optional(),
   verifyBytesPerSecond: shape.verifyBytesPerSecond.unwrap().nullable().optional(),
+  maxBufferBytes: shape.maxBufferBytes.unwrap().nullable().optional(),
 } as const;
 
 const known = Object.keys(tuneFields).join(', ');
@@ -34,6 +35,7 @@ export interface Limits {
   readonly copyBytesPerSecond: number | null;
   readonly verifyDocumentsPerSecond: number | null;
   readonly verifyBytesPerSecond: number | null;
+  readonly maxBufferBytes: number | null;
 }
 
 /** What can be tuned, as it is now. */
@@ -62,6 +64,7 @@ export function limitsOf(given: {
     copyBytesPerSecond: given.copyBytesPerSecond ?? null,
     verifyDocumentsPerSecond: given.verifyDocumentsPerSecond ?? null,
     verifyBytesPerSecond: given.verifyBytesPerSecond ?? null,
+    maxBufferBytes: given.maxBufferBytes ?? null,
   };
 }
 
@@ -72,7 +75,7 @@ export function tuningProblem(
   isCopied: boolean,
 ): string | undefined {
   const names = Object.keys(tuning);
-  const ofCopy = names.find((name) => !name.startsWith('verify'));
+  const ofCopy = names.find((name) => !name.startsWith('verify') && name !== 'maxBufferBytes');
   if (isCopied && ofCopy !== undefined) return `"${ofCopy}": the copy is finished`;
   if (copy === 'direct' && tuning.gzip !== undefined) {
     return '"gzip": there are no dump files with "copy": "direct"';

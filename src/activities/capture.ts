@@ -12,6 +12,7 @@ import { Rate } from '../mongo/rate.js';
 import { Standstill } from '../mongo/standstill.js';
 import { parseNamespace } from '../names.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { CaptureRoom } from './capture-room.js';
 import { untilReleased } from './stand-by.js';
 
 /** How long a request waits at the source for new events, in ms. */
@@ -52,7 +53,6 @@ export async function capture(deps: ActivityDependencies, migration: Migration):
       for (;;) {
         show({ doing: 'standing by while the cutover holds the migration' });
         const taken = await untilReleased(opened.control, 'capture', pulse);
-        show({ doing: 'reading the change stream' });
         try {
           await captureEpoch(deps, migration, opened, taken, pulse, show);
         } catch (error) {
@@ -68,21 +68,26 @@ export async function capture(deps: ActivityDependencies, migration: Migration):
 async function captureEpoch(
   deps: ActivityDependencies,
   migration: Migration,
-  { control, target, targetCollection }: Opened,
+  opened: Opened,
   taken: ControlDocument,
   pulse: Pulse,
   show: (fields: Partial<CaptureHeartbeat>) => void,
 ): Promise<void> {
+  const { control, target, targetCollection } = opened;
   const { db, collection } = parseNamespace(migration.options.namespace);
-  const { epoch, through = taken.startToken } = taken.capture;
+  const { epoch } = taken.capture;
+  let { through = taken.startToken } = taken.capture;
   if (!through) throw new Error('the control document has no token to start from');
   const rate = new Rate();
   let { events } = taken.capture;
   let writtenAt = 0;
   let position: Timestamp | undefined;
+  using room = new CaptureRoom(opened, migration, taken);
   const onCommit = async (commit: CaptureCommit): Promise<void> => {
     pulse.touch();
     position = commit.time;
+    through = commit.token;
+    room.add(commit.bytes);
     events += commit.events;
     const perSecond = rate.add(commit.events);
     show({
@@ -103,6 +108,7 @@ async function captureEpoch(
         asOf: commit.asOf,
         readAsOf: commit.readAsOf,
         rate: perSecond,
+        ...room.state,
       },
       { events: commit.events, buffered: commit.buffered, bytes: commit.bytes },
     );
@@ -116,11 +122,11 @@ async function captureEpoch(
   };
   const probing = setInterval(probe, OPLOG_PROBE_MS);
   probe();
-  const standstill = new Standstill();
+  let standstill = new Standstill();
   let standsSince = taken.capture.standsSince ?? undefined;
   const looking = setInterval(() => {
     const look = async (): Promise<void> => {
-      if (!position) return;
+      if (!position || !room.isOpen) return;
       const now = await readOperationTime(open(deps, migration).source);
       const since = standstill.look(position, now);
       if (since?.getTime() === standsSince?.getTime()) return;
@@ -131,17 +137,28 @@ async function captureEpoch(
     look().catch(() => undefined);
   }, STANDSTILL_LOOK_MS);
   try {
-    await captureChanges({
-      source: pinned.db(db),
-      collection,
-      buffer: new Buffered(target, targetCollection, taken.bufferUuid),
-      start: through,
-      natural: migration.traits.capped,
-      maxAwaitMs: MAX_AWAIT_MS,
-      signal: pulse.signal,
-      touch: pulse.touch,
-      onCommit,
-    });
+    // It ends when the buffer is full: a stream that waits for long would be closed by the server.
+    for (;;) {
+      await room.wait(pulse, () => {
+        show({ doing: 'waiting for room in the buffer', eventsPerSecond: 0 });
+        // Standing still is no fault now, and what was seen before says nothing after it.
+        standstill = new Standstill();
+        standsSince = undefined;
+      });
+      show({ doing: 'reading the change stream' });
+      await captureChanges({
+        source: pinned.db(db),
+        collection,
+        buffer: new Buffered(target, targetCollection, taken.bufferUuid),
+        start: through,
+        natural: migration.traits.capped,
+        mayRead: () => room.isOpen,
+        maxAwaitMs: MAX_AWAIT_MS,
+        signal: pulse.signal,
+        touch: pulse.touch,
+        onCommit,
+      });
+    }
   } finally {
     clearInterval(probing);
     clearInterval(looking);

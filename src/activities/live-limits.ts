@@ -76,6 +76,15 @@ export async function copyLimits(
   return new Live(await read(), read);
 }
 
+/** Bytes that the buffer may have before capture waits, as it was tuned last; `null` is no limit. */
+export function bufferLimit(
+  { maxBufferBytes }: MigrateCollectionOptions,
+  { limits }: ControlDocument,
+): number | null {
+  // A worker that did not know this limit may have written the others.
+  return limits?.maxBufferBytes === undefined ? (maxBufferBytes ?? null) : limits.maxBufferBytes;
+}
+
 function tunedLimits({ limits }: ControlDocument, options: MigrateCollectionOptions): Limits {
   return limits ?? limitsOf(options);
 }

@@ -28,6 +28,7 @@ const migrationTexts: Texts<typeof migrateCollectionInput.shape> = {
   partitionBytes: ['bytes', 'documents per partition of the copy, in bytes'],
   parallelPartitions: ['number', 'partitions that are copied at the same time'],
   gzip: ['', 'compress dump files'],
+  maxBufferBytes: ['bytes', 'changes kept at the target at which the capture waits for the replay'],
   maxLagSeconds: ['seconds', 'lag above which a cutover is refused'],
   keepBuffer: ['', 'leave buffer and control documents at the target after completion'],
 };
@@ -45,6 +46,7 @@ const tuneTexts: Texts<typeof tuneFields> = {
   copyBytesPerSecond: ['n', 'bytes copied per second at most, or "none"'],
   verifyDocumentsPerSecond: ['n', 'documents compared per second at most, or "none"'],
   verifyBytesPerSecond: ['n', 'bytes compared per second at most, or "none"'],
+  maxBufferBytes: ['bytes', 'changes kept at which the capture waits for the replay, or "none"'],
 };
 
 /** Adds an option for each field of the payload of `tune`. */

@@ -15,6 +15,8 @@ export interface Extras {
   readonly copyPerSecond?: number;
 }
 
+/** Bytes per second by which a buffer without a limit has to grow to be worth a line. */
+const SHOWN_GROWTH = 1_000_000;
 const LABEL = 11;
 /** Columns below which bars are short, so that what they are about fits beside them. */
 const NARROW = 76;
@@ -93,11 +95,25 @@ function progress(
             `${number(applied.changes)} applied${rate(applied.changesPerSecond)}${waiting}`,
         )
       : []),
+    ...(isOver ? [] : bufferRow(status)),
     ...(isOver || lagSeconds === null ? [] : row('lag', duration(lagSeconds))),
     ...(isOver || oplogHoursLeft === null
       ? []
       : row('history', `${historyLeft(oplogHoursLeft)} left at the source`)),
   ];
+}
+
+/** How full the buffer is, where it has a limit or grows. */
+function bufferRow({ buffer }: MigrationStatus): string[] {
+  // A worker of another version may not tell.
+  const { limitBytes = null, bytesPerSecond = null, fullInSeconds = null } = buffer ?? {};
+  if (!buffer || (limitBytes === null && (bytesPerSecond ?? 0) < SHOWN_GROWTH)) return [];
+  const limit = limitBytes === null ? '' : ` of at most ${bytes(limitBytes)}`;
+  const growth =
+    bytesPerSecond !== null && bytesPerSecond > 0 ? `, grows by ${bytes(bytesPerSecond)}/s` : '';
+  const until = fullInSeconds === null ? '' : `, full in ${duration(fullInSeconds)}`;
+  const isFull = buffer.fullSince != null;
+  return row('buffer', `${bytes(buffer.bytes)}${limit}${isFull ? ', full' : `${growth}${until}`}`);
 }
 
 /** Limits that matter at the moment. */

@@ -41,6 +41,8 @@ export interface CaptureOptions {
   readonly until?: Timestamp;
   /** Keep a document's first change beside its last: it says where it stands in a capped collection. */
   readonly natural: boolean;
+  /** Asked before each request; with `false` it ends, and all that was read is in the buffer. */
+  readonly mayRead?: () => boolean;
   /** Longest wait for new events per request, in ms. */
   readonly maxAwaitMs: number;
   readonly signal: AbortSignal;
@@ -94,7 +96,7 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
   try {
     // The reply that opens it says nothing of what there is.
     await cursor.next();
-    for (;;) {
+    while (options.mayRead?.() ?? true) {
       const batch = await withReplyTimeout(cursor.next());
       signal.throwIfAborted();
       if (!batch.resumeToken) throw new Error('the change stream gave no post-batch resume token');

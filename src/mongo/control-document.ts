@@ -32,6 +32,10 @@ export interface CaptureState {
   readonly oplogHours?: number;
   /** Since when the stream answers without moving although the source does. */
   readonly standsSince?: Date | null;
+  /** Bytes by which the buffer has grown per second, over the last minute; less than 0 where it shrinks. */
+  readonly growth?: number;
+  /** Since when it reads no more, because the buffer has reached its limit. */
+  readonly fullSince?: Date | null;
 }
 
 /** Where replay stands. */

@@ -87,7 +87,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
 /** Removes changes that are done with beside the replay, one command at a time. */
 class Pruning {
   readonly #loop: ReplayLoop;
-  #waiting = 0;
+  /** Not none at first: an earlier attempt may have left some. */
+  #waiting = 1;
   #through = '';
   #running: Promise<void> | undefined;
 

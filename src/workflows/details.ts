@@ -1,3 +1,4 @@
+import type { BufferStatus } from './buffer-status.js';
 import { isFinal, storyPhases } from './phases.js';
 import type { MigrationStatus } from './status.js';
 
@@ -40,7 +41,7 @@ function phaseTable(status: MigrationStatus): string {
 }
 
 function counters(status: MigrationStatus): string {
-  const { captured, applied, copied, total, verification, positions, cutover } = status;
+  const { captured, applied, buffer, copied, total, verification, positions, cutover } = status;
   const rows: [string, string][] = [
     [
       'Copied',
@@ -70,6 +71,7 @@ function counters(status: MigrationStatus): string {
       `${number(changes)} changes${progress(changesPerSecond, positions.applied, status)}`,
     ]);
   }
+  if (buffer) rows.push(['Buffer', describeBuffer(buffer)]);
   if (verification.state !== 'none') {
     rows.push(['Compared', `${number(verification.documents)} documents (${verification.state})`]);
   }
@@ -96,6 +98,19 @@ function counters(status: MigrationStatus): string {
   return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join(
     '\n',
   );
+}
+
+function describeBuffer({ bytes, limitBytes, bytesPerSecond, fullSince }: BufferStatus): string {
+  const limit = limitBytes === null ? '' : ` of at most ${megabytes(limitBytes)}`;
+  const growth =
+    bytesPerSecond === null || bytesPerSecond <= 0
+      ? ''
+      : `, grows by ${megabytes(bytesPerSecond)}/s`;
+  return `${megabytes(bytes)}${limit}${fullSince === null ? growth : ', full'}`;
+}
+
+function megabytes(bytes: number): string {
+  return `${number(Math.round(bytes / 1e5) / 10)} MB`;
 }
 
 function blockers(status: MigrationStatus): string[] {

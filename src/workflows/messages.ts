@@ -36,7 +36,7 @@ export const descriptions: Readonly<Record<MessageName | 'status', string>> = {
     'Cuts over now, or later: {"at": "2026-12-01T02:00:00Z"}, {"whenLagUnder": 2, "forSeconds": 60}; {"at": null} withdraws that. Refused with reasons while something speaks against it; {"force": ["lag"]} overrules blockers by their code: verification, differences, refused, lag. The update with {"dryRun": true} only answers what speaks against it.',
   pause: 'Stops copy, replay and verification; capture goes on, so that nothing is lost.',
   resume: 'Ends a pause.',
-  tune: 'Changes settings while it runs: {"parallelPartitions": 4, "gzip": true, "copyDocumentsPerSecond": 5000, "copyBytesPerSecond": 5000000, "verifyDocumentsPerSecond": 5000, "verifyBytesPerSecond": 5000000}, each optional; a limit of null is none.',
+  tune: 'Changes settings while it runs: {"parallelPartitions": 4, "gzip": true, "copyDocumentsPerSecond": 5000, "copyBytesPerSecond": 5000000, "verifyDocumentsPerSecond": 5000, "verifyBytesPerSecond": 5000000, "maxBufferBytes": 100000000000}, each optional; a limit of null is none.',
   abort:
     'Ends the migration and removes what it wrote. {"dropTarget": true} also drops the target collection.',
 };

@@ -12,6 +12,7 @@ import type {
 import type { CutoverPlan, LagBound } from '../cutover-plan.js';
 import { type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { allBlockers } from './blockers.js';
+import { bufferOf, bufferProblem, type BufferStatus, bufferWarnings } from './buffer-status.js';
 import { isFinal, type Phase } from './phases.js';
 
 /** Documents and bytes. */
@@ -78,7 +79,11 @@ export interface Live {
     /** Up to here every changed document was compared after its change was applied. */
     readonly verified?: string | undefined;
   };
-  readonly buffer?: Amount;
+  /** With the bytes by which it has grown per second over the last minute, and since when it has been full. */
+  readonly buffer?: Amount & {
+    readonly growth?: number | undefined;
+    readonly fullSince?: string | undefined;
+  };
   readonly oplogHours?: number | undefined;
   readonly copied: Amount & {
     readonly read: number;
@@ -127,7 +132,7 @@ export interface MigrationStatus {
   /** How far the build of the indexes is that follows the copy, while it goes on. */
   readonly indexBuild: IndexProgress | null;
   readonly etaSeconds: number | null;
-  readonly buffer: Amount | null;
+  readonly buffer: BufferStatus | null;
   /** Hours of change history that the source holds beyond what is read: an outage may last so long. */
   readonly oplogHoursLeft: number | null;
   readonly verification: {
@@ -186,6 +191,8 @@ export function buildStatus(
   const { source, target, namespace, targetNamespace } = migration.options;
   const now = live && !('error' in live) ? live : undefined;
   const blockers = allBlockers(state, migration, now);
+  const settings = settingsOf(migration.options, state.tuned);
+  const buffer = bufferOf(now, settings.maxBufferBytes);
   const done = state.copy === 'done' || state.copy === 'indexes';
   const copied = now?.copied ?? state.cutover?.copied ?? { documents: 0, bytes: 0 };
   const total = {
@@ -213,7 +220,7 @@ export function buildStatus(
     copiedPercent: done ? 100 : percent(copied.documents, total.documents),
     indexBuild: now?.indexBuild ?? null,
     etaSeconds: eta(state, now, copied.documents, total.documents),
-    buffer: now?.buffer ?? null,
+    buffer,
     oplogHoursLeft: oplogHoursLeft(now),
     verification: {
       state: state.verification,
@@ -227,9 +234,9 @@ export function buildStatus(
     ...plannedOf(state),
     blockers,
     lastRefusal: state.refused ?? null,
-    settings: settingsOf(migration.options, state.tuned),
-    problem: problemOf(state, live),
-    warnings: state.warnings,
+    settings,
+    problem: problemOf(state, buffer, live),
+    warnings: [...state.warnings, ...bufferWarnings(buffer, state)],
     rejectedMessages: state.rejected,
     cutover: state.cutover ?? null,
     openedAt: state.cutover?.openedAt ?? null,
@@ -307,7 +314,11 @@ export function plannedOf({
   };
 }
 
-function problemOf(state: MigrationState, live: Live | Unread | undefined): Problem | null {
+function problemOf(
+  state: MigrationState,
+  buffer: BufferStatus | null,
+  live: Live | Unread | undefined,
+): Problem | null {
   if (state.failure)
     return { what: state.failure, todo: 'mend what the message names, then start again' };
   if (isFinal(state.phase) || !live) return null;
@@ -318,6 +329,8 @@ function problemOf(state: MigrationState, live: Live | Unread | undefined): Prob
       : { what, todo: 'see that source and target can be reached from the worker' };
   }
   if (live.problem) return live.problem;
+  const full = bufferProblem(buffer, state, oplogHoursLeft(live));
+  if (full) return full;
   const refused = live.shape?.find(({ problem }) => problem !== undefined);
   if (refused) {
     return {

@@ -39,7 +39,7 @@ describe('readConfiguration', () => {
     expect(configuration).toMatchObject({
       logLevel: 'info',
       logFormat: 'json',
-      maxActivities: 200,
+      maxActivities: 500,
       metricsAddress: undefined,
       shutdownGraceSeconds: 20,
       tools: 'required',

@@ -54,6 +54,7 @@ describe('the input of migrateCollection', () => {
     { cutover: { whenLagUnder: 5, forSeconds: 86_400 } },
     { copy: 'direct', copyDocumentsPerSecond: 1, copyBytesPerSecond: 65_536 },
     { verifyDocumentsPerSecond: 1, verifyBytesPerSecond: 65_536 },
+    { maxBufferBytes: 1024 ** 2 },
     { namespace: 'shop.orders.archive' },
     { namespace: 'shöp.ördërs und mehr' },
     { namespace: 'shop.cdcs', targetNamespace: 'shop.my.cdc' },
@@ -124,6 +125,8 @@ describe('the input of migrateCollection', () => {
     ['verifyDocumentsPerSecond', 0],
     ['verifyDocumentsPerSecond', 1.5],
     ['verifyBytesPerSecond', 65_535],
+    ['maxBufferBytes', 1024 ** 2 - 1],
+    ['maxBufferBytes', '100 GB'],
     ['verifyBytesPerSecond', '1 MB'],
   ])('with a wrong %s (%j) is refused by that name', (field, value) => {
     const [top = ''] = field.split('.');

@@ -20,6 +20,7 @@ const untuned = {
   copyBytesPerSecond: null,
   verifyDocumentsPerSecond: null,
   verifyBytesPerSecond: null,
+  maxBufferBytes: null,
 };
 
 describe('tune', () => {
@@ -50,7 +51,12 @@ describe('tune', () => {
     const fakes = new FakeActivities();
     const gate = fakes.gate();
     fakes.set('copyPartition', () => gate.hold({ documents: 1, bytes: 1 }));
-    const given = { copy: 'direct', copyDocumentsPerSecond: 7, verifyBytesPerSecond: 100_000 };
+    const given = {
+      copy: 'direct',
+      copyDocumentsPerSecond: 7,
+      verifyBytesPerSecond: 100_000,
+      maxBufferBytes: 300_000_000,
+    };
     await environment.run(fakes, given, async (running) => {
       await fakes.happened('start copyPartition-0');
       await running.update('tune', { copyDocumentsPerSecond: null, copyBytesPerSecond: 200_000 });
@@ -62,6 +68,7 @@ describe('tune', () => {
         copyBytesPerSecond: 200_000,
         verifyDocumentsPerSecond: null,
         verifyBytesPerSecond: 100_000,
+        maxBufferBytes: 300_000_000,
       };
       expect(fakes.of('tune').map(({ args }) => args[1])).toEqual([
         limits,
@@ -110,6 +117,7 @@ describe('tune', () => {
     [{}, { parallelPartitions: 65 }, '"parallelPartitions"'],
     [{}, { gzip: null }, '"gzip"'],
     [{}, { verifyBytesPerSecond: 1 }, '"verifyBytesPerSecond"'],
+    [{}, { maxBufferBytes: 1 }, '"maxBufferBytes"'],
     [{}, { paralelPartitions: 4 }, 'only these can be tuned: parallelPartitions, gzip'],
     [{}, { copyDocumentsPerSecond: 5 }, '"copyDocumentsPerSecond": mongodump reads as fast'],
     [{ copy: 'direct' }, { gzip: true }, '"gzip": there are no dump files'],
@@ -134,7 +142,7 @@ describe('tune', () => {
     expect(fakes.of('tune')).toEqual([]);
   });
 
-  it('of the copy is refused when the copy is finished, and that of the comparison is not', async () => {
+  it('of the copy is refused when the copy is finished, and those of comparison and buffer are not', async () => {
     const fakes = new FakeActivities();
     const gate = fakes.gate();
     fakes.set('verify', () => gate.hold(cleanReport));
@@ -142,7 +150,7 @@ describe('tune', () => {
       await fakes.happened('start verify');
       const { message } = await running.refused('tune', { parallelPartitions: 3 });
       expect(message).toContain('"parallelPartitions": the copy is finished');
-      await running.update('tune', { verifyDocumentsPerSecond: 100 });
+      await running.update('tune', { verifyDocumentsPerSecond: 100, maxBufferBytes: 2_000_000 });
       await fakes.happened('end tune');
       gate.open();
       await running.complete();

@@ -62,6 +62,29 @@ describe('a migration in a pipe', () => {
     expect(textOf(viewOf({ phase: 'ready' }))).not.toContain('limits');
   });
 
+  it('says how full the buffer is, where it has a limit or grows', () => {
+    const buffer = {
+      documents: 10,
+      bytes: 20_000_000,
+      bytesPerSecond: 2_000_000,
+      limitBytes: 50_000_000,
+      fullInSeconds: 15,
+      fullSince: null,
+    };
+    const text = (more: Partial<typeof buffer> | { readonly fullSince: string }) =>
+      textOf(viewOf({ phase: 'replaying', buffer: { ...buffer, ...more } }));
+    expect(text({})).toContain('buffer      20 MB of at most 50 MB, grows by 2 MB/s, full in 15');
+    const unlimited = { ...buffer, limitBytes: null, fullInSeconds: null };
+    expect(textOf(viewOf({ phase: 'replaying', buffer: unlimited }))).toContain(
+      'buffer      20 MB, grows by 2 MB/s\n',
+    );
+    expect(text({ fullSince: '2026-01-01T00:00:00.000Z' })).toContain(
+      '20 MB of at most 50 MB, full\n',
+    );
+    const still = { ...unlimited, bytesPerSecond: 0 };
+    expect(textOf(viewOf({ phase: 'replaying', buffer: still }))).not.toContain('buffer  ');
+  });
+
   it('says when it will cut over by itself', () => {
     const at = '2026-12-01T02:00:00.000Z';
     const text = textOf(viewOf({ phase: 'ready', mayCutOver: true, cutoverAt: at }));

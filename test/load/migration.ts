@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { ControlDocument } from '../../src/mongo/control-document.js';
+import { measureBuffer } from '../../src/mongo/buffer.js';
+import type { Environment } from '../e2e/environment.js';
+import { itemOf, type Item } from './changes.js';
+import { MOST_MB } from './case.js';
+import type { Meter } from './meter.js';
+
+const POLL_MS = 250;
+const INSERT = 5_000;
+
+/** Fills a collection of the source with documents. */
+export async function loadItems(
+  { sourceClient }: Environment,
+  name: string,
+  documents: number,
+): Promise<void> {
+  const collection = sourceClient.db('shop').collection<Item>(name);
+  for (let at = 0; at < documents; at += INSERT) {
+    const length = Math.min(INSERT, documents - at);
+    await collection.insertMany(Array.from({ length }, (_, index) => itemOf(at + index)));
+  }
+}
+
+/** How far a migration is, by its control document: a query of its own would add to the worker's work. */
+export interface Position {
+  /** Events read from the stream. */
+  readonly captured: number;
+  /** Changes in the buffer that are not applied yet. */
+  readonly waiting: number;
+  readonly applied: number;
+  readonly bufferBytes: number;
+}
+
+/** Looks where a migration is. */
+export async function positionOf({ targetClient }: Environment, name: string): Promise<Position> {
+  const db = targetClient.db('shop');
+  const [control, { bytes }] = await Promise.all([
+    db.collection<ControlDocument>('cdc').findOne({ _id: name }),
+    measureBuffer(db, name),
+  ]);
+  const { events = 0, buffered = 0 } = control?.capture ?? {};
+  const applied = control?.replay.events ?? 0;
+  return { captured: events, waiting: buffered - applied, applied, bufferBytes: bytes };
+}
+
+/** Looks again and again until it is as wanted. */
+export async function untilPosition(
+  environment: Environment,
+  name: string,
+  meter: Meter,
+  isReached: (position: Position) => boolean,
+  patienceMs: number,
+): Promise<Position> {
+  const deadline = Date.now() + patienceMs;
+  for (;;) {
+    const position = await positionOf(environment, name);
+    meter.sawBuffer(position.bufferBytes);
+    if (isReached(position)) return position;
+    if (Date.now() > deadline) throw new Error(`waited in vain: ${JSON.stringify(position)}`);
+    await sleep(POLL_MS);
+  }
+}
+
+/** Cuts over, compares both sides by the servers' own hashes, and looks at what is left. */
+export async function finish(
+  environment: Environment,
+  handle: WorkflowHandle,
+  name: string,
+): Promise<string[]> {
+  const { phase, verification } = await environment.cutOver(handle);
+  const [source, target] = await environment.hashes(name);
+  const { differing = 0, missing = 0, extra = 0 } = verification.report ?? {};
+  return [
+    ...(phase === 'completed' ? [] : [`${name} ended as ${phase}`]),
+    ...(source === target ? [] : [`${name}: source ${source}, target ${target}`]),
+    ...(differing + missing + extra === 0 ? [] : [`${name}: the comparison has found differences`]),
+  ];
+}
+
+/** Says whether the worker has stayed within its memory. */
+export function judgeMemory({ mostMb }: Meter): string[] {
+  return mostMb <= MOST_MB ? [] : [`the worker has taken ${mostMb} MB; allowed are ${MOST_MB}`];
+}
