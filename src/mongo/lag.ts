@@ -31,7 +31,11 @@ export function appliedAsOf({
   return isAllApplied({ capture, replay }) ? capture.asOf : replay.asOf;
 }
 
-function isAllApplied({ capture, replay }: Pick<ControlDocument, 'capture' | 'replay'>): boolean {
+/** Whether everything that is in the buffer is at the target. */
+export function isAllApplied({
+  capture,
+  replay,
+}: Pick<ControlDocument, 'capture' | 'replay'>): boolean {
   const captured = capture.through?._data;
   return captured !== undefined && replay.through !== undefined && replay.through >= captured;
 }
