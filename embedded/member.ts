@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { MongoClient } from 'mongodb';
 import type { Document } from 'mongodb';
 import { flags } from './flags.js';
@@ -120,6 +121,21 @@ export class Member {
   /** Ends mongod by a signal, SIGKILL unless said otherwise, and waits. */
   async kill(signal?: NodeJS.Signals): Promise<void> {
     await this.#child?.kill(signal);
+  }
+
+  /**
+   * Lets no file of the running mongod grow beyond a size, as on a disk that is full; a new start knows
+   * nothing of it.
+   *
+   * @param bytes the size; smaller than the files that it writes to, it can write nothing more
+   * @returns whether this machine can do it: Linux can, with `prlimit`
+   */
+  async limitFileSize(bytes: number): Promise<boolean> {
+    if (this.pid === undefined) throw new Error(`mongod on port ${this.port} is not running`);
+    const limit = [`--pid=${this.pid}`, `--fsize=${bytes}`];
+    const { failed, code } = await execa('prlimit', limit, { reject: false });
+    if (failed && code !== 'ENOENT') throw new Error(`prlimit ${limit.join(' ')} has failed`);
+    return !failed;
   }
 
   /** The answer to `hello`, which needs no authentication. @throws when mongod does not answer within 2 seconds */

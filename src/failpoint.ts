@@ -10,9 +10,18 @@ export type Failpoint =
   | 'cutover-enforced'
   | 'buffer-dropped';
 
-const wanted = process.env['CSM_TEST_FAILPOINT'];
+/** What is to happen there: a moment's name, or that and `:out-of-memory`. */
+const [wanted, how] = (process.env['CSM_TEST_FAILPOINT'] ?? '').split(':');
 
-/** Ends this process as `kill -9` does, where a test has asked for it by `CSM_TEST_FAILPOINT`. */
+/** Numbers of one array: 8 MB. */
+const PIECE = 1_000_000;
+
+/**
+ * Ends this process, where a test has asked for it by `CSM_TEST_FAILPOINT`: as `kill -9` does, or by
+ * using memory until V8 gives up.
+ */
 export function failpoint(name: Failpoint): void {
-  if (name === wanted) process.kill(process.pid, 'SIGKILL');
+  if (name !== wanted) return;
+  if (how !== 'out-of-memory') process.kill(process.pid, 'SIGKILL');
+  for (const kept: number[][] = []; ;) kept.push(Array.from({ length: PIECE }, Math.random));
 }

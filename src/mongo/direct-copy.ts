@@ -192,6 +192,12 @@ export async function writeEmptyTimestamps(
     const [first] = (reply['writeErrors'] ?? []) as WriteError[];
     if (first) fail(options, first);
   }
+  // What mongorestore has inserted is right after this; what a document that is there already lacks then, the update
+  // of all of it would not bring to other members as it is (see `timestampUpdate`).
+  const named = documents.filter(
+    (document) => !hasDoubledName(document) && isInsertable({ document }),
+  );
+  for (const part of splitByMessage(named)) await sendUpdates(options, part, timestampUpdate);
   const refused = new Map(
     (await updateExactly(options, documents)).map((one) => [one.id.key, one]),
   );

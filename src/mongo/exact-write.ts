@@ -60,9 +60,16 @@ export function exactUpdate({ id, document }: ExactDocument): Uint8Array {
   return BSON.serialize({ q: { _id: id }, u, upsert: true });
 }
 
+/** The replacement after which `timestampUpdate` makes a document exactly these bytes. */
+function replacement({ id, document }: ExactDocument): Uint8Array {
+  return BSON.serialize({ q: { _id: id }, u: RawValue.document(document), upsert: true });
+}
+
 /**
- * The update that gives a document that was inserted its empty timestamps back, which the insert has turned
- * into the current time. It names single fields: a server before 5.0 looks at no others then.
+ * The update that gives a document that was inserted or replaced its empty timestamps back, which the server
+ * has turned into the current time. It names single fields: a server before 5.0 looks at no others then. And
+ * the oplog has these fields only, not the document: of a document that an update has replaced, other
+ * members, and a server that recovers from a crash, turn empty timestamps into their own current time.
  */
 export function timestampUpdate({ id, document }: ExactDocument): Uint8Array {
   const empty = [...fields(document)].filter(([, value]) => isEmptyTimestamp(value));
@@ -76,6 +83,12 @@ export function isInsertable({ document }: Pick<ExactDocument, 'document'>): boo
   );
   // Others cannot be named in an update.
   return names.every((name) => /^[^$.][^.]*$/.test(name));
+}
+
+/** Whether a replacement, followed by `timestampUpdate`, writes the document exactly, and has to. */
+function isReplaceable({ document }: ExactDocument): boolean {
+  if (!hasEmptyTimestamp(document) || !isInsertable({ document })) return false;
+  return !hasDollarName(document) && !hasDoubledName(document);
 }
 
 /** The statement that deletes documents by `_id`. */
@@ -167,13 +180,15 @@ function writeSteps(
     ({ document }) => needsPipeline(document) && (!capped || hasDoubledName(document)),
   );
   const gone = [...stale, ...(capped ? [] : inserts)].map(({ id }) => id);
-  const altered = inserts.filter(({ document }) => hasEmptyTimestamp(document));
+  // Others are not there any more when their pipeline comes, which then inserts them as they are.
+  const replaced = capped ? updates.filter(isReplaceable) : [];
+  const altered = [...replaced, ...inserts.filter(({ document }) => hasEmptyTimestamp(document))];
   const steps: Step[] = [
     ...[...chunks(gone, ({ bytes }) => bytes.length, idLimits)].map((ids) => deletion(target, ids)),
     {
       command: { update: collection },
       field: 'updates',
-      list: updates.map(exactUpdate),
+      list: updates.map((one) => (replaced.includes(one) ? replacement(one) : exactUpdate(one))),
     },
     {
       command: { insert: collection },

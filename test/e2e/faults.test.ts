@@ -11,13 +11,14 @@ const OPTIONS: FaultOptions = {
   documents: 1_000,
   rate: 100,
   members: 1,
+  sourceMembers: 1,
   alone: false,
 };
 
 let scene: Scene;
 
 beforeAll(async () => {
-  scene = await Scene.start({ members: 1, patienceMs: 200_000 });
+  scene = await Scene.start({ members: { source: 1, target: 1 }, patienceMs: 200_000 });
 });
 
 afterAll(async () => {

@@ -15,9 +15,9 @@ async function breakAll(options: FaultOptions): Promise<boolean> {
   const say = (line: string) => console.log(`${seconds()} s  ${line}`);
   say(commandOf(options));
   await setup();
-  const { members, minutes } = options;
+  const { members, sourceMembers, minutes } = options;
   const scene = await Scene.start({
-    members,
+    members: { source: sourceMembers, target: members },
     patienceMs: minutes * 60_000 + PATIENCE_MS,
     ...(options.alone && { oplogSizeMB: OPLOG_MB }),
   });

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { numberOf } from '../soak/options.js';
 import { casesAlone } from './alone/index.js';
 import { faultsDuring } from './during/index.js';
+import type { Side } from './scene.js';
 
 /** What a run of faults is to be. */
 export interface FaultOptions {
@@ -15,6 +16,8 @@ export interface FaultOptions {
   readonly rate: number;
   /** Members of the target's replica set. */
   readonly members: 1 | 3;
+  /** Members of the source's replica set. */
+  readonly sourceMembers: 1 | 3;
   /** Faults to choose from, or cases to run; all when left out. */
   readonly only?: readonly string[];
   /** Runs the cases, each with a migration of its own, and not the schedule. */
@@ -30,6 +33,7 @@ export const helpText = `Migrates seeded collections under seeded changes while 
   --minutes M     least time of faults (as is: 4)
   --copy WAY      dump (as is) or direct
   --members N     members of the target's replica set: 1 (as is), or 3 for failover
+  --source-members N   members of the source's replica set, likewise
   --documents N   documents of the large collection (as is: 4000)
   --rate N        changes per second of all collections together (as is: 200)
   --alone         the cases with a migration of their own, in place of the schedule
@@ -50,6 +54,7 @@ export function readOptions(args: readonly string[]): FaultOptions | undefined {
       minutes: { type: 'string', default: '4' },
       copy: { type: 'string', default: 'dump' },
       members: { type: 'string', default: '1' },
+      'source-members': { type: 'string', default: '1' },
       documents: { type: 'string', default: '4000' },
       rate: { type: 'string', default: '200' },
       alone: { type: 'boolean', default: false },
@@ -65,14 +70,16 @@ export function readOptions(args: readonly string[]): FaultOptions | undefined {
     if (!(name in known))
       throw new Error(`--only ${name}: there is ${Object.keys(known).join(', ')}`);
   }
-  const needed = (only ?? []).some((name) => faultsDuring[name]?.members === 3);
+  const membersOf = (side: Side, wanted: string): 1 | 3 =>
+    wanted === '3' || (only ?? []).some((name) => faultsDuring[name]?.failover === side) ? 3 : 1;
   return {
     seed: numberOf('seed', values.seed, 0),
     minutes: numberOf('minutes', values.minutes, 0.01),
     copy,
     documents: numberOf('documents', values.documents, 100),
     rate: numberOf('rate', values.rate, 1),
-    members: members === '3' || needed ? 3 : 1,
+    members: membersOf('target', members),
+    sourceMembers: membersOf('source', values['source-members']),
     alone: values.alone || (only ?? []).some((name) => name in casesAlone),
     ...(only && { only }),
   };
@@ -80,10 +87,20 @@ export function readOptions(args: readonly string[]): FaultOptions | undefined {
 
 /** The command that does the same again. */
 export function commandOf(options: FaultOptions): string {
-  const { seed, minutes, copy, documents, rate, members, only = [], alone } = options;
+  const {
+    seed,
+    minutes,
+    copy,
+    documents,
+    rate,
+    members,
+    sourceMembers,
+    only = [],
+    alone,
+  } = options;
   return (
     `npm run test:faults -- --seed ${seed} --minutes ${minutes} --copy ${copy} ` +
-    `--members ${members} --documents ${documents} --rate ${rate}${alone ? ' --alone' : ''}` +
+    `--members ${members} --source-members ${sourceMembers} --documents ${documents} --rate ${rate}${alone ? ' --alone' : ''}` +
     only.map((name) => ` --only ${name}`).join('')
   );
 }

@@ -9,6 +9,7 @@ export class Proxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #isStalled = false;
+  #restMs = 0;
 
   private constructor(port: number, target: number) {
     this.port = port;
@@ -37,6 +38,13 @@ export class Proxy implements AsyncDisposable {
     for (const pair of this.#pairs) for (const socket of pair) socket.resume();
   }
 
+  /** Everything takes longer for a while: each read of up to 64 KiB is followed by a rest. */
+  async slow(restMs: number, ms: number): Promise<void> {
+    this.#restMs = restMs;
+    await sleep(ms);
+    this.#restMs = 0;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
     this.cut();
@@ -49,11 +57,11 @@ export class Proxy implements AsyncDisposable {
     for (const [one, other] of [pair, [far, near] as const]) {
       one.setNoDelay(true);
       one.on('data', (bytes) => {
-        if (!other.write(bytes)) one.pause();
+        const isFull = !other.write(bytes);
+        if (isFull || this.#restMs > 0) one.pause();
+        if (this.#restMs > 0) setTimeout(() => this.#goOn(one, other), this.#restMs);
       });
-      one.on('drain', () => {
-        if (!this.#isStalled) other.resume();
-      });
+      one.on('drain', () => this.#goOn(other, one));
       // Either side's end is the end of both, in whichever way.
       one.on('error', () => undefined);
       one.on('close', () => {
@@ -62,5 +70,10 @@ export class Proxy implements AsyncDisposable {
       });
       if (this.#isStalled) one.pause();
     }
+  }
+
+  /** Reads on, unless nothing gets through now or what has been read is not written yet. */
+  #goOn(from: Socket, to: Socket): void {
+    if (!this.#isStalled && !to.writableNeedDrain) from.resume();
   }
 }

@@ -2,6 +2,7 @@ import { Dice } from '../soak/dice.js';
 import { type Outcome, runSoak } from '../soak/run.js';
 import { casesAlone } from './alone/index.js';
 import type { FaultOptions } from './options.js';
+import { orphans } from './orphans.js';
 import type { Scene } from './scene.js';
 import { Schedule } from './schedule.js';
 
@@ -17,9 +18,17 @@ export async function runSchedule(
 ): Promise<Outcome> {
   await scene.startWorker();
   const schedule = new Schedule(scene, options.seed, say, options.only);
-  const soak = { ...options, restarts: true, specials: SPECIALS };
+  const soak = {
+    ...options,
+    restarts: true,
+    specials: SPECIALS,
+    // A server that replaces a document by one with an empty timestamp tells its set another time: docs/faults.md.
+    emptyTimestamps: options.sourceMembers === 1,
+  };
   const outcome = await runSoak(scene.environment, soak, say, prefix, schedule);
-  return { ...outcome, restarts: schedule.done.length };
+  const left = (await orphans(scene)).map((line) => `still at work: ${line}`);
+  const problems = [...outcome.problems, ...left];
+  return { ...outcome, problems, restarts: schedule.done.length };
 }
 
 /** The cases that have a migration of their own, one after another. @returns what is wrong, a line each */
@@ -32,10 +41,12 @@ export async function runCases(
   for (const [name, { run }] of Object.entries(casesAlone)) {
     if (only && !only.includes(name)) continue;
     const startedAt = performance.now();
-    const found = await run(scene, new Dice('case', name, seed), copy).catch((error: unknown) => [
+    const ended = await run(scene, new Dice('case', name, seed), copy).catch((error: unknown) => [
       error instanceof Error ? (error.stack ?? error.message) : String(error),
     ]);
     await Promise.all(scene.workers.splice(0).map((worker) => worker.kill('SIGTERM')));
+    const left = (await orphans(scene)).map((line) => `still at work: ${line}`);
+    const found = [...ended, ...left];
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
     say(`${name}: ${seconds} s, ${found.length === 0 ? 'as it has to be' : 'WRONG'}`);
     for (const problem of found) say(`  ${problem}`);

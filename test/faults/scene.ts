@@ -17,8 +17,8 @@ export type Side = 'source' | 'target';
 
 /** How the servers of a scene are to be. */
 export interface SceneOptions {
-  /** Members of the target's replica set: failover takes 3. With 1 there is a proxy before each side. */
-  readonly members: 1 | 3;
+  /** Members of each replica set: failover takes 3. Before a set of 1 there is a proxy. */
+  readonly members: Readonly<Record<Side, 1 | 3>>;
   readonly patienceMs: number;
   /** Size of the source's oplog in MB; the server's own choice when left out. */
   readonly oplogSizeMB?: number;
@@ -27,7 +27,7 @@ export interface SceneOptions {
 /** Servers, networks and workers, with what faults do to them. */
 export class Scene implements AsyncDisposable {
   readonly environment: Environment;
-  readonly members: 1 | 3;
+  readonly members: SceneOptions['members'];
   readonly #proxies: Readonly<Partial<Record<Side, Proxy>>>;
   readonly #uris: Readonly<Record<Side, string>>;
   readonly workers: WorkerProcess[] = [];
@@ -35,7 +35,7 @@ export class Scene implements AsyncDisposable {
 
   private constructor(
     environment: Environment,
-    members: 1 | 3,
+    members: SceneOptions['members'],
     proxies: Scene['proxies'],
     uris: Record<Side, string>,
   ) {
@@ -53,25 +53,30 @@ export class Scene implements AsyncDisposable {
       patienceMs,
       source: {
         ...set,
+        members: members.source,
         // A checkpoint every two seconds: the oplog keeps what came after the last one.
         ...(oplogSizeMB !== undefined && { oplogSizeMB, args: [...args, '--syncdelay', '2'] }),
       },
-      target: { ...set, members },
+      target: { ...set, members: members.target },
       temporal: { keep: true },
     });
     const { source, target, sourceClient, targetClient } = environment;
     await createMover(sourceClient);
     await createMover(targetClient);
     const proxies = {
-      source: await Proxy.start(portOf(source)),
-      ...(members === 1 && { target: await Proxy.start(portOf(target)) }),
+      ...(members.source === 1 && { source: await Proxy.start(portOf(source)) }),
+      ...(members.target === 1 && { target: await Proxy.start(portOf(target)) }),
     };
     return new Scene(environment, members, proxies, {
-      source: direct(proxies.source.port),
-      target: proxies.target
-        ? direct(proxies.target.port)
-        : target.uri.replace(`${ROOT.user}:${ROOT.password}@`, `${MOVER}:${MOVER}@`),
+      source: uriOf(source, proxies.source),
+      target: uriOf(target, proxies.target),
     });
+  }
+
+  /** Whether it has the servers and the network that a fault takes. */
+  takes({ failover, proxied }: Fault): boolean {
+    if (proxied && Object.keys(this.#proxies).length === 0) return false;
+    return failover === undefined || this.members[failover] === 3;
   }
 
   get proxies(): Readonly<Partial<Record<Side, Proxy>>> {
@@ -85,14 +90,18 @@ export class Scene implements AsyncDisposable {
     return worker;
   }
 
-  /** Starts another worker and waits until it serves. */
-  async startWorker(env: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
-    const worker = this.environment.startWorker({
+  /** Starts another worker, of the usual build unless said otherwise, and waits until it serves. */
+  async startWorker(
+    env: Readonly<Record<string, string>> = {},
+    program?: string,
+  ): Promise<WorkerProcess> {
+    const settings = {
       MONGODB_URI_SOURCE: this.#uris.source,
       MONGODB_URI_TARGET: this.#uris.target,
       CSM_LOG_FORMAT: 'json',
       ...env,
-    });
+    };
+    const worker = this.environment.startWorker(settings, program);
     this.workers.push(worker);
     while (!worker.log().includes(READY) && isRunning(worker)) await sleep(POLL_MS);
     return worker;
@@ -133,8 +142,10 @@ export function isRunning({ process }: WorkerProcess): boolean {
 
 /** A fault that a running migration has to get over by itself. */
 export interface Fault {
-  /** Members of the target's set that it needs; 1 when left out. */
-  readonly members?: 3;
+  /** The side that has to have three members. */
+  readonly failover?: Side;
+  /** Whether it takes a network of the tests' own before a side. */
+  readonly proxied?: true;
   /** Whether it hits the source's servers, so that applications cannot write for a while. */
   readonly hitsSource?: true;
   /** Does it; returns when all that was broken is whole again. */
@@ -152,8 +163,11 @@ async function createMover(client: MongoClient): Promise<void> {
   await client.db('admin').command({ createUser: MOVER, pwd: MOVER, roles });
 }
 
-function direct(port: number): string {
-  return `mongodb://${MOVER}:${MOVER}@127.0.0.1:${port}/?directConnection=true&authSource=admin`;
+/** What the worker connects with: a proxy stands before a set of one member. */
+function uriOf({ uri }: ReplicaSet, proxy?: Proxy): string {
+  if (!proxy) return uri.replace(`${ROOT.user}:${ROOT.password}@`, `${MOVER}:${MOVER}@`);
+  const host = `127.0.0.1:${proxy.port}`;
+  return `mongodb://${MOVER}:${MOVER}@${host}/?directConnection=true&authSource=admin`;
 }
 
 function portOf({ members }: ReplicaSet): number {

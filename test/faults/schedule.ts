@@ -27,8 +27,7 @@ export class Schedule implements Disturbances {
     this.#dice = new Dice('faults', seed);
     this.#say = say;
     this.#faults = Object.entries(faultsDuring).filter(
-      ([name, { members = 1 }]) =>
-        members <= scene.members && (only === undefined || only.includes(name)),
+      ([name, fault]) => scene.takes(fault) && (only === undefined || only.includes(name)),
     );
     this.hitsSource = this.#faults.some(([, { hitsSource }]) => hitsSource ?? false);
   }

@@ -108,7 +108,8 @@ const makers: Readonly<Record<Exclude<Kind, 'update'>, (lane: Lane) => Partial<C
   },
   modifyRemove: (lane) => plain(lane.findAndModify(lane.take().value, { remove: true })),
   hot: (lane) => {
-    const form = lane.dice.pick(['inc', 'pushSlice', 'pushSort', 'setOdd', 'emptyTimestamp']);
+    const forms = ['inc', 'pushSlice', 'pushSort', 'setOdd', 'emptyTimestamp'];
+    const form = lane.dice.pick(forms.filter((one) => lane.forms.includes(one)));
     return plain(lane.update(lane.hot(), lane.updateFor(HOT, form)));
   },
   transaction: (lane) =>

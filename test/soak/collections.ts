@@ -21,6 +21,8 @@ export interface Profile {
   readonly bypass: boolean;
   /** Whether names at the top may begin with `$`. */
   readonly dollarNames: boolean;
+  /** Whether updates make an empty timestamp at the top, which a set's members do not agree on. */
+  readonly emptyTimestamps: boolean;
 }
 
 /** Ten years: nothing expires while a soak runs. */
@@ -145,6 +147,8 @@ export interface ChoiceOptions {
   readonly prefix?: string;
   /** How many there are beside the large one. */
   readonly specials?: number | undefined;
+  /** Whether updates make empty timestamps; they do when left out. */
+  readonly emptyTimestamps?: boolean | undefined;
 }
 
 /** The collections of a seed: a large one with many indexes, and smaller ones of several kinds. */
@@ -152,7 +156,7 @@ export function chooseCollections(
   seed: number,
   documents: number,
   { dollarNames, ...features }: Features,
-  { prefix = '', specials: count = SPECIALS }: ChoiceOptions = {},
+  { prefix = '', specials: count = SPECIALS, emptyTimestamps = true }: ChoiceOptions = {},
 ): Profile[] {
   const dice = new Dice('collections', seed);
   const names = dice.some(oddNames, SPECIALS);
@@ -172,6 +176,7 @@ export function chooseCollections(
       large: false,
       bypass: false,
       dollarNames,
+      emptyTimestamps,
       ...rest,
       options,
     } as const;
@@ -188,6 +193,7 @@ export function chooseCollections(
     large: true,
     bypass: false,
     dollarNames,
+    emptyTimestamps,
   };
   return [main, ...small];
 }

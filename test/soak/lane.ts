@@ -211,8 +211,10 @@ export class Lane {
   }
 }
 
-function formsOf({ dollarNames }: Profile): string[] {
-  return Object.keys(updates).filter((form) => dollarNames || !dollarForms.includes(form));
+function formsOf({ dollarNames, emptyTimestamps }: Profile): string[] {
+  return Object.keys(updates)
+    .filter((form) => dollarNames || !dollarForms.includes(form))
+    .filter((form) => emptyTimestamps || form !== 'emptyTimestamp');
 }
 
 function statementOf(id: RawValue, { where, u, arrayFilters }: Update): Document {

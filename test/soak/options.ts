@@ -14,6 +14,8 @@ export interface SoakOptions {
   readonly restarts: boolean;
   /** Collections beside the large one; 4 when left out. */
   readonly specials?: number;
+  /** Whether updates make empty timestamps at the top; they do when left out. */
+  readonly emptyTimestamps?: boolean;
 }
 
 /** What `--help` prints. */

@@ -2,6 +2,7 @@ import { execa } from 'execa';
 import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
+import { fillTarget } from '../during/full-disk.js';
 import type { Scene } from '../scene.js';
 import { type Cases, endsEqual, loaded } from './case.js';
 
@@ -53,6 +54,33 @@ export const disk: Cases = {
         await execa('umount', ['-l', folder]);
         await rm(folder, { recursive: true, force: true });
       }
+    },
+  },
+
+  'target-stays-full': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene);
+      const { environment } = scene;
+      await scene.startWorker();
+      const handle = await environment.migrate(items.name, { copy });
+      await environment.until(handle, 'capture', ({ captured }) => (captured?.events ?? 0) > 0);
+      const makeRoom = await fillTarget(scene);
+      if (!makeRoom) {
+        await items.writers.stop();
+        await handle.executeUpdate('abort', { args: [{ dropTarget: true }] });
+        // The limit takes a program that not every system has.
+        return [];
+      }
+      const { problem } = await environment.until(
+        handle,
+        'the problem',
+        (status) => status.problem !== null,
+      );
+      const isTold =
+        problem?.todo?.includes('can be reached') || /Cannot reach/.test(problem?.what ?? '');
+      await makeRoom();
+      const found = await endsEqual(scene, items, handle);
+      return isTold ? found : [`told: ${JSON.stringify(problem)}`, ...found];
     },
   },
 

@@ -4,6 +4,14 @@ import { failpoints } from './failpoints.js';
 import { history } from './history.js';
 import { people } from './people.js';
 import { workflow } from './temporal.js';
+import { together } from './workers.js';
 
 /** All cases that take a migration of their own. */
-export const casesAlone: Cases = { ...failpoints, ...history, ...people, ...workflow, ...disk };
+export const casesAlone: Cases = {
+  ...failpoints,
+  ...history,
+  ...people,
+  ...workflow,
+  ...disk,
+  ...together,
+};

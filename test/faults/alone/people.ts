@@ -1,5 +1,6 @@
-import { bufferName } from '../../../src/names.js';
-import { type Cases, endsEqual, failsWith, loaded } from './case.js';
+import { bufferName, CONTROL_COLLECTION } from '../../../src/names.js';
+import type { Scene } from '../scene.js';
+import { type Cases, endsEqual, failsWith, loaded, nothingLeft } from './case.js';
 
 /** What people do to a migration. */
 export const people: Cases = {
@@ -22,17 +23,57 @@ export const people: Cases = {
       await scene.startWorker();
       const handle = await scene.environment.migrate(name, { copy });
       await scene.environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
-      await scene
-        .client('target')
-        .db('shop')
-        .collection<{ _id: string }>('cdc')
-        .deleteOne({ _id: name });
+      await controlOf(scene).deleteOne({ _id: name });
       const outcome: unknown = await handle.result().catch((error: unknown) => error);
       await writers.stop();
       const type = (outcome as { cause?: { type?: string } }).cause?.type;
       await scene.client('target').db('shop').dropCollection(bufferName(name));
       await scene.client('target').db('shop').dropCollection('cdc');
       return type === 'ControlDocumentLost' ? [] : [`ended with ${String(outcome)}`];
+    },
+  },
+
+  // Attempts take it for a successor's work and end; the next ones go on.
+  'epochs-edited': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene);
+      await scene.startWorker();
+      const handle = await scene.environment.migrate(items.name, { copy });
+      await scene.environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+      await controlOf(scene).updateOne(
+        { _id: items.name },
+        { $inc: { 'capture.epoch': 5, 'replay.epoch': 5, 'verify.epoch': 5 } },
+      );
+      return endsEqual(scene, items, handle);
+    },
+  },
+
+  // Nobody can see in a position that there should have been changes before it.
+  'position-edited': {
+    run: async (scene, _dice, copy) => {
+      const { name, writers } = await loaded(scene);
+      const { environment } = scene;
+      await scene.startWorker();
+      const handle = await environment.migrate(name, { copy });
+      await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+      await writers.stop();
+      await scene.worker.kill('SIGKILL');
+      const items = scene.client('source').db('shop').collection<{ _id: number }>(name);
+      await items.insertOne({ _id: -1 });
+      await using stream = items.watch();
+      await stream.tryNext();
+      await controlOf(scene).updateOne(
+        { _id: name },
+        { $set: { 'capture.through': stream.resumeToken } },
+      );
+      await scene.startWorker();
+      const status = await environment.until(handle, 'the difference', ({ blockers }) =>
+        blockers.some(({ code }) => code === 'differences'),
+      );
+      await handle.executeUpdate('abort', { args: [{ dropTarget: true }] });
+      await handle.result();
+      const problems = await nothingLeft(environment);
+      return status.mayCutOver ? ['it may cut over', ...problems] : problems;
     },
   },
 
@@ -70,3 +111,7 @@ export const people: Cases = {
     },
   },
 };
+
+function controlOf(scene: Scene) {
+  return scene.client('target').db('shop').collection<{ _id: string }>(CONTROL_COLLECTION);
+}

@@ -8,6 +8,10 @@ import { type Cases, endsEqual, isEqual, loaded, nothingLeft } from './case.js';
 
 /** Longer than the heartbeat timeout. */
 const FORGOTTEN_MS = 12_000;
+/** Longer than any client waits for an answer. */
+const AWAY_MS = 150_000;
+/** So many that they are not copied at once. */
+const AWAY_DOCUMENTS = 30_000;
 
 const phases: readonly Phase[] = ['copying', 'replaying', 'ready'];
 
@@ -24,6 +28,36 @@ export const workflow: Cases = {
       // What the first has made at the target is nobody's any more.
       await scene.client('target').db('shop').dropCollection(items.name);
       return endsEqual(scene, items, await scene.environment.migrate(items.name, { copy }));
+    },
+  },
+
+  // Its dump files are there, and its worker may not remove them.
+  'terminated-with-its-dumps': {
+    run: async (scene) => {
+      const items = await loaded(scene);
+      await scene.startWorker();
+      const options = { restore: 'signal' };
+      const first = await scene.environment.migrate(items.name, options);
+      await scene.environment.until(first, 'waiting', ({ phase }) => phase === 'waiting');
+      await first.terminate('by a test');
+      await scene.restartWorker('SIGKILL');
+      await sleep(FORGOTTEN_MS);
+      return endsEqual(scene, items, await scene.environment.migrate(items.name));
+    },
+  },
+
+  // All heartbeats are lost meanwhile, and what was to be told to Temporal has to be done again.
+  'temporal-away': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene, AWAY_DOCUMENTS);
+      const { environment } = scene;
+      await scene.startWorker();
+      const handle = await environment.migrate(items.name, { copy });
+      await environment.until(handle, 'copying', ({ phase }) => phase !== 'preflight');
+      await environment.temporal.kill('SIGKILL');
+      await sleep(AWAY_MS);
+      await environment.temporal.restart();
+      return endsEqual(scene, items, handle);
     },
   },
 

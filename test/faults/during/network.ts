@@ -8,6 +8,7 @@ const STALL_MS = 12_000;
 /** What happens between the worker and the servers. */
 export const network: Faults = {
   'connections-cut': {
+    proxied: true,
     run: async (scene, dice) => {
       for (let cuts = dice.between(1, 4); cuts > 0; cuts--) {
         for (const proxy of proxiesOf(scene)) proxy.cut();
@@ -17,8 +18,16 @@ export const network: Faults = {
   },
 
   'connections-stall': {
+    proxied: true,
     run: async (scene, dice) => {
       await dice.pick(proxiesOf(scene)).stall(STALL_MS);
+    },
+  },
+
+  'target-slow': {
+    proxied: true,
+    run: async ({ proxies }, dice) => {
+      await proxies.target?.slow(dice.between(20, 200), dice.between(8_000, 20_000));
     },
   },
 };

@@ -2,9 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
 import { type Faults, MOVER, type Scene, type Side } from '../scene.js';
 
-/** Longer than an election takes (4 s without a heartbeat). */
-const ELECTION_MS = 10_000;
-
 const sides: readonly Side[] = ['source', 'target'];
 
 async function killAndRestart(scene: Scene, side: Side): Promise<void> {
@@ -16,53 +13,6 @@ async function killAndRestart(scene: Scene, side: Side): Promise<void> {
 export const servers: Faults = {
   'source-killed': { hitsSource: true, run: (scene) => killAndRestart(scene, 'source') },
   'target-killed': { run: (scene) => killAndRestart(scene, 'target') },
-
-  'target-steps-down': {
-    members: 3,
-    run: async (scene) => {
-      const primary = await scene.set('target').primary();
-      await scene.onMember(primary, async (client) => {
-        await client.db('admin').command({ replSetStepDown: 20, force: true });
-      });
-      await scene.set('target').primary();
-    },
-  },
-
-  'target-primary-killed': {
-    members: 3,
-    run: async (scene) => {
-      const primary = await scene.set('target').primary();
-      await primary.kill('SIGKILL');
-      await scene.set('target').primary();
-      await primary.start();
-    },
-  },
-
-  // What the primary took and nobody else has heard of is taken back when it returns.
-  'target-rolls-back': {
-    members: 3,
-    run: async (scene) => {
-      const set = scene.set('target');
-      const primary = await set.primary();
-      const others = set.members.filter((member) => member !== primary);
-      const stopReading = (mode: 'alwaysOn' | 'off') =>
-        Promise.all(
-          others.map((member) =>
-            scene.onMember(member, (client) =>
-              client.db('admin').command({ configureFailPoint: 'stopReplProducer', mode }),
-            ),
-          ),
-        );
-      await stopReading('alwaysOn');
-      // It takes what is written meanwhile, and acknowledges nothing of it by majority.
-      await sleep(4_000);
-      await primary.kill('SIGKILL');
-      await stopReading('off');
-      await set.primary();
-      await primary.start();
-      await sleep(ELECTION_MS);
-    },
-  },
 
   'operations-killed': {
     run: async (scene) => {
@@ -129,6 +79,8 @@ async function killOperations(client: MongoClient): Promise<void> {
   const running = admin.aggregate([
     { $currentOp: { allUsers: true } },
     { $match: { ns: /^shop\./, op: { $ne: 'none' } } },
+    // Their commands may hold what no driver can read.
+    { $project: { opid: 1 } },
   ]);
   for await (const { opid } of running) {
     await admin.command({ killOp: 1, op: opid }).catch(() => undefined);
@@ -142,6 +94,7 @@ async function killCursors(client: MongoClient): Promise<void> {
       [
         { $currentOp: { allUsers: true, idleCursors: true } },
         { $match: { 'cursor.cursorId': { $exists: true } } },
+        { $project: { ns: 1, 'cursor.cursorId': 1 } },
       ],
       { promoteLongs: false },
     );
