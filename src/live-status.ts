@@ -126,7 +126,8 @@ export class LiveStatusCodec implements PayloadCodec {
     ]);
     const verifiedDocuments = [...verified.values()];
     // It is our own activity that has sent it.
-    const build = heartbeatIn(activities, 'buildIndexes') as { progress?: IndexProgress } | undefined;
+    const build = heartbeatIn(activities, 'buildIndexes') as
+      { progress?: IndexProgress } | undefined;
     return {
       ...describeControl(document),
       copied: describeCopy(copied),

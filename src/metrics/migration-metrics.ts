@@ -55,6 +55,7 @@ const COMPARING = ['verify', 'reverify', 'cutover'];
 export class MigrationMetrics {
   readonly #instruments: Instruments;
   readonly #running = new Map<string, number>();
+  readonly #told = new Map<string, number>();
   #document: ControlDocument | undefined;
 
   constructor(instruments: Instruments) {
@@ -88,8 +89,10 @@ export class MigrationMetrics {
       this.#add('capturedBytes', bytes);
     } else if (role === 'replay') this.#add('appliedChanges', events);
     if (!this.#runs(WATCHING)) return;
+    const isFirst = this.#document === undefined;
     this.#document = document;
-    this.refresh();
+    // What follows is told by the next refresh: hundreds of idle migrations come here every 2 s each.
+    if (isFirst) this.refresh();
   }
 
   copied({ documents, bytes }: { documents: number; bytes: number }): void {
@@ -149,8 +152,12 @@ export class MigrationMetrics {
     return steps.some((step) => (this.#running.get(step) ?? 0) > 0);
   }
 
-  #set(name: GaugeName, value: number | undefined, labels: MetricTags = {}): void {
-    this.#instruments.gauges[name].set(value ?? Number.NaN, labels);
+  /** Most values stay as they are, and telling one again costs as much as telling another. */
+  #set(name: GaugeName, value = Number.NaN, labels: MetricTags = {}): void {
+    const key = [name, ...Object.values(labels)].join(' ');
+    if (Object.is(this.#told.get(key), value)) return;
+    this.#told.set(key, value);
+    this.#instruments.gauges[name].set(value, labels);
   }
 
   #add(name: keyof Instruments['counters'], value: number): void {

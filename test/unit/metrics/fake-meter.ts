@@ -4,6 +4,8 @@ import { takenAs } from '../../helpers/taken-as.js';
 /** A meter that keeps what it is told, by name and labels, as Prometheus would show it. */
 export class FakeMeter {
   readonly values = new Map<string, number>();
+  /** How often it was told something. */
+  told = 0;
 
   /** As code under test takes it. */
   get meter(): MetricMeter {
@@ -18,6 +20,7 @@ export class FakeMeter {
   #withTags(tags: MetricTags): MetricMeter {
     const tell = (name: string, more: MetricTags, change: (before: number) => number): void => {
       const key = keyOf(name, { ...tags, ...more });
+      this.told += 1;
       this.values.set(key, change(this.values.get(key) ?? 0));
     };
     return takenAs({

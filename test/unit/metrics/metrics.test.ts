@@ -78,6 +78,19 @@ describe('a migration', () => {
     expect(value('csm_stalled')).toBe(1);
   });
 
+  it('tells again only what has changed', () => {
+    const migration = metrics.of(options);
+    migration.begin('capture', traits);
+    migration.advanced({ role: 'capture', increments: {}, document });
+    migration.refresh(new Date(NOW));
+    const before = meter.told;
+    migration.refresh(new Date(NOW));
+    expect(meter.told).toBe(before);
+    migration.refresh(new Date(NOW + 1000));
+    // The lag, and the history that is left.
+    expect(meter.told).toBe(before + 2);
+  });
+
   it('leaves no gauge at its last value when the step ends that it comes from', () => {
     const migration = metrics.of(options);
     migration.begin('capture', traits);
