@@ -33,12 +33,13 @@ COPY --from=build /app/dist dist
 
 ENV NODE_ENV=production \
     CSM_DUMP_FOLDER=/var/lib/changestream-migration \
-    CSM_METRICS_ADDRESS=0.0.0.0:9464
+    CSM_METRICS_ADDRESS=0.0.0.0:9464 \
+    CSM_HEALTH_ADDRESS=0.0.0.0:9465
 VOLUME /var/lib/changestream-migration
-EXPOSE 9464
+EXPOSE 9464 9465
 # The node user, by number, so that Kubernetes can see that it is not root.
 USER 1000:1000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:9464/metrics').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:9465/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--"]
 CMD ["node", "dist/worker.js"]

@@ -27,6 +27,8 @@ export interface Configuration {
   readonly maxActivities: number;
   /** `<ip>:<port>` of the Prometheus exporter, loopback unless another is named; none when left out. */
   readonly metricsAddress: string | undefined;
+  /** `<ip>:<port>` of `/healthz` and `/readyz`, as above. */
+  readonly healthAddress: string | undefined;
   /** Seconds that activities have to end after a shutdown cancelled them; forced 10 s later. */
   readonly shutdownGraceSeconds: number;
   /** `optional`: start without mongodump and mongorestore, for migrations with `copy: "direct"`. */
@@ -75,6 +77,7 @@ export function readConfiguration(
     logFormat: settings.choice('CSM_LOG_FORMAT', ['json', 'pretty'], terminal ? 'pretty' : 'json'),
     maxActivities: settings.integer('CSM_MAX_ACTIVITIES', 500, 1, 10_000),
     metricsAddress: settings.address('CSM_METRICS_ADDRESS'),
+    healthAddress: settings.address('CSM_HEALTH_ADDRESS'),
     shutdownGraceSeconds: settings.integer('CSM_SHUTDOWN_GRACE_SECONDS', 20, 0, 3600),
     tools: settings.choice('CSM_TOOLS', ['required', 'optional'], 'required'),
     warnings: settings.unknown(),

@@ -3,11 +3,13 @@ import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.js';
 import { Connections } from './connections.js';
 import { failureInterceptor } from './failures.js';
+import { Health, serveHealth } from './health.js';
 import { LiveStatusCodec } from './live-status.js';
 import { createLog } from './log.js';
+import { metricsInterceptor } from './metrics/interceptor.js';
 import { hostQueue, TASK_QUEUE } from './names.js';
 import { redact } from './redact.js';
-import { installRuntime } from './runtime.js';
+import { installRuntime, startMetrics } from './runtime.js';
 import { readSetup } from './setup.js';
 import { shutdownSignal } from './shutdown.js';
 import { connectTemporal, isRunning } from './temporal.js';
@@ -26,6 +28,8 @@ async function main(): Promise<void> {
   installRuntime(configuration, log);
 
   const shutdown = shutdownSignal(log);
+  const health = new Health(shutdown);
+  if (configuration.healthAddress) await serveHealth(configuration.healthAddress, health);
   const temporal = await connectTemporal(configuration, log, shutdown).catch((error: unknown) => {
     if (shutdown.aborted) return undefined;
     throw error;
@@ -35,6 +39,7 @@ async function main(): Promise<void> {
   const connections = Connections.from(configuration);
   const { workerHost, maxActivities, shutdownGraceSeconds } = configuration;
   const { connection, namespace, client } = temporal;
+  const metrics = configuration.metricsAddress ? startMetrics() : undefined;
   const shared: Omit<WorkerOptions, 'taskQueue'> = {
     connection,
     namespace,
@@ -45,9 +50,12 @@ async function main(): Promise<void> {
       dumpFolder: configuration.dumpFolder,
       hostQueue: hostQueue(workerHost),
       wakeups: new Wakeups(),
+      metrics,
       isRunning: (workflowId, runId) => isRunning(client, workflowId, runId),
     }),
-    interceptors: { activity: [failureInterceptor] },
+    interceptors: {
+      activity: [...(metrics ? [metricsInterceptor(metrics)] : []), failureInterceptor],
+    },
     dataConverter: { payloadCodecs: [new LiveStatusCodec(connections, client)] },
     maxConcurrentActivityTaskExecutions: maxActivities,
     // A heartbeat is how a cancellation arrives, and what a crash loses.
@@ -69,6 +77,11 @@ async function main(): Promise<void> {
     }),
     Worker.create({ ...shared, taskQueue: hostQueue(workerHost) }),
   ]);
+  const askTemporal = (timeoutMs: number) =>
+    connection.withDeadline(Date.now() + timeoutMs, () =>
+      connection.workflowService.getSystemInfo({}),
+    );
+  health.serve({ workers, askTemporal });
   log.info(`ready: serving ${TASK_QUEUE} and ${hostQueue(workerHost)}`, {
     aliases: connections.aliases().join(', '),
   });

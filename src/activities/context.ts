@@ -1,6 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { Db } from 'mongodb';
 import type { Connections } from '../connections.js';
+import type { MigrationMetrics } from '../metrics/migration-metrics.js';
+import type { Metrics } from '../metrics/metrics.js';
 import type { Migration } from '../migration.js';
 import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
 import { Control } from '../mongo/control.js';
@@ -20,6 +22,8 @@ export interface ActivityDependencies {
   /** Queue that only this host serves. */
   readonly hostQueue: string;
   readonly wakeups: Wakeups;
+  /** Missing where nobody fetches them. */
+  readonly metrics?: Metrics | undefined;
   /** Whether a workflow run is still open. */
   readonly isRunning: (workflowId: string, runId: string) => Promise<boolean>;
 }
@@ -34,11 +38,12 @@ export interface Opened {
   readonly control: Control;
   readonly plan: CopyPlan;
   readonly verification: Verification;
+  readonly metrics?: MigrationMetrics | undefined;
 }
 
 /** Opens what a migration names. Connects at the first command. */
 export function open(
-  deps: Pick<ActivityDependencies, 'connections'>,
+  deps: Pick<ActivityDependencies, 'connections' | 'metrics'>,
   migration: Omit<Migration, 'traits'>,
 ): Opened {
   const { source, target, namespace, targetNamespace } = migration.options;
@@ -46,15 +51,20 @@ export function open(
   const to = parseNamespace(targetNamespace);
   const targetDb = deps.connections.get(target).db(to.db);
   const { workflowId, runId } = migration;
+  const identity = { workflowId, runId, source, namespace, targetNamespace };
+  const metrics = deps.metrics?.of(migration.options);
   return {
     source: deps.connections.get(source).db(from.db),
     sourceCollection: from.collection,
     target: targetDb,
     targetCollection: to.collection,
     staging: stagingName(to.collection),
-    control: new Control(targetDb, { workflowId, runId, source, namespace, targetNamespace }),
-    plan: new CopyPlan(targetDb, to.collection, runId),
-    verification: new Verification(targetDb, to.collection, runId),
+    control: new Control(targetDb, identity, (advance) => metrics?.advanced(advance)),
+    plan: new CopyPlan(targetDb, to.collection, runId, (step) => metrics?.copied(step)),
+    verification: new Verification(targetDb, to.collection, runId, (differences) =>
+      metrics?.differ(differences),
+    ),
+    metrics,
   };
 }
 

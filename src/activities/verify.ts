@@ -34,10 +34,11 @@ export async function catchUp(deps: ActivityDependencies, migration: Migration):
     async ({ signal, touch }) => {
       for (;;) {
         status.lagSeconds = lagSeconds(await control.read());
-        if ((status.lagSeconds ?? Infinity) <= migration.options.maxLagSeconds) return;
+        if ((status.lagSeconds ?? Infinity) <= migration.options.maxLagSeconds) break;
         touch();
         await sleep(POLL_MS, undefined, { signal });
       }
+      if (migration.options.verify === 'none') await control.set({ caughtUp: true });
     },
   );
 }
@@ -92,6 +93,7 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
     () => ({ ...status }),
     async (pulse) => {
       const verifier = await takeUp(opened, migration, pulse);
+      await opened.control.set({ caughtUp: true });
       const total = await opened.plan.count();
       let [partition, spentMs] = [0, 0];
       let { leastMs } = REST;
@@ -127,7 +129,7 @@ async function takeUp(
   { options }: Migration,
   { signal, touch }: Pulse,
 ): Promise<Verifier> {
-  const { control, plan, verification } = opened;
+  const { control, plan, verification, metrics } = opened;
   const document = await control.beginVerification();
   return new Verifier({
     source: sourceOf(opened),
@@ -138,6 +140,7 @@ async function takeUp(
     epoch: document.verify?.epoch ?? 0,
     signal,
     touch,
+    onCompared: (step) => metrics?.compared(step),
     limits: verifyLimits(opened, options, document),
   });
 }

@@ -102,6 +102,8 @@ export interface ControlDocument {
   readonly stagingUuid?: UUID;
   /** Set once the staging collection has its final name. */
   readonly renamed?: boolean;
+  /** Set once the target has caught up and, unless told not to, every document has been compared. */
+  readonly caughtUp?: boolean;
   /** While the cutover holds the migration, all roles stand by. */
   readonly holder?: 'cutover';
   /** The source's cluster time up to which a cutover has brought everything over. */

@@ -14,6 +14,13 @@ export interface Identity {
   readonly targetNamespace: string;
 }
 
+/** A step that a role has made, and the control document after it. */
+export interface Advance {
+  readonly role: Role;
+  readonly increments: Readonly<Record<string, number>>;
+  readonly document: ControlDocument;
+}
+
 /** Says that this attempt has a successor, which goes on in its place. */
 export class FencedError extends TransientError {
   constructor(role: string) {
@@ -31,9 +38,12 @@ export class Control {
   readonly runId: string;
   readonly #identity: Identity;
   readonly #collection: Collection<ControlDocument>;
+  readonly #onAdvance: ((advance: Advance) => void) | undefined;
 
-  constructor(db: Db, identity: Identity) {
+  /** @param onAdvance told of every step that this worker makes. */
+  constructor(db: Db, identity: Identity, onAdvance?: (advance: Advance) => void) {
     this.db = db;
+    this.#onAdvance = onAdvance;
     this.id = parseNamespace(identity.targetNamespace).collection;
     this.runId = identity.runId;
     this.#identity = identity;
@@ -114,7 +124,8 @@ export class Control {
       { $inc: { [`${role}.epoch`]: 1 } },
       { returnDocument: 'after' },
     );
-    if (!taken) await this.read();
+    if (taken) this.#onAdvance?.({ role, increments: {}, document: taken });
+    else await this.read();
     return taken ?? undefined;
   }
 
@@ -175,11 +186,13 @@ export class Control {
     increments: Readonly<Record<string, number>> = {},
   ): Promise<void> {
     const update = { $set: prefixed(role, { ...set, at: new Date() }) };
-    const { matchedCount } = await this.#collection.updateOne(
+    const document = await this.#collection.findOneAndUpdate(
       { ...this.#own(), [`${role}.epoch`]: epoch },
       Object.keys(increments).length > 0 ? { ...update, $inc: prefixed(role, increments) } : update,
+      { returnDocument: 'after' },
     );
-    if (matchedCount === 0) throw new FencedError(role);
+    if (!document) throw new FencedError(role);
+    this.#onAdvance?.({ role, increments, document });
   }
 
   /**

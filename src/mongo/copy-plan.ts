@@ -26,6 +26,12 @@ export interface TakenPartition extends PartitionRecord {
   readonly epoch: number;
 }
 
+/** What the copy of a partition has done since it was last told. */
+export interface CopyStep {
+  readonly documents: number;
+  readonly bytes: number;
+}
+
 /** Sums over all partitions. */
 export interface CopySummary {
   readonly partitions: number;
@@ -48,9 +54,13 @@ export class CopyPlan {
   readonly #collection: Collection<Stored>;
   readonly #name: string;
   readonly #runId: string;
+  readonly #onCopied: ((step: CopyStep) => void) | undefined;
+  readonly #told = new Map<number, CopyStep>();
 
-  constructor(db: Db, collection: string, runId: string) {
+  /** @param onCopied told of what this worker copies, what it repeats too. */
+  constructor(db: Db, collection: string, runId: string, onCopied?: (step: CopyStep) => void) {
     this.#db = db;
+    this.#onCopied = onCopied;
     this.#collection = db.collection<Stored>(CONTROL_COLLECTION, {
       writeConcern: { w: 'majority' },
     });
@@ -117,6 +127,7 @@ export class CopyPlan {
   /** Records how far a partition is, for people. */
   async update(index: number, fields: Partial<Omit<PartitionRecord, 'index'>>): Promise<void> {
     await this.#collection.updateOne(this.#own(index), { $set: fields });
+    this.#tell(index, fields);
   }
 
   /**
@@ -130,6 +141,7 @@ export class CopyPlan {
     const own = { ...this.#own(index), epoch };
     const { matchedCount } = await this.#collection.updateOne(own, { $set: fields });
     if (matchedCount === 0) throw new FencedError(`the copy of partition ${index}`);
+    this.#tell(index, fields);
   }
 
   /**
@@ -167,6 +179,17 @@ export class CopyPlan {
       ])
       .toArray();
     return sums ?? { partitions: 0, copiedPartitions: 0, read: 0, readBytes: 0, written: 0 };
+  }
+
+  #tell(index: number, fields: Partial<Pick<PartitionRecord, 'written' | 'readBytes'>>): void {
+    const last = this.#told.get(index) ?? { documents: 0, bytes: 0 };
+    const { written: documents = last.documents, readBytes: bytes = last.bytes } = fields;
+    this.#told.set(index, { documents, bytes });
+    // Fewer than before: it has begun anew.
+    this.#onCopied?.({
+      documents: Math.max(0, documents - last.documents),
+      bytes: Math.max(0, bytes - last.bytes),
+    });
   }
 
   #all() {

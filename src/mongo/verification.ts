@@ -33,9 +33,17 @@ export class Verification {
   readonly #collection: Collection<Document & { _id: Document }>;
   readonly #name: string;
   readonly #runId: string;
+  readonly #onOpen: ((differences: readonly DocumentDifference[]) => void) | undefined;
 
-  constructor(db: Db, collection: string, runId: string) {
+  /** @param onOpen told of the differences whenever they are read. */
+  constructor(
+    db: Db,
+    collection: string,
+    runId: string,
+    onOpen?: (differences: readonly DocumentDifference[]) => void,
+  ) {
     this.#db = db;
+    this.#onOpen = onOpen;
     this.#name = collection;
     this.#runId = runId;
     this.#collection = db.collection<Document & { _id: Document }>(CONTROL_COLLECTION, {
@@ -126,7 +134,12 @@ export class Verification {
         open.set(partition, known);
       }
     }
-    return new Map([...open].map(([partition, known]) => [partition, [...known.values()]]));
+    const lists = [...open].map(([partition, known]): [number, DocumentDifference[]] => [
+      partition,
+      [...known.values()],
+    ]);
+    this.#onOpen?.(lists.flatMap(([, known]) => known));
+    return new Map(lists);
   }
 
   /** The open differences of the whole collection. */

@@ -40,6 +40,8 @@ export interface VerifierContext {
   readonly signal: AbortSignal;
   /** Called when the work has moved. */
   readonly touch: () => void;
+  /** Told of what was compared of a partition since it was last told. */
+  readonly onCompared?: (step: Compared) => void;
   /**
    * How fast partitions are read. Documents that change are not limited: there are as many as
    * applications write, and a comparison that falls behind them would never end.
@@ -99,6 +101,7 @@ export class Verifier {
       async (read, step) => {
         touch();
         onProgress(read);
+        this.#context.onCompared?.(step);
         await this.#followWhenDue();
         while (this.#isHeld) await this.#pause();
         await this.#pace.spend(step);

@@ -12,6 +12,7 @@ import type { Blocker, Migration, Traits } from '../migration.js';
 import { planOf } from '../cutover-plan.js';
 import { parseMigrateCollection } from '../options.js';
 import { copyCollection } from './copy-collection.js';
+import { Counters } from './counters.js';
 import { renderDetails } from './details.js';
 import { CutoverPlanner, PAUSE_SECONDS } from './cutover-planner.js';
 import { acceptInput, bareFailure, messageOf } from './failure.js';
@@ -49,6 +50,7 @@ class CollectionMigration {
   readonly #state: MigrationState;
   readonly #inbox: Inbox;
   readonly #tuner: Tuner;
+  readonly #counters: Counters;
   readonly #story = new CancellationScope();
   readonly #work = new Work(() => this.#state.paused);
   #caughtUp = false;
@@ -60,6 +62,7 @@ class CollectionMigration {
     this.#identity = identity;
     this.#state = initialState(now(), planOf(identity.options.cutover));
     this.#tuner = new Tuner(identity.options, this.#state);
+    this.#counters = new Counters(identity.options);
     this.#inbox = new Inbox(this.#state, {
       options: identity.options,
       now,
@@ -272,6 +275,7 @@ class CollectionMigration {
   #changed(): void {
     if (this.#state.paused) this.#work.pause();
     this.#tuner.apply();
+    this.#counters.look(this.#state);
     if (this.#state.aborting) this.#story.cancel();
     setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
   }

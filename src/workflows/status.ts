@@ -10,6 +10,7 @@ import type {
   VerificationReport,
 } from '../migration.js';
 import type { CutoverPlan, LagBound } from '../cutover-plan.js';
+import { oplogSecondsLeft } from '../oplog-left.js';
 import { type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { allBlockers } from './blockers.js';
 import { bufferOf, bufferProblem, type BufferStatus, bufferWarnings } from './buffer-status.js';
@@ -356,10 +357,9 @@ function problemOf(
 
 function oplogHoursLeft(live: Live | undefined): number | null {
   if (live?.oplogHours === undefined) return null;
-  const behind = live.positions.buffered
-    ? (Date.parse(live.asOf) - Date.parse(live.positions.buffered)) / 3_600_000
-    : 0;
-  return Math.max(0, Math.round((live.oplogHours - behind) * 100) / 100);
+  const { asOf, positions, oplogHours } = live;
+  const buffered = positions.buffered === undefined ? undefined : new Date(positions.buffered);
+  return Math.round(oplogSecondsLeft(oplogHours, buffered, new Date(asOf)) / 36) / 100;
 }
 
 function percent(part: number, whole: number): number | null {

@@ -24,6 +24,7 @@ const { services, volumes } = z
         restart: z.string(),
         entrypoint: z.array(z.string()).optional(),
         healthcheck: healthcheck.optional(),
+        profiles: z.array(z.string()).default([]),
         ports: z.array(z.string()).default([]),
         volumes: z.array(z.string()).default([]),
         environment: z.record(z.string(), z.string()).default({}),
@@ -101,6 +102,18 @@ describe('docker-compose.yml', () => {
     const script = entrypoint.find((word) => word.startsWith('/docker/'));
     const folder = mounts.find((mount) => mount.includes(':/docker:'))?.split(':')[0] ?? '';
     if (script !== undefined) await read(script.replace('/docker', folder));
+  });
+
+  it('starts what watches by its profile alone', () => {
+    const watching = all.filter(([, { profiles }]) => profiles.length > 0);
+    expect(watching.map(([name, { profiles }]) => [name, profiles])).toEqual([
+      ['prometheus', ['monitoring']],
+      ['grafana', ['monitoring']],
+    ]);
+    for (const [name, { depends_on: needs, profiles }] of all) {
+      const hidden = Object.keys(needs).filter((each) => services[each]?.profiles.length);
+      if (profiles.length === 0) expect(hidden, name).toEqual([]);
+    }
   });
 
   it('waits by health checks and never sleeps', async () => {

@@ -41,6 +41,7 @@ describe('readConfiguration', () => {
       logFormat: 'json',
       maxActivities: 500,
       metricsAddress: undefined,
+      healthAddress: undefined,
       shutdownGraceSeconds: 20,
       tools: 'required',
       warnings: [],
@@ -69,10 +70,15 @@ describe('readConfiguration', () => {
     ['0.0.0.0:9464', '0.0.0.0:9464'],
     ['[::1]:9464', '[::1]:9464'],
     ['', undefined],
-  ])('serves metrics for %j at %s: beyond this machine only when told to', (given, address) => {
-    const env = { MONGODB_URI_A: SOURCE, CSM_METRICS_ADDRESS: given };
-    expect(read(env).metricsAddress).toBe(address);
-  });
+  ])(
+    'serves metrics and health for %j at %s: beyond this machine only when told to',
+    (given, address) => {
+      const addresses = { CSM_METRICS_ADDRESS: given, CSM_HEALTH_ADDRESS: given };
+      const configuration = read({ MONGODB_URI_A: SOURCE, ...addresses });
+      expect(configuration.metricsAddress).toBe(address);
+      expect(configuration.healthAddress).toBe(address);
+    },
+  );
 
   it.each(['localhost:9464', '*:9464', '127.0.0.1', '0', '65536', ':', '[::1:9464', 'a b:1'])(
     'takes no metrics address %j',

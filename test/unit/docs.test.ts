@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readConfiguration } from '../../src/configuration.js';
 import { errorTypes } from '../../src/errors.js';
+import { definitions } from '../../src/metrics/definitions.js';
 import {
   abortInput,
   cutoverInput,
@@ -260,6 +261,32 @@ describe('docs/preflight.md', () => {
   it('explains every field of the answer', () => {
     const documented = tableBelow(page, 'Answer').flatMap(([cell = '']) => cell.split(', '));
     for (const name of Object.keys(inspection)) expect(documented).toContain(`\`${name}\``);
+  });
+});
+
+describe('docs/monitoring.md', () => {
+  const page = read('docs/monitoring.md');
+
+  it('explains every metric, with its type and labels', () => {
+    const documented = tableBelow(page, 'Metrics').map(([name, type, labels = '']) => ({
+      name,
+      type,
+      labels: labels === '' ? [] : labels.split(', '),
+    }));
+    expect(documented).toEqual(
+      Object.values(definitions).map(({ name, type, labels }) => ({
+        name: `\`${name}\``,
+        type,
+        labels: labels.map((label) => `\`${label}\``),
+      })),
+    );
+  });
+
+  it('says of every alert what to do', () => {
+    const rules = [...read('monitoring/prometheus/rules.yml').matchAll(/- alert: (\w+)/g)];
+    const documented = tableBelow(page, 'Alerts').map(([name]) => name);
+    expect(rules.length).toBeGreaterThan(10);
+    expect(documented).toEqual(rules.map(([, name]) => `\`${name}\``));
   });
 });
 

@@ -1,0 +1,41 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { z } from 'zod';
+import { errorTypes } from '../errors.js';
+import type { Metrics } from './metrics.js';
+
+/** What every step gets first: a migration or a comparison. */
+const subject = z.object({
+  options: z.object({ source: z.string(), target: z.string(), namespace: z.string() }),
+  traits: z.object({ documents: z.number(), bytes: z.number() }).optional(),
+});
+
+const known: readonly string[] = Object.values(errorTypes);
+
+/**
+ * Counts the steps that run on this worker and those that fail. It has to come before the interceptor that
+ * says what a failure means.
+ */
+export function metricsInterceptor(metrics: Metrics): ActivityInterceptorsFactory {
+  return ({ info: { activityType: step } }) => ({
+    inbound: {
+      async execute(input, activityItself) {
+        const { data } = subject.safeParse(input.args[0]);
+        if (!data) return activityItself(input);
+        const migration = metrics.of(data.options);
+        migration.begin(step, data.traits);
+        try {
+          return await activityItself(input);
+        } catch (error) {
+          // A cancellation is none, and whatever else there is would be a label without bounds.
+          if (error instanceof ApplicationFailure && error.category !== 'BENIGN') {
+            migration.failed(step, known.includes(error.type ?? '') ? `${error.type}` : 'other');
+          }
+          throw error;
+        } finally {
+          migration.end(step);
+        }
+      },
+    },
+  });
+}

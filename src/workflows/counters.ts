@@ -1,0 +1,35 @@
+import type { MetricCounter } from '@temporalio/common';
+import { metricMeter } from '@temporalio/workflow';
+import { definitions, type MetricDefinition } from '../metrics/definitions.js';
+import type { Identified } from '../metrics/metrics.js';
+import { isFinal } from './phases.js';
+import type { MigrationState } from './status.js';
+
+/**
+ * Counts what only the workflow knows: refused cutovers, and how a migration has ended. Nothing is counted
+ * again when a worker replays it.
+ */
+export class Counters {
+  readonly #refusals: MetricCounter;
+  readonly #ended: MetricCounter;
+  #refused: MigrationState['refused'];
+  #isOver = false;
+
+  constructor({ source, target, namespace }: Identified) {
+    const meter = metricMeter.withTags({ source, target, collection: namespace });
+    const counter = ({ name, help }: MetricDefinition) => meter.createCounter(name, '', help);
+    this.#refusals = counter(definitions.refusals);
+    this.#ended = counter(definitions.ended);
+  }
+
+  /** After every change of the state. */
+  look({ refused, phase }: Pick<MigrationState, 'refused' | 'phase'>): void {
+    if (refused !== this.#refused) {
+      this.#refused = refused;
+      for (const { code } of refused?.blockers ?? []) this.#refusals.add(1, { code });
+    }
+    if (this.#isOver || !isFinal(phase)) return;
+    this.#isOver = true;
+    this.#ended.add(1, { phase });
+  }
+}
