@@ -22,8 +22,8 @@ export async function runSchedule(
     ...options,
     restarts: true,
     specials: SPECIALS,
-    // A server that replaces a document by one with an empty timestamp tells its set another time: docs/faults.md.
-    emptyTimestamps: options.sourceMembers === 1,
+    // A source that is killed, or hands over, gives such a document another time, without a change event: docs/faults.md.
+    emptyTimestamps: false,
   };
   const outcome = await runSoak(scene.environment, soak, say, prefix, schedule);
   const left = (await orphans(scene)).map((line) => `still at work: ${line}`);

@@ -36,6 +36,8 @@ export class Schedule implements Disturbances {
     this.#scene.handles = handles;
     this.#running = this.#run().catch((error: unknown) => {
       this.#failure = error;
+      // What waits for the migrations does not know that a fault has left them without a worker.
+      this.#say(`  the fault failed: ${String(error)}`);
     });
   }
 

@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isGrpcServiceError } from '@temporalio/client';
 import type { Dice } from '../../soak/dice.js';
 import type { Faults, Scene } from '../scene.js';
+
+// Of gRPC, as https://grpc.io/docs/guides/status-codes lists it.
+const NOT_FOUND_CODE: number = 5;
 
 /** What happens to Temporal, and by its means. */
 export const temporal: Faults = {
@@ -41,13 +45,18 @@ export const temporal: Faults = {
       await scene.worker.kill('SIGKILL');
       const encoding = Buffer.from('json/plain');
       const data = Buffer.from(dice.pick(['null', '[1,{"next":7}]', '"x"', '{"doing":{}}']));
-      await scene.environment.client.workflowService.recordActivityTaskHeartbeatById({
-        namespace,
-        workflowId: execution.workflowId,
-        activityId: id,
-        identity: 'faults',
-        details: { payloads: [{ metadata: { encoding }, data }] },
-      });
+      try {
+        await scene.environment.client.workflowService.recordActivityTaskHeartbeatById({
+          namespace,
+          workflowId: execution.workflowId,
+          activityId: id,
+          identity: 'faults',
+          details: { payloads: [{ metadata: { encoding }, data }] },
+        });
+      } catch (error) {
+        // It has ended meanwhile.
+        if (!isGrpcServiceError(error) || error.code !== NOT_FOUND_CODE) throw error;
+      }
       await scene.startWorker();
     },
   },
