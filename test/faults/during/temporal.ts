@@ -4,7 +4,7 @@ import type { Dice } from '../../soak/dice.js';
 import type { Faults, Scene } from '../scene.js';
 
 // Of gRPC, as https://grpc.io/docs/guides/status-codes lists it.
-const NOT_FOUND_CODE: number = 5;
+const NOT_FOUND = 5;
 
 /** What happens to Temporal, and by its means. */
 export const temporal: Faults = {
@@ -55,7 +55,8 @@ export const temporal: Faults = {
         });
       } catch (error) {
         // It has ended meanwhile.
-        if (!isGrpcServiceError(error) || error.code !== NOT_FOUND_CODE) throw error;
+        const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+        if (code !== NOT_FOUND) throw error;
       }
       await scene.startWorker();
     },
