@@ -6,16 +6,16 @@ import type { ControlDocument } from '../mongo/control-document.js';
 import { isStalled, lagSeconds } from '../mongo/lag.js';
 import type { Opened, Pulse } from './context.js';
 
-/** Capture writes every two seconds; after this silence it is being started again (ms). */
+/** Capture writes every two seconds; after this silence of a role it is being started again (ms). */
 const SILENT_MS = 4_000;
-/** How long a cutover waits for that, in ms. */
-const RESTART_MS = 60_000;
+/** How long a cutover waits for that, and for a lag that is only a moment's, in ms. */
+const PATIENCE_MS = { restart: 60_000, lag: 5_000 } as const;
 const POLL_MS = 250;
 
 /**
- * Blockers, given time while capture and comparison are being started again: after the loss of a
- * worker that takes Temporal a heartbeat timeout, and a cutover that was asked for just then need not
- * be asked for twice. One that an earlier attempt has begun goes on.
+ * Blockers, given time while capture, replay and comparison are being started again: after the loss
+ * of a worker that takes Temporal a heartbeat timeout, and a cutover that was asked for just then need
+ * not be asked for twice. One that an earlier attempt has begun goes on.
  */
 export async function findSettledBlockers(
   { control }: Opened,
@@ -23,19 +23,42 @@ export async function findSettledBlockers(
   force: readonly string[],
   { signal, touch }: Pulse,
 ): Promise<readonly Blocker[]> {
-  const deadline = Date.now() + RESTART_MS;
-  // Capture may be back before replay and comparison are: their lag passes too.
-  let isRestart = Context.current().info.attempt > 1;
+  const begun = Date.now();
+  const { attempt } = Context.current().info;
+  let patienceMs = 0;
   for (;;) {
     const document = await control.read();
     if (document.holder === 'cutover') return [];
     const blockers = findBlockers(document, migration, force);
-    const silentMs = Date.now() - (document.capture.at?.getTime() ?? 0);
-    isRestart ||= silentMs >= SILENT_MS || blockers.some(({ code }) => code === 'verification');
-    if (blockers.length === 0 || !isRestart || Date.now() > deadline) return blockers;
+    patienceMs = Math.max(patienceMs, choosePatience(document, blockers, attempt));
+    if (blockers.length === 0 || Date.now() - begun > patienceMs) return blockers;
     touch();
     await sleep(POLL_MS, undefined, { signal });
   }
+}
+
+/**
+ * How long a cutover waits for what speaks against it to pass by itself.
+ * @param attempt of the cutover, from 1.
+ * @returns ms.
+ */
+export function choosePatience(
+  document: Pick<ControlDocument, 'capture' | 'replay'>,
+  blockers: readonly Blocker[],
+  attempt: number,
+  now = new Date(),
+): number {
+  const has = (code: string) => blockers.some((blocker) => blocker.code === code);
+  const isSilent = (at: Date | undefined) => now.getTime() - (at?.getTime() ?? 0) >= SILENT_MS;
+  // Capture may be back before replay and comparison are: their lag passes too. A replay that has
+  // nothing to do is silent as well, but then there is no lag.
+  const isRestart =
+    attempt > 1 ||
+    isSilent(document.capture.at) ||
+    (has('lag') && isSilent(document.replay.at)) ||
+    has('verification');
+  if (isRestart) return PATIENCE_MS.restart;
+  return has('lag') ? PATIENCE_MS.lag : 0;
 }
 
 /** What the state of the target says against a cutover now. */
