@@ -1,6 +1,6 @@
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import type { Configuration } from './configuration.js';
-import { errorTypes, PermanentError } from './errors.js';
+import { errorTypes, PermanentError, TransientError } from './errors.js';
 
 /** Milliseconds that closing may take: a server that is gone must not hold up a shutdown. */
 const CLOSE_TIMEOUT = 5000;
@@ -43,11 +43,19 @@ export class Connections {
   uri(alias: string): string {
     const uri = this.#uris.get(alias);
     if (uri !== undefined) return uri.reveal();
-    throw new PermanentError(
-      errorTypes.invalidInput,
-      `unknown alias "${alias}": this worker knows ${this.aliases().join(', ')}; ` +
-        `set MONGODB_URI_${alias.toUpperCase()} on the worker and start it again`,
-    );
+    throw new PermanentError(errorTypes.invalidInput, this.#explainUnknown(alias));
+  }
+
+  /**
+   * Looks whether the worker knows these aliases, where a migration is under way that another worker has
+   * begun: that this one does not is mended by a person, and the migration goes on.
+   *
+   * @throws TransientError InvalidInput when the worker does not know one of them
+   */
+  require(aliases: readonly string[]): void {
+    const unknown = aliases.find((alias) => !this.#uris.has(alias));
+    if (unknown === undefined) return;
+    throw new TransientError(errorTypes.invalidInput, this.#explainUnknown(unknown));
   }
 
   /**
@@ -98,6 +106,13 @@ export class Connections {
     });
     await Promise.race([Promise.allSettled(clients.map((client) => client.close())), timeout]);
     clearTimeout(timer);
+  }
+
+  #explainUnknown(alias: string): string {
+    return (
+      `unknown alias "${alias}": this worker knows ${this.aliases().join(', ')}; ` +
+      `set MONGODB_URI_${alias.toUpperCase()} on the worker and start it again`
+    );
   }
 
   #open(clients: Map<string, MongoClient>, alias: string, uri: string): MongoClient {

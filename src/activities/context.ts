@@ -41,12 +41,16 @@ export interface Opened {
   readonly metrics?: MigrationMetrics | undefined;
 }
 
-/** Opens what a migration names. Connects at the first command. */
+/**
+ * Opens what a migration names. Connects at the first command.
+ * @throws TransientError InvalidInput when this worker does not know an alias that another one knew.
+ */
 export function open(
   deps: Pick<ActivityDependencies, 'connections' | 'metrics'>,
   migration: Omit<Migration, 'traits'>,
 ): Opened {
   const { source, target, namespace, targetNamespace } = migration.options;
+  deps.connections.require([source, target]);
   const from = parseNamespace(namespace);
   const to = parseNamespace(targetNamespace);
   const targetDb = deps.connections.get(target).db(to.db);

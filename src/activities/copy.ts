@@ -1,4 +1,3 @@
-import { ApplicationFailure } from '@temporalio/activity';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorTypes, TransientError } from '../errors.js';
@@ -279,13 +278,10 @@ async function clear(
 
 function requireTools(deps: ActivityDependencies): Tools {
   if (deps.tools) return deps.tools;
-  throw ApplicationFailure.create({
-    type: errorTypes.toolFailed,
-    message:
-      'mongodump and mongorestore are not on this worker: install the MongoDB Database Tools or ' +
-      'start the migration with "copy": "direct"',
-    nonRetryable: true,
-  });
+  throw new TransientError(
+    errorTypes.toolFailed,
+    'mongodump and mongorestore are not on this worker: install the MongoDB Database Tools and start it again',
+  );
 }
 
 function dumpFile(

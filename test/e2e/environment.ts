@@ -97,7 +97,7 @@ export class Environment {
 
   /** Starts a worker; all of them are one host, as a worker that is started again is. */
   startWorker(
-    env: Readonly<Record<string, string>> = {},
+    env: Readonly<Record<string, string | undefined>> = {},
     program = 'dist/worker.js',
   ): WorkerProcess {
     const child = spawn(process.execPath, [program], {

@@ -90,9 +90,12 @@ export class Scene implements AsyncDisposable {
     return worker;
   }
 
-  /** Starts another worker, of the usual build unless said otherwise, and waits until it serves. */
+  /**
+   * Starts another worker, of the usual build unless said otherwise, and waits until it serves.
+   * @param env more variables; `undefined` takes one away
+   */
   async startWorker(
-    env: Readonly<Record<string, string>> = {},
+    env: Readonly<Record<string, string | undefined>> = {},
     program?: string,
   ): Promise<WorkerProcess> {
     const settings = {
@@ -110,7 +113,7 @@ export class Scene implements AsyncDisposable {
   /** Ends the worker that was started last and starts another. */
   async restartWorker(
     signal: NodeJS.Signals,
-    env?: Readonly<Record<string, string>>,
+    env?: Readonly<Record<string, string | undefined>>,
   ): Promise<void> {
     await this.worker.kill(signal);
     await this.startWorker(env);

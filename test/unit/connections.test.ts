@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../embedded/index.js';
 import { Connections, onlyHost } from '../../src/connections.js';
-import { PermanentError } from '../../src/errors.js';
+import { PermanentError, TransientError } from '../../src/errors.js';
 import { Secret } from '../../src/secret.js';
 
 let connections: Connections | undefined;
@@ -29,6 +29,13 @@ describe('Connections', () => {
     expect(() => one.get('archive')).toThrow(
       /unknown alias "archive": this worker knows source; set MONGODB_URI_ARCHIVE/,
     );
+  });
+
+  it('is for a person to mend when a migration is under way', () => {
+    const one = connect({ source: 'mongodb://u:s3cret@s/' });
+    one.require(['source']);
+    expect(() => one.require(['source', 'archive'])).toThrow(TransientError);
+    expect(() => one.require(['source', 'archive'])).toThrow(/set MONGODB_URI_ARCHIVE/);
   });
 
   it('leaves alone what the connection string says', () => {
