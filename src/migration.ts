@@ -19,6 +19,8 @@ export interface Traits {
   };
   readonly oplogHours?: number;
   readonly warnings: readonly string[];
+  /** Temporal knows the search attributes of migrations. */
+  readonly searchable?: boolean;
 }
 
 /** Identity and options of one migration, as every activity gets them. */

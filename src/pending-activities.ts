@@ -29,24 +29,27 @@ export async function readPending(client: Client, workflowId: string): Promise<P
  * otherwise look like one that runs.
  */
 export function problemIn(pending: Pending, workflowId: string): Problem | undefined {
-  for (const activity of pending) {
-    const { activityId, attempt, lastFailure, state, lastStartedTime } = activity;
-    const since = lastStartedTime?.seconds && new Date(Number(lastStartedTime.seconds) * 1000);
-    if (PAUSED_STATES.includes(state)) {
-      return {
-        what: `the activity ${activityId} is paused in Temporal`,
-        todo: `temporal activity unpause -w ${workflowId} -a ${activityId}`,
-      };
-    }
-    if ((attempt ?? 0) > ATTEMPTS && lastFailure && !isRunningAgain(state, lastStartedTime)) {
-      return {
-        what: `the activity ${activityId} fails, attempt ${attempt}: ${redact(lastFailure.message ?? '')}`,
-        ...(since && { since: since.toISOString() }),
-        todo: 'it is tried again every 10 s: mend what the message names',
-      };
-    }
+  const activity = pending.find((one) => isPaused(one) || isFailing(one));
+  if (!activity) return undefined;
+  const { activityId, attempt, lastFailure, lastStartedTime } = activity;
+  if (isPaused(activity)) {
+    return {
+      what: `the activity ${activityId} is paused in Temporal`,
+      todo: `temporal activity unpause -w ${workflowId} -a ${activityId}`,
+    };
   }
-  return undefined;
+  const since = lastStartedTime?.seconds && new Date(Number(lastStartedTime.seconds) * 1000);
+  return {
+    what: `the activity ${activityId} fails, attempt ${attempt}: ${redact(lastFailure?.message ?? '')}`,
+    ...(since && { since: since.toISOString() }),
+    todo: 'it is tried again every 10 s: mend what the message names',
+  };
+}
+
+/** The same in a few words that stay the same while it lasts: `capture fails`, `copyPartition is paused`. */
+export function troubleIn(pending: Pending): string | undefined {
+  const activity = pending.find((one) => isPaused(one) || isFailing(one));
+  return activity && `${activity.activityType?.name} ${isPaused(activity) ? 'is paused' : 'fails'}`;
 }
 
 /** The details of the last heartbeat of a running activity, decoded; nothing before the first one. */
@@ -54,6 +57,14 @@ export function heartbeatIn(pending: Pending, activityId: string): unknown {
   const activity = pending.find((one) => one.activityId === activityId);
   const data = activity?.heartbeatDetails?.payloads?.[0]?.data;
   return data ? (JSON.parse(Buffer.from(data).toString()) as unknown) : undefined;
+}
+
+function isPaused({ state }: Pending[number]): boolean {
+  return PAUSED_STATES.includes(state);
+}
+
+function isFailing({ attempt, lastFailure, state, lastStartedTime }: Pending[number]): boolean {
+  return (attempt ?? 0) > ATTEMPTS && !!lastFailure && !isRunningAgain(state, lastStartedTime);
 }
 
 /** An attempt that has run for a while has got over what the one before it failed with. */

@@ -5,6 +5,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { ConfigurationError, type Configuration } from './configuration.js';
 import type { Log } from './log.js';
 import { redact } from './redact.js';
+import { missingAttributes } from './search-attributes.js';
 import { explainTemporal } from './temporal-failures.js';
 import { DEFAULT_ADDRESS, DEFAULT_NAMESPACE } from './temporal-settings.js';
 
@@ -68,6 +69,24 @@ export async function isRunning(
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return false;
     throw error;
+  }
+}
+
+/**
+ * Whether all search attributes of migrations are registered. An answer that did not come is a no:
+ * migrations do without them.
+ */
+export async function hasSearchAttributes({
+  connection,
+  namespace,
+}: Pick<Temporal, 'connection' | 'namespace'>): Promise<boolean> {
+  try {
+    const { customAttributes } = await connection.withDeadline(Date.now() + ANSWER_TIMEOUT, () =>
+      connection.operatorService.listSearchAttributes({ namespace }),
+    );
+    return missingAttributes(customAttributes).length === 0;
+  } catch {
+    return false;
   }
 }
 

@@ -8,11 +8,12 @@ import { LiveStatusCodec } from './live-status.js';
 import { createLog } from './log.js';
 import { metricsInterceptor } from './metrics/interceptor.js';
 import { hostQueue, TASK_QUEUE } from './names.js';
+import { readPending } from './pending-activities.js';
 import { redact } from './redact.js';
 import { installRuntime, startMetrics } from './runtime.js';
 import { readSetup } from './setup.js';
 import { shutdownSignal } from './shutdown.js';
-import { connectTemporal, isRunning } from './temporal.js';
+import { connectTemporal, hasSearchAttributes, isRunning } from './temporal.js';
 import { Wakeups } from './wake.js';
 import { loadWorkflowBundle } from './workflow-bundle.js';
 
@@ -52,6 +53,8 @@ async function main(): Promise<void> {
       wakeups: new Wakeups(),
       metrics,
       isRunning: (workflowId, runId) => isRunning(client, workflowId, runId),
+      readPending: (workflowId) => readPending(client, workflowId),
+      hasSearchAttributes: () => hasSearchAttributes(temporal),
     }),
     interceptors: {
       activity: [...(metrics ? [metricsInterceptor(metrics)] : []), failureInterceptor],

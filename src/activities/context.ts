@@ -9,6 +9,7 @@ import { Control } from '../mongo/control.js';
 import { CopyPlan } from '../mongo/copy-plan.js';
 import { Verification } from '../mongo/verification.js';
 import { parseNamespace, stagingName } from '../names.js';
+import type { Pending } from '../pending-activities.js';
 import type { Tools } from '../tools/index.js';
 import type { Wakeups } from '../wake.js';
 
@@ -26,6 +27,10 @@ export interface ActivityDependencies {
   readonly metrics?: Metrics | undefined;
   /** Whether a workflow run is still open. */
   readonly isRunning: (workflowId: string, runId: string) => Promise<boolean>;
+  /** A workflow's running activities. */
+  readonly readPending: (workflowId: string) => Promise<Pending>;
+  /** Whether migrations can be searched for by what `csm setup` registers. */
+  readonly hasSearchAttributes: () => Promise<boolean>;
 }
 
 /** A migration's collections and state, opened. */

@@ -16,6 +16,7 @@ import { inspect } from './inspect.js';
 import { untilLagIs } from './lag.js';
 import { plannedCutover } from './planned-cutover.js';
 import { preflight } from './preflight.js';
+import { untilProblemChanges } from './problem.js';
 import { replay } from './replay.js';
 import { tune } from './tune.js';
 import { catchUp, reverify, verify } from './verify.js';
@@ -43,6 +44,8 @@ export function createActivities(deps: ActivityDependencies) {
     cutover: (migration: Migration, force: readonly string[], notAfter?: string) =>
       plannedCutover(deps, migration, force, notAfter),
     untilLagIs: (migration: Migration, bound: LagBound) => untilLagIs(deps, migration, bound),
+    untilProblemChanges: (migration: Migration, last: string | null) =>
+      untilProblemChanges(deps, migration, last),
     dryRun: (migration: Migration, force: readonly string[]) => dryRun(deps, migration, force),
     tune: (migration: Migration, limits: Limits) => tune(deps, migration, limits),
     convertIndexes: (migration: Migration) => convertIndexes(deps, migration),

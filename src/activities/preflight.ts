@@ -40,6 +40,7 @@ export async function preflight(
         features: { collMod, prepareUnique, ttlCollMod },
         ...(report.source.oplogHours !== undefined && { oplogHours: report.source.oplogHours }),
         warnings: report.warnings.map(({ message }) => message),
+        ...((await deps.hasSearchAttributes()) && { searchable: true }),
       };
     },
   );

@@ -11,6 +11,7 @@ import {
 import type { Blocker, Migration, Traits } from '../migration.js';
 import { planOf } from '../cutover-plan.js';
 import { parseMigrateCollection } from '../options.js';
+import { Attributes } from './attributes.js';
 import { copyCollection } from './copy-collection.js';
 import { Counters } from './counters.js';
 import { renderDetails } from './details.js';
@@ -22,7 +23,7 @@ import { descriptions, statusQuery } from './messages.js';
 import { buildStatus, initialState, type MigrationState, type MigrationStatus } from './status.js';
 import { step } from './steps.js';
 import { Tuner } from './tuner.js';
-import { Work } from './work.js';
+import { type Beside, Work } from './work.js';
 
 /** Whoever asks for a dry run waits for its answer. */
 const LOOK_LIMITS = { scheduleToCloseTimeout: '30s' } as const;
@@ -57,6 +58,8 @@ class CollectionMigration {
   /** What the cutover is given, once the target follows the source. */
   #followed: Migration | undefined;
   #looks = 0;
+  #attributes: Attributes | undefined;
+  #watch: Beside | undefined;
 
   constructor(identity: Omit<Migration, 'traits'>) {
     this.#identity = identity;
@@ -82,6 +85,7 @@ class CollectionMigration {
         const traits = await step('preflight')(this.#identity);
         migration = this.#begin(traits);
         this.#work.start(() => this.#planner().follow());
+        this.#watch = this.#followProblem(migration);
         await this.#migrate(migration);
       });
     } catch (error) {
@@ -229,6 +233,7 @@ class CollectionMigration {
     const { keepBuffer } = migration.options;
     const { left } = await step('cleanUp')(migration, { keepBuffer, dropTarget: false });
     this.#state.left = left;
+    if (this.#watch) await this.#watch.stop();
     this.#enter('completed');
   }
 
@@ -263,7 +268,13 @@ class CollectionMigration {
     this.#state.total = { documents, bytes };
     this.#state.warnings = warnings;
     if (this.#identity.options.verify === 'none') this.#state.verification = 'none';
+    if (traits.searchable) this.#attributes = new Attributes(this.#identity.options, this.#state);
     return { ...this.#identity, traits };
+  }
+
+  #followProblem(migration: Migration): Beside | undefined {
+    const attributes = this.#attributes;
+    return attributes && this.#work.start(() => attributes.followProblem(migration));
   }
 
   #enter(phase: MigrationState['phase']): void {
@@ -276,6 +287,7 @@ class CollectionMigration {
     if (this.#state.paused) this.#work.pause();
     this.#tuner.apply();
     this.#counters.look(this.#state);
+    this.#attributes?.showPhase();
     if (this.#state.aborting) this.#story.cancel();
     setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
   }

@@ -24,7 +24,7 @@ let deps: ActivityDependencies;
 beforeAll(async () => {
   mongo = await TestMongo.start('control');
   client = mongo.client;
-  deps = takenAs({ connections: { get: () => client } });
+  deps = takenAs({ connections: { get: () => client, require: () => undefined } });
 });
 
 beforeEach(async () => {

@@ -152,6 +152,7 @@ describe('the codec', () => {
   it('hides secrets in what failed', async () => {
     const broken = new LiveStatusCodec(
       takenAs<Connections>({
+        require: () => undefined,
         get: () => {
           throw new Error('bad mongodb://user:s3cret@host/');
         },
@@ -171,7 +172,10 @@ describe('the codec', () => {
     const collection = { findOne: () => never, find: () => ({ toArray: () => never }), aggregate: () => ({ toArray: () => never }) }; // prettier-ignore
     const client = { startSession: () => ({}) };
     const db = { client, collection: () => collection, command: () => never };
-    const silent = takenAs<Connections>({ get: () => ({ db: () => db }) });
+    const silent = takenAs<Connections>({
+      require: () => undefined,
+      get: () => ({ db: () => db }),
+    });
     const slow = new LiveStatusCodec(
       silent,
       clientThat(() => never),

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
-import { heartbeatIn, problemIn, readPending } from '../../src/pending-activities.js';
+import { heartbeatIn, problemIn, readPending, troubleIn } from '../../src/pending-activities.js';
 import { takenAs } from '../helpers/taken-as.js';
 
 /** A client whose workflow has these activities. */
@@ -58,4 +58,20 @@ it('heartbeatIn gives the last heartbeat of the activity of that name', async ()
   const pending = await readPending(clientWith([running, building]), 'x');
   expect(heartbeatIn(pending, 'buildIndexes')).toMatchObject({ progress });
   expect(heartbeatIn(pending, 'capture')).toBeUndefined();
+});
+
+describe('troubleIn', () => {
+  const named = (activity: object) => ({ ...activity, activityType: { name: 'copyPartition' } });
+  it.each([
+    ['nothing', [running], undefined],
+    ['nothing of a few tries', [named({ ...failing, attempt: 3 })], undefined],
+    [
+      'what fails, the same at each try',
+      [running, named({ ...failing, attempt: 9 })],
+      'copyPartition fails',
+    ],
+    ['what is paused', [named({ ...running, state: 4 })], 'copyPartition is paused'],
+  ])('tells %s', async (_, activities, expected) => {
+    expect(troubleIn(await readPending(clientWith(activities), 'x'))).toBe(expected);
+  });
 });

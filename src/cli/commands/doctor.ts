@@ -9,6 +9,7 @@ import { openSession, type Session } from '../session.js';
 import { findWorkers } from '../workers.js';
 import type { CommonOptions } from './context.js';
 import { inspect } from './preflight.js';
+import { findMissing } from './setup.js';
 
 /** Options of `doctor`. */
 export interface DoctorOptions extends CommonOptions {
@@ -69,7 +70,7 @@ async function examine(
 ): Promise<void> {
   show('connecting to Temporal');
   const session = await openSession(options);
-  add(await temporalOf(session));
+  add(await temporalOf(session), await searchOf(session));
   const workers = await workersOf(session);
   add(...workers);
   if (workers.some(({ result }) => result === 'problem') || !options.servers) return;
@@ -84,6 +85,15 @@ function versionsOf(): Check {
 async function temporalOf({ connection, address, namespace, call }: Session): Promise<Check> {
   const { serverVersion } = await call(() => connection.workflowService.getSystemInfo({}));
   return ok('temporal', `${address}, namespace ${namespace}, server ${serverVersion || 'unknown'}`);
+}
+
+/** Nobody needs them: that they are missing, or may not be seen, is no problem. */
+async function searchOf(session: Session): Promise<Check> {
+  const missing = await findMissing(session).catch(() => undefined);
+  if (missing?.length === 0)
+    return ok('search', 'migrations can be searched for by phase and problem');
+  if (!missing) return ok('search', 'search attributes may not be seen by this command');
+  return ok('search', `not set up, and not needed; "csm setup" registers ${missing.join(', ')}`);
 }
 
 async function workersOf(session: Session): Promise<Check[]> {

@@ -7,11 +7,12 @@ import type { PreflightOptions } from '../commands/preflight.js';
 import type { StatusOptions } from '../commands/status.js';
 import type { VerifyOptions } from '../commands/verify.js';
 import { addMigrationOptions, addVerifyOptions } from '../migration-options.js';
+import type { CommonOptions } from '../commands/context.js';
 import { addCommonOptions, addExamples, addSides, addSource, MIGRATION } from './common.js';
 
 const MOST_LISTED = 1_000;
 
-/** Defines the commands that look and change nothing. */
+/** Defines the commands that look and change no migration. */
 export function defineLooking(program: Command): void {
   defineStatus(program);
   defineList(program);
@@ -19,6 +20,7 @@ export function defineLooking(program: Command): void {
   definePreflight(program);
   defineVerify(program);
   defineDoctor(program);
+  defineSetup(program);
 }
 
 function defineStatus(program: Command): void {
@@ -127,4 +129,18 @@ function defineDoctor(program: Command): void {
     );
   addCommonOptions(addSides(doctor));
   addExamples(doctor, 'csm doctor', 'csm doctor shop.orders --source eu --target atlas');
+}
+
+function defineSetup(program: Command): void {
+  const setup = program
+    .command('setup')
+    .summary('make migrations searchable in Temporal')
+    .description(
+      'Registers the search attributes CsmPhase, CsmNamespace, CsmSource, CsmTarget and CsmProblem in the namespace of Temporal. Migrations that start afterwards have them. What is registered stays as it is.',
+    )
+    .action(async (options: CommonOptions) =>
+      (await import('../commands/setup.js')).setup(options),
+    );
+  addCommonOptions(setup);
+  addExamples(setup, 'csm setup', `temporal workflow list --query "CsmProblem IS NOT NULL"`);
 }
