@@ -9,8 +9,8 @@ import { Writers } from '../writers.js';
 const NAME = 'items';
 /** What the deletes of each range of the replay wait for at the target, in ms; a status needs none. */
 const SLOW_MS = 20_000;
-/** Bytes of a change in the buffer, about, and the part of all changes for which it has room. */
-const [CHANGE_BYTES, ROOM] = [550, 0.4];
+/** Bytes of a change in the buffer, about, and the part of all changes for which it has room: a slow writer fills that too. */
+const [CHANGE_BYTES, ROOM] = [550, 0.2];
 /** Changes per second at least. */
 const PER_SECOND = 1_500;
 const PATIENCE_MS = 3_600_000;
@@ -78,7 +78,8 @@ export const outrun: LoadCase = {
     await slowDown(environment, false);
     while (Date.now() < deadline) {
       const { captured } = await look();
-      if (seen.has('went on by itself') && (captured?.events ?? 0) >= options.changes) break;
+      const isOver = seen.has('went on by itself') || !seen.has('full');
+      if (isOver && (captured?.events ?? 0) >= options.changes) break;
       await sleep(POLL_MS);
     }
     say(JSON.stringify(meter.close('catches up', options.changes)));
