@@ -32,6 +32,7 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
     CSM_DUMP_FOLDER=/var/lib/changestream-migration \
     CSM_METRICS_ADDRESS=0.0.0.0:9464 \
     CSM_HEALTH_ADDRESS=0.0.0.0:9465
@@ -42,4 +43,4 @@ USER 1000:1000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9465/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--"]
-CMD ["node", "dist/worker.js"]
+CMD ["node", "--max-semi-space-size=4", "dist/worker.js"]

@@ -90,6 +90,8 @@ class Pruning {
   /** Not none at first: an earlier attempt may have left some. */
   #waiting = 1;
   #through = '';
+  /** Up to here nothing is left. */
+  #removed = '';
   #running: Promise<void> | undefined;
 
   constructor(loop: ReplayLoop) {
@@ -110,7 +112,8 @@ class Pruning {
     if (through === applied) this.#waiting = 0;
     this.#through = through;
     // What is not removed now goes with the buffer at the end.
-    this.#running = pruneBuffer(this.#loop.db, this.#loop.collection, through)
+    this.#running = pruneBuffer(this.#loop.db, this.#loop.collection, this.#removed, through)
+      .then(() => void (this.#removed = through))
       .catch(() => undefined)
       .finally(() => (this.#running = undefined));
   }

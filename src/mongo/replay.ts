@@ -217,10 +217,19 @@ export async function retryRefused(target: ReplayTarget): Promise<void> {
   }
 }
 
-/** Removes applied changes from the buffer. Late or repeated, it removes only what is applied. */
-export async function pruneBuffer(db: Db, collection: string, through: string): Promise<void> {
+/**
+ * Removes applied changes from the buffer, after `from` and up to `through`. Late or repeated, it removes only
+ * what is applied. A server keeps what was removed for five minutes, and a search from the beginning would go
+ * through all of it each time.
+ */
+export async function pruneBuffer(
+  db: Db,
+  collection: string,
+  from: string,
+  through: string,
+): Promise<void> {
   await runCommand(db, {
     delete: bufferName(collection),
-    deletes: [{ q: { _id: { $lte: through } }, limit: 0 }],
+    deletes: [{ q: { _id: { $gt: from, $lte: through } }, limit: 0 }],
   });
 }

@@ -30,19 +30,21 @@ export interface Position {
   /** Changes in the buffer that are not applied yet. */
   readonly waiting: number;
   readonly applied: number;
+  /** Changes in the buffer, also those that are applied and not compared yet. */
+  readonly kept: number;
   readonly bufferBytes: number;
 }
 
 /** Looks where a migration is. */
 export async function positionOf({ targetClient }: Environment, name: string): Promise<Position> {
   const db = targetClient.db('shop');
-  const [control, { bytes }] = await Promise.all([
+  const [control, { documents: kept, bytes }] = await Promise.all([
     db.collection<ControlDocument>('cdc').findOne({ _id: name }),
     measureBuffer(db, name),
   ]);
   const { events = 0, buffered = 0 } = control?.capture ?? {};
   const applied = control?.replay.events ?? 0;
-  return { captured: events, waiting: buffered - applied, applied, bufferBytes: bytes };
+  return { captured: events, waiting: buffered - applied, applied, kept, bufferBytes: bytes };
 }
 
 /** Looks again and again until it is as wanted. */
