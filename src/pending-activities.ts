@@ -8,6 +8,9 @@ const ATTEMPTS = 3;
 /** Longer than a driver looks for a server before it gives up, in ms. */
 const RUNNING_MS = 15_000;
 
+/** An activity is taken within moments where a worker has room for it, in ms. */
+const WAITING_MS = 60_000;
+
 /** Codes of Temporal's PendingActivityState: running. */
 const STARTED_STATES: readonly unknown[] = [2, 'STARTED'];
 
@@ -25,20 +28,30 @@ export async function readPending(client: Client, workflowId: string): Promise<P
 }
 
 /**
- * What Temporal says of running activities: one that is paused, or that fails again and again, would
- * otherwise look like one that runs.
+ * What Temporal says of running activities: one that is paused, that fails again and again, or that no
+ * worker takes would otherwise look like one that runs.
  */
 export function problemIn(pending: Pending, workflowId: string): Problem | undefined {
-  const activity = pending.find((one) => isPaused(one) || isFailing(one));
-  if (!activity) return undefined;
-  const { activityId, attempt, lastFailure, lastStartedTime } = activity;
-  if (isPaused(activity)) {
+  const found = findTrouble(pending);
+  if (!found) return undefined;
+  const { trouble, activity } = found;
+  const { activityId, attempt, lastFailure, lastStartedTime, scheduledTime } = activity;
+  if (trouble === 'is paused') {
     return {
       what: `the activity ${activityId} is paused in Temporal`,
       todo: `temporal activity unpause -w ${workflowId} -a ${activityId}`,
     };
   }
-  const since = lastStartedTime?.seconds && new Date(Number(lastStartedTime.seconds) * 1000);
+  const since = dateOf(trouble === 'fails' ? lastStartedTime : scheduledTime);
+  if (trouble === 'waits for a worker') {
+    return {
+      what: `the activity ${activityId} waits for a worker that takes it`,
+      ...(since && { since: since.toISOString() }),
+      todo: activityId?.startsWith('restore')
+        ? 'its dump is on the host of a worker that is gone: start one there with the same WORKER_HOST; else it is dumped again after 10 minutes'
+        : 'start more workers, or give them a larger CSM_MAX_ACTIVITIES',
+    };
+  }
   return {
     what: `the activity ${activityId} fails, attempt ${attempt}: ${redact(lastFailure?.message ?? '')}`,
     ...(since && { since: since.toISOString() }),
@@ -48,8 +61,30 @@ export function problemIn(pending: Pending, workflowId: string): Problem | undef
 
 /** The same in a few words that stay the same while it lasts: `capture fails`, `copyPartition is paused`. */
 export function troubleIn(pending: Pending): string | undefined {
-  const activity = pending.find((one) => isPaused(one) || isFailing(one));
-  return activity && `${activity.activityType?.name} ${isPaused(activity) ? 'is paused' : 'fails'}`;
+  const found = findTrouble(pending);
+  return found && `${found.activity.activityType?.name} ${found.trouble}`;
+}
+
+type Trouble = 'is paused' | 'fails' | 'waits for a worker';
+
+function findTrouble(
+  pending: Pending,
+): { trouble: Trouble; activity: Pending[number] } | undefined {
+  for (const activity of pending) {
+    const trouble = troubleOf(activity);
+    if (trouble) return { trouble, activity };
+  }
+  return undefined;
+}
+
+function troubleOf(activity: Pending[number]): Trouble | undefined {
+  const { state, attempt, lastFailure, lastStartedTime, scheduledTime } = activity;
+  if (PAUSED_STATES.includes(state)) return 'is paused';
+  const hasStarted = STARTED_STATES.includes(state);
+  // An attempt that has run for a while has got over what the one before it failed with.
+  const runsAgain = hasStarted && isOlder(lastStartedTime, RUNNING_MS);
+  if ((attempt ?? 0) > ATTEMPTS && lastFailure && !runsAgain) return 'fails';
+  return !hasStarted && isOlder(scheduledTime, WAITING_MS) ? 'waits for a worker' : undefined;
 }
 
 /** The details of the last heartbeat of a running activity, decoded; nothing before the first one. */
@@ -59,19 +94,13 @@ export function heartbeatIn(pending: Pending, activityId: string): unknown {
   return data ? (JSON.parse(Buffer.from(data).toString()) as unknown) : undefined;
 }
 
-function isPaused({ state }: Pending[number]): boolean {
-  return PAUSED_STATES.includes(state);
+type Moment = { seconds?: { toString(): string } | null } | null | undefined;
+
+function dateOf(moment: Moment): Date | undefined {
+  return moment?.seconds ? new Date(Number(moment.seconds.toString()) * 1000) : undefined;
 }
 
-function isFailing({ attempt, lastFailure, state, lastStartedTime }: Pending[number]): boolean {
-  return (attempt ?? 0) > ATTEMPTS && !!lastFailure && !isRunningAgain(state, lastStartedTime);
-}
-
-/** An attempt that has run for a while has got over what the one before it failed with. */
-function isRunningAgain(
-  state: unknown,
-  started: { seconds?: { toString(): string } | null } | null | undefined,
-): boolean {
-  if (!STARTED_STATES.includes(state) || !started?.seconds) return false;
-  return Date.now() - Number(started.seconds.toString()) * 1000 > RUNNING_MS;
+function isOlder(moment: Moment, ms: number): boolean {
+  const date = dateOf(moment);
+  return date !== undefined && Date.now() - date.getTime() > ms;
 }

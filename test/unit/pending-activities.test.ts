@@ -51,6 +51,14 @@ describe('problemIn', () => {
   );
 });
 
+it('problemIn says which worker to start when none takes a restore', async () => {
+  expect(await find(running, waiting(90))).toMatchObject({
+    what: 'the activity restore-0 waits for a worker that takes it',
+    since: expect.any(String),
+    todo: expect.stringContaining('WORKER_HOST'),
+  });
+});
+
 it('heartbeatIn gives the last heartbeat of the activity of that name', async () => {
   const progress = { done: 5, total: 10, elapsedSeconds: 3 };
   const data = Buffer.from(JSON.stringify({ doing: 'building indexes', progress }));
@@ -59,6 +67,12 @@ it('heartbeatIn gives the last heartbeat of the activity of that name', async ()
   expect(heartbeatIn(pending, 'buildIndexes')).toMatchObject({ progress });
   expect(heartbeatIn(pending, 'capture')).toBeUndefined();
 });
+
+/** An activity that was scheduled so many seconds ago. */
+function waiting(seconds: number) {
+  const scheduledTime = { seconds: String(Math.floor(Date.now() / 1000) - seconds) };
+  return { activityId: 'restore-0', attempt: 1, state: 1, scheduledTime };
+}
 
 describe('troubleIn', () => {
   const named = (activity: object) => ({ ...activity, activityType: { name: 'copyPartition' } });
@@ -71,6 +85,8 @@ describe('troubleIn', () => {
       'copyPartition fails',
     ],
     ['what is paused', [named({ ...running, state: 4 })], 'copyPartition is paused'],
+    ['nothing of what has just been scheduled', [named(waiting(5))], undefined],
+    ['what no worker takes', [running, named(waiting(90))], 'copyPartition waits for a worker'],
   ])('tells %s', async (_, activities, expected) => {
     expect(troubleIn(await readPending(clientWith(activities), 'x'))).toBe(expected);
   });

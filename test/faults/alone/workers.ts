@@ -1,9 +1,14 @@
+import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cases } from './case.js';
 import { endsEqual, loaded } from './case.js';
 
 /** Some partitions of the least size, to share. */
 const DOCUMENTS = 20_000;
 const PARTITION_BYTES = 1024 * 1024;
+/** Longer than the ten minutes, in ms. */
+const HOST_GONE_MS = 13 * 60_000;
+const POLL_MS = 2_000;
 
 /** What happens among workers. */
 export const together: Cases = {
@@ -38,6 +43,34 @@ export const together: Cases = {
         /unknown alias "target".*set MONGODB_URI_TARGET/.test(problem?.what ?? ''),
       );
       await scene.restartWorker('SIGTERM');
+      return endsEqual(scene, items, handle);
+    },
+  },
+
+  // Takes the ten minutes after which a partition is dumped again elsewhere; a direct copy has no host.
+  'worker-host-gone': {
+    run: async (scene) => {
+      const items = await loaded(scene);
+      const { environment } = scene;
+      await scene.startWorker();
+      const handle = await environment.migrate(items.name, { copy: 'dump', restore: 'signal' });
+      await environment.until(handle, 'the dump', ({ phase }) => phase === 'waiting');
+      await scene.worker.kill('SIGKILL');
+      await rm(environment.dumpFolder, { recursive: true });
+      await scene.startWorker({
+        WORKER_HOST: 'elsewhere',
+        CSM_DUMP_FOLDER: `${environment.dumpFolder}-elsewhere`,
+      });
+      await handle.signal('restore');
+      await environment.until(
+        handle,
+        'a problem that says what is missing',
+        ({ problem }) => problem?.todo.includes('WORKER_HOST') ?? false,
+      );
+      const deadline = Date.now() + HOST_GONE_MS;
+      while ((await environment.status(handle)).phase === 'copying' && Date.now() < deadline) {
+        await sleep(POLL_MS);
+      }
       return endsEqual(scene, items, handle);
     },
   },
