@@ -215,7 +215,7 @@ describe('looking and comparing', () => {
     const { checks } = JSON.parse(stdout) as { checks: Check[] };
     expect(checks.filter(({ result }) => result !== 'ok')).toEqual([]);
     expect(new Set(checks.map(({ check }) => check))).toEqual(
-      new Set(['csm', 'temporal', 'worker', 'source', 'target', 'tools', 'disk']),
+      new Set(['csm', 'temporal', 'search', 'worker', 'source', 'target', 'tools', 'disk']),
     );
     expect(exitCode).toBe(exitCodes.ok);
   });
