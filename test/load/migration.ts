@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { ControlDocument } from '../../src/mongo/control-document.js';
 import { measureBuffer } from '../../src/mongo/buffer.js';
-import type { Environment } from '../e2e/environment.js';
+import type { Environment, WorkerProcess } from '../e2e/environment.js';
 import { itemOf, type Item } from './changes.js';
-import { MOST_MB } from './case.js';
+import { MOST_MB, workerEnv } from './case.js';
 import type { Meter } from './meter.js';
 
 const POLL_MS = 250;
@@ -21,6 +21,20 @@ export async function loadItems(
     const length = Math.min(INSERT, documents - at);
     await collection.insertMany(Array.from({ length }, (_, index) => itemOf(at + index)));
   }
+}
+
+/** A collection with documents in it, its migration that is ready, and the worker that has moved it. */
+export async function startReady(
+  environment: Environment,
+  name: string,
+  documents: number,
+  options: Readonly<Record<string, unknown>> = {},
+): Promise<{ worker: WorkerProcess; handle: WorkflowHandle }> {
+  await loadItems(environment, name, documents);
+  const worker = environment.startWorker(workerEnv);
+  const handle = await environment.migrate(name, options);
+  await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+  return { worker, handle };
 }
 
 /** How far a migration is, by its control document: a query of its own would add to the worker's work. */

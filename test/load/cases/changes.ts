@@ -1,7 +1,6 @@
 import type { LoadCase } from '../case.js';
-import { workerEnv } from '../case.js';
 import { Meter } from '../meter.js';
-import { finish, judgeMemory, loadItems, untilPosition } from '../migration.js';
+import { finish, judgeMemory, startReady, untilPosition } from '../migration.js';
 import { Writers } from '../writers.js';
 
 const NAME = 'items';
@@ -16,10 +15,7 @@ export const changes: LoadCase = {
   defaults: { changes: 5_000_000, documents: 200_000, migrations: 1 },
   environment: { patienceMs: PATIENCE_MS, source: { oplogSizeMB: 4_096 } },
   async run(environment, options, say) {
-    await loadItems(environment, NAME, options.documents);
-    const worker = environment.startWorker(workerEnv);
-    const handle = await environment.migrate(NAME);
-    await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+    const { worker, handle } = await startReady(environment, NAME, options.documents);
     using meter = new Meter(environment, worker);
     await using writers = new Writers(
       {

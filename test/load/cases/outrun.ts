@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationStatus } from '../../../src/workflows/status.js';
 import type { Environment } from '../../e2e/environment.js';
-import { type LoadCase, workerEnv } from '../case.js';
+import type { LoadCase } from '../case.js';
 import { Meter } from '../meter.js';
-import { finish, judgeMemory, loadItems, positionOf } from '../migration.js';
+import { finish, judgeMemory, positionOf, startReady } from '../migration.js';
 import { Writers } from '../writers.js';
 
 const NAME = 'items';
@@ -25,11 +25,10 @@ export const outrun: LoadCase = {
     target: { args: ['--setParameter', 'enableTestCommands=1'] },
   },
   async run(environment, options, say) {
-    await loadItems(environment, NAME, options.documents);
-    const worker = environment.startWorker(workerEnv);
     const maxBufferBytes = Math.max(1024 ** 2, Math.floor(options.changes * CHANGE_BYTES * ROOM));
-    const handle = await environment.migrate(NAME, { maxBufferBytes });
-    await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+    const { worker, handle } = await startReady(environment, NAME, options.documents, {
+      maxBufferBytes,
+    });
     using meter = new Meter(environment, worker);
     await slowDown(environment, true);
     await using writers = new Writers({
