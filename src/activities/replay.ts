@@ -68,7 +68,7 @@ export function replayTarget(
     control: opened.control,
     epoch: taken.replay.epoch,
     refusals: new Refusals(opened.control, (session) =>
-      opened.control.fence('replay', taken.replay.epoch, session),
+      opened.control.fenceReplay(taken.replay.epoch, session),
     ),
     exactOnly: traits.exactOnly,
     capped: traits.capped,

@@ -124,9 +124,13 @@ export class Control {
       { $inc: { [`${role}.epoch`]: 1 } },
       { returnDocument: 'after' },
     );
-    if (taken) this.#onAdvance?.({ role, increments: {}, document: taken });
-    else await this.read();
-    return taken ?? undefined;
+    if (!taken) {
+      await this.read();
+      return undefined;
+    }
+    if (role === 'replay') await this.#fenceBefore(taken.replay.epoch);
+    this.#onAdvance?.({ role, increments: {}, document: taken });
+    return taken;
   }
 
   /**
@@ -165,7 +169,8 @@ export class Control {
       },
       { returnDocument: 'after' },
     );
-    if (!taken) await this.read();
+    if (taken) await this.#fenceBefore(taken.replay.epoch);
+    else await this.read();
     return taken ?? undefined;
   }
 
@@ -204,12 +209,13 @@ export class Control {
   }
 
   /**
-   * First statement of a transaction: ties its writes to the epoch. It writes, because a mere read
-   * would not conflict with a successor that moves the epoch at the same time.
-   * @throws FencedError when the role has a newer epoch.
+   * First statement of a transaction: ties its writes to the epoch of the replay. It writes, because a
+   * mere read would not conflict with a successor that moves the epoch at the same time; and it writes a
+   * document of its own, because the control document would keep capture waiting until the commit.
+   * @throws FencedError when the replay has a newer epoch.
    */
-  async fence(role: Role, epoch: number, session: ClientSession): Promise<void> {
-    await this.#fence(role, { [`${role}.epoch`]: epoch }, session);
+  async fenceReplay(epoch: number, session: ClientSession): Promise<void> {
+    await this.#write('replay', { ...this.#fence(), epoch }, { $inc: { writes: 1 } }, session);
   }
 
   /**
@@ -217,15 +223,29 @@ export class Control {
    * @throws FencedError when it has.
    */
   async fenceCopy(session: ClientSession): Promise<void> {
-    await this.#fence('copy', { renamed: { $ne: true } }, session);
+    const open = { ...this.#own(), renamed: { $ne: true } };
+    await this.#write('copy', open, { $inc: { 'copy.fences': 1 } }, session);
   }
 
-  async #fence(what: string, isOurs: Document, session: ClientSession): Promise<void> {
+  async #write(what: string, own: Document, update: Document, session: ClientSession) {
     // A transaction has one write concern of its own; statements in it must not have another.
     const { matchedCount } = await this.db
-      .collection<ControlDocument>(CONTROL_COLLECTION)
-      .updateOne({ ...this.#own(), ...isOurs }, { $inc: { [`${what}.fences`]: 1 } }, { session });
+      .collection<Document>(CONTROL_COLLECTION)
+      .updateOne(own, update, { session });
     if (matchedCount === 0) throw new FencedError(what);
+  }
+
+  /** From the return on, no transaction of an earlier epoch of the replay commits. */
+  async #fenceBefore(epoch: number): Promise<void> {
+    const fences = this.db.collection<Document & { _id: Document }>(CONTROL_COLLECTION, {
+      writeConcern: { w: 'majority' },
+    });
+    const update = { $max: { epoch }, $setOnInsert: { runId: this.runId } };
+    await fences.updateOne(this.#fence(), update, { upsert: true });
+  }
+
+  #fence(): { _id: Document } {
+    return { _id: { collection: this.id, fence: 'replay', runId: this.runId } };
   }
 
   #own(): { _id: string; runId: string } {

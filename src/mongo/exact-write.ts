@@ -237,7 +237,7 @@ async function inFencedTransaction(
     return;
   }
   await inTransaction(session, async () => {
-    await control.fence('replay', epoch, session);
+    await control.fenceReplay(epoch, session);
     await run({ session, signal });
   });
 }

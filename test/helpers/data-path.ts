@@ -179,7 +179,7 @@ export class DataPath {
       control: this.control,
       epoch: replay.epoch,
       refusals: new Refusals(this.control, (session) =>
-        this.control.fence('replay', replay.epoch, session),
+        this.control.fenceReplay(replay.epoch, session),
       ),
       exactOnly: this.#options.exactOnly ?? false,
       capped: this.#options.capped ?? false,

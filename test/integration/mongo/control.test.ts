@@ -147,13 +147,13 @@ describe('the control document', () => {
     const { replay } = must(await control.takeEpoch('replay'));
     await using session = client.startSession();
     session.startTransaction();
-    await control.fence('replay', replay.epoch, session);
+    await control.fenceReplay(replay.epoch, session);
     await db.collection('orders').insertOne({}, { session });
     const moving = control.takeEpoch('replay');
     await session.commitTransaction();
     expect(must(await moving).replay.epoch).toBe(replay.epoch + 1);
     session.startTransaction();
-    await expect(control.fence('replay', replay.epoch, session)).rejects.toMatchObject({
+    await expect(control.fenceReplay(replay.epoch, session)).rejects.toMatchObject({
       type: 'Fenced',
     });
     await session.abortTransaction();

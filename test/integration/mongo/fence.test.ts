@@ -104,6 +104,24 @@ describe('an attempt with an old epoch', () => {
   });
 });
 
+describe('an attempt whose transaction takes long', () => {
+  it('keeps neither capture nor anyone else from recording where they are', async () => {
+    const path = await captured();
+    await using session = client.startSession({ causalConsistency: false });
+    const { target } = await attempt(path, session);
+    const { capture } = must(await path.control.takeEpoch('capture'));
+    session.startTransaction({ writeConcern: { w: 'majority' } });
+    await path.control.fenceReplay(target.epoch, session);
+    await path.copy.insertOne({ _id: 99 }, { session });
+    // Until the commit each of these would wait for it, and this test for ever.
+    await path.control.advance('capture', capture.epoch, { rate: 7 });
+    await path.control.advance('replay', target.epoch, { rate: 8 });
+    await session.commitTransaction();
+    const { capture: after, replay } = await path.control.read();
+    expect([after.rate, replay.rate]).toEqual([7, 8]);
+  });
+});
+
 describe('taking over', () => {
   it('ends a transaction that a predecessor has left open, and it writes nothing', async () => {
     const path = await captured();
@@ -111,7 +129,7 @@ describe('taking over', () => {
     const { target } = await attempt(path, predecessor);
     await path.control.advance('replay', target.epoch, { session: must(predecessor.id) });
     predecessor.startTransaction({ writeConcern: { w: 'majority' } });
-    await path.control.fence('replay', target.epoch, predecessor);
+    await path.control.fenceReplay(target.epoch, predecessor);
     await path.copy.insertOne({ _id: 99 }, { session: predecessor });
 
     await using session = client.startSession({ causalConsistency: false });
