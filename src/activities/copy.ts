@@ -22,6 +22,7 @@ import {
   withPulse,
 } from './context.js';
 import { checkDump, checkDumpSize, isRestored } from './check-dump.js';
+import { chooseDumpMember, copyTime } from './dump-member.js';
 import { ProgressWriter } from './copy-progress.js';
 import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { copyLimits } from './live-limits.js';
@@ -81,9 +82,13 @@ export async function dump(
       await mkdir(dumpFolder(deps, migration.runId), { recursive: true, mode: 0o700 });
       const progress = new ProgressWriter(opened, partition);
       const hello = await opened.source.command({ hello: 1 });
+      const { source } = migration.options;
+      const member = await chooseDumpMember(deps.connections, source, opened, signal);
+      touch();
       const dumped = await dumpPartition({
         binary: tools.mongodump,
-        uri: deps.connections.uri(migration.options.source),
+        uri: deps.connections.uri(source),
+        member,
         database: opened.source.databaseName,
         collection: opened.sourceCollection,
         ...(isWhole(record) ? {} : { query: partitionQuery(record) }),
@@ -212,6 +217,7 @@ export async function copyPartition(
         targetCollection: opened.staging,
         targetUuid: await collectionUuid(opened.target, opened.staging),
         filter: partitionFilter(record),
+        after: await copyTime(opened),
         ordered: migration.traits.capped,
         signal,
         limits: await copyLimits(opened, migration.options),

@@ -230,7 +230,7 @@ export class Control {
   async #write(what: string, own: Document, update: Document, session: ClientSession) {
     // A transaction has one write concern of its own; statements in it must not have another.
     const { matchedCount } = await this.db
-      .collection<Document>(CONTROL_COLLECTION)
+      .collection(CONTROL_COLLECTION)
       .updateOne(own, update, { session });
     if (matchedCount === 0) throw new FencedError(what);
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Db, Document, UUID } from 'mongodb';
+import type { Db, Document, Timestamp, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { splitByMessage } from './buffer.js';
 import { chunks, idLimits } from './chunks.js';
@@ -41,6 +41,8 @@ export interface DirectCopyOptions extends InsertOptions {
   readonly sourceCollection: string;
   /** Which documents; everything if empty. */
   readonly filter: Document;
+  /** The source as it is then or later: what has changed before it is not in the stream. */
+  readonly after?: Timestamp;
   /** Totals of this call so far. */
   readonly onProgress: (copied: { documents: number; bytes: number }) => void;
   /** How fast it may read; looked at again and again. */
@@ -59,7 +61,7 @@ export interface DirectCopyOptions extends InsertOptions {
 export async function copyDirectly(
   options: DirectCopyOptions,
 ): Promise<{ documents: number; bytes: number }> {
-  const { source, sourceCollection, filter, ordered, signal, limits = {}, onWait } = options;
+  const { source, sourceCollection, filter, after, ordered, signal, limits = {}, onWait } = options;
   const copied = { documents: 0, bytes: 0 };
   const failed = new AbortController();
   const inserts = new Set<Promise<void>>();
@@ -78,7 +80,7 @@ export async function copyDirectly(
       filter,
       batchSize: pace.batchSize(BATCH_DOCUMENTS),
       noCursorTimeout: true,
-      readConcern: { level: 'majority' },
+      readConcern: { level: 'majority', ...(after && { afterClusterTime: after }) },
     },
     {
       signal: ended,

@@ -27,8 +27,8 @@ export interface DumpOptions extends ToolNamespace {
   /** File to write, mode 0600; one that exists is replaced. Its folder has to exist. */
   readonly file: string;
   readonly gzip: boolean;
-  /** Mode such as `secondaryPreferred`, instead of the one in the connection string. */
-  readonly readPreference?: string | undefined;
+  /** Host and port of the member to read from; the read preference of the connection string without it. */
+  readonly member?: string | undefined;
   /** Set name from `hello`, for a connection string with one host that does not name its set. */
   readonly replicaSet?: string | undefined;
   readonly signal: AbortSignal;
@@ -50,8 +50,8 @@ export interface DumpResult {
  * Throws `ToolError`, or the reason of `signal`.
  */
 export async function dumpPartition(options: DumpOptions): Promise<DumpResult> {
-  const { uri, query, readPreference, replicaSet } = options;
-  const address = await toolUri(uri, { tool: 'mongodump', readPreference, replicaSet });
+  const { uri, query, member, replicaSet } = options;
+  const address = await toolUri(uri, { tool: 'mongodump', member, replicaSet });
   // A new inode: a process left over from an earlier attempt cannot write into this one's file.
   await rm(options.file, { force: true });
   try {

@@ -15,8 +15,8 @@ export interface ToolUriOptions {
   readonly tool: 'mongodump' | 'mongorestore';
   /** Set name from `hello`. Without it a single host is used directly, even if it is a secondary. */
   readonly replicaSet?: string | undefined;
-  /** Mode that replaces the one of the connection string, with its tags; only for mongodump. */
-  readonly readPreference?: string | undefined;
+  /** Host and port of the one member to read from, whatever the read preference; only for mongodump. */
+  readonly member?: string | undefined;
 }
 
 type Parameter = readonly [name: string, value: string];
@@ -51,9 +51,18 @@ export async function toolUri(
     credentials === '' && value(given, 'authMechanism') === undefined
       ? undefined
       : await authSource(given, database, scheme === 'mongodb+srv://' ? hosts : undefined, resolve);
-  const wanted = [...adapt(given, options), ...(source === undefined ? [] : [source])];
+  // What a DNS seed list implies has to be said of a single host.
+  const implied: Parameter[] =
+    scheme === 'mongodb+srv://' && options.member !== undefined && !isSecured(given)
+      ? [['tls', 'true']]
+      : [];
+  const wanted = [...adapt(given, options), ...implied, ...(source === undefined ? [] : [source])];
   const search = wanted.map(([name, text]) => `${name}=${text}`).join('&');
-  return `${scheme}${credentials}${hosts}/${search === '' ? '' : `?${search}`}`;
+  const address =
+    options.member === undefined
+      ? `${scheme}${credentials}${hosts}`
+      : `mongodb://${credentials}${options.member}`;
+  return `${address}/${search === '' ? '' : `?${search}`}`;
 }
 
 function adapt(given: readonly Parameter[], options: ToolUriOptions): Parameter[] {
@@ -64,16 +73,28 @@ function adapt(given: readonly Parameter[], options: ToolUriOptions): Parameter[
   if (options.tool === 'mongorestore') {
     return [...without(kept, [...READ_PREFERENCE, ...WRITE_CONCERN]), ['w', 'majority']];
   }
-  const reads =
-    options.readPreference === undefined
-      ? kept
-      : [
-          ...without(kept, READ_PREFERENCE),
-          ['readPreference', encodeURIComponent(options.readPreference)] as const,
-        ];
-  return value(reads, 'readConcernLevel') === undefined
-    ? [...reads, ['readConcernLevel', 'majority']]
-    : reads;
+  const reads = options.member === undefined ? kept : toMember(kept);
+  return [...without(reads, ['readconcernlevel']), ['readConcernLevel', 'majority']];
+}
+
+/** A member is read from as it is, be it a secondary. */
+function toMember(given: readonly Parameter[]): Parameter[] {
+  const several = [
+    ...READ_PREFERENCE,
+    'replicaset',
+    'directconnection',
+    'srvmaxhosts',
+    'srvservicename',
+  ];
+  return [
+    ...without(given, several),
+    ['directConnection', 'true'],
+    ['readPreference', 'secondaryPreferred'],
+  ];
+}
+
+function isSecured(given: readonly Parameter[]): boolean {
+  return value(given, 'tls') !== undefined || value(given, 'ssl') !== undefined;
 }
 
 function canNameSet(given: readonly Parameter[]): boolean {

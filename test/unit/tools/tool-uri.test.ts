@@ -21,8 +21,8 @@ describe('toolUri for mongodump', () => {
     ['mongodb://u:p@h/my%2Ddb?', `mongodb://u:p@h/?${majority}&authSource=my-db`],
     ['mongodb://u:p@h/shop?authsource=x', `mongodb://u:p@h/?${majority}&authSource=x`],
     [
-      'mongodb://a:1,b:2/?replicaSet=rs&readConcernLevel=local',
-      'mongodb://a:1,b:2/?replicaSet=rs&readConcernLevel=local',
+      'mongodb://a:1,b:2/?replicaSet=rs&readConcernLevel=local&readPreference=secondary',
+      `mongodb://a:1,b:2/?replicaSet=rs&readPreference=secondary&${majority}`,
     ],
     [
       'mongodb://h/db?authMechanism=MONGODB-X509&tls=true',
@@ -45,11 +45,18 @@ describe('toolUri for mongodump', () => {
     expect(await toolUri(uri, dump)).toBe(expected);
   });
 
-  it('replaces the read preference with its tags', async () => {
-    const uri = 'mongodb://h/?readPreference=nearest&readPreferenceTags=a:b&readPreferenceTags=';
-    expect(await toolUri(uri, { ...dump, readPreference: 'secondary' })).toBe(
-      `mongodb://h/?readPreference=secondary&${majority}`,
-    );
+  it.each([
+    [
+      'mongodb://a,b/?replicaSet=rs&readPreference=nearest&readPreferenceTags=a:b&ssl=true',
+      'ssl=true',
+    ],
+    ['mongodb+srv://s/?srvMaxHosts=2', 'tls=true'],
+  ])('reads from the one member that it is told: %s', async (uri, secured) => {
+    const found = new URL(await toolUri(uri, { ...dump, member: 'b:2' }, noRecord));
+    expect(found.host).toBe('b:2');
+    const direct = ['directConnection=true', 'readPreference=secondaryPreferred', majority];
+    const options = [...found.searchParams].map((pair) => pair.join('='));
+    expect(options.toSorted()).toEqual([...direct, secured].toSorted());
   });
 });
 

@@ -1,0 +1,73 @@
+import { type Db, MongoClient, type Timestamp } from 'mongodb';
+import type { Connections } from '../connections.js';
+import { errorTypes, TransientError } from '../errors.js';
+import { runCommand } from '../mongo/raw.js';
+import { tokenTime } from '../mongo/token.js';
+import { toolUri } from '../tools/tool-uri.js';
+import type { Opened } from './context.js';
+
+/** A member that is further behind is told, and the dump tried again, in ms. */
+const PATIENCE_MS = 30_000;
+const MAX_TIME_EXPIRED = 50;
+
+/** From when on a copy has to read: the start position in the source's own time. */
+export async function copyTime({ control }: Pick<Opened, 'control'>): Promise<Timestamp> {
+  const { startToken } = await control.read();
+  if (!startToken) throw new Error('the control document has no token to start from');
+  return tokenTime(startToken._data);
+}
+
+/**
+ * Finds the member that mongodump is to read from by the connection string's read preference, and returns once
+ * it has everything that was before the start position: of a member that is behind it the dump would have
+ * documents that have changed, of which no event of the stream tells any more.
+ * @returns host and port; nothing when mongodump finds the primary, or mongos, by itself.
+ * @throws TransientError MongoDBUnreachable when the member is still behind after 30 s.
+ */
+export async function chooseDumpMember(
+  connections: Connections,
+  alias: string,
+  opened: Pick<Opened, 'control' | 'source' | 'sourceCollection'>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { source, sourceCollection } = opened;
+  const time = await copyTime(opened);
+  const { readPreference, directConnection } = connections.get(alias).options;
+  const hello = await source.command({ hello: 1 }, { readPreference });
+  const isPrimary = hello['isWritablePrimary'] === true;
+  const member: unknown = hello['me'];
+  if (isPrimary || directConnection || typeof member !== 'string') {
+    await untilRead(source, sourceCollection, time, signal);
+    return undefined;
+  }
+  const address = await toolUri(connections.uri(alias), { tool: 'mongodump', member });
+  const direct = new MongoClient(address, { serverSelectionTimeoutMS: PATIENCE_MS });
+  try {
+    const db = direct.db(source.databaseName);
+    await untilRead(db, sourceCollection, time, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if ((error as { code?: number }).code !== MAX_TIME_EXPIRED) throw error;
+      throw new TransientError(
+        errorTypes.unreachable,
+        `${member} of the source ("${alias}"), which is to be dumped from by the readPreference of the ` +
+          'connection string, has not replicated what the migration began with; see that it ' +
+          'replicates, or let the worker read from another member',
+      );
+    });
+  } finally {
+    await direct.close();
+  }
+  return member;
+}
+
+/** Returns when the member that answers has everything up to the time, by majority. */
+async function untilRead(
+  db: Db,
+  collection: string,
+  afterClusterTime: Timestamp,
+  signal: AbortSignal,
+): Promise<void> {
+  const readConcern = { level: 'majority', afterClusterTime };
+  const command = { find: collection, projection: { _id: 1 }, limit: 1, singleBatch: true };
+  await runCommand(db, { ...command, readConcern }, { signal, maxTimeMS: PATIENCE_MS });
+}
