@@ -1,6 +1,10 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  Client,
+  type WorkflowExecutionDescription,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { ConfigurationError, type Configuration } from './configuration.js';
 import type { Log } from './log.js';
@@ -53,23 +57,30 @@ export async function connectTemporal(
 }
 
 /**
- * Whether a workflow run, or one that it has continued as, is still open. An answer that did not
- * come is an error and never a no: what belongs to a running migration must not be cleared away.
+ * Whether a workflow run, or one that goes on in its place after a reset, is still open. An answer that did
+ * not come is an error and never a no: what belongs to a running migration must not be cleared away.
+ * @returns nothing when this Temporal namespace does not know the run: it may be over for long, or be
+ * another's.
  */
 export async function isRunning(
   client: Client,
   workflowId: string,
   runId: string,
-): Promise<boolean> {
+): Promise<boolean | undefined> {
   try {
-    const { status, closeTime } = await client.workflow.getHandle(workflowId, runId).describe();
-    if (status.name !== 'CONTINUED_AS_NEW') return closeTime === undefined;
+    const run = await client.workflow.getHandle(workflowId, runId).describe();
+    if (run.closeTime === undefined) return true;
     const latest = await client.workflow.getHandle(workflowId).describe();
-    return latest.closeTime === undefined;
+    return latest.closeTime === undefined && firstRun(latest) === firstRun(run);
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
+    if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
+}
+
+/** A reset leaves the run as terminated, and goes on in another one of the same chain. */
+function firstRun({ raw }: WorkflowExecutionDescription): string | null | undefined {
+  return raw.workflowExecutionInfo?.firstRunId;
 }
 
 /**

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.js';
 import { Connections } from './connections.js';
+import { keepSwept } from './dump-folders.js';
 import { failureInterceptor } from './failures.js';
 import { Health, serveHealth } from './health.js';
 import { LiveStatusCodec } from './live-status.js';
@@ -50,6 +51,7 @@ async function main(): Promise<void> {
   const connections = Connections.from(configuration);
   const { workerHost, maxActivities, shutdownGraceSeconds } = configuration;
   const { connection, namespace, client } = temporal;
+  const isOpen = (workflowId: string, runId: string) => isRunning(client, workflowId, runId);
   const metrics = configuration.metricsAddress ? startMetrics() : undefined;
   const shared: Omit<WorkerOptions, 'taskQueue'> = {
     connection,
@@ -62,7 +64,7 @@ async function main(): Promise<void> {
       hostQueue: hostQueue(workerHost),
       wakeups: new Wakeups(),
       metrics,
-      isRunning: (workflowId, runId) => isRunning(client, workflowId, runId),
+      isRunning: isOpen,
       readPending: (workflowId) => readPending(client, workflowId),
       hasSearchAttributes: () => hasSearchAttributes(temporal),
     }),
@@ -98,6 +100,8 @@ async function main(): Promise<void> {
   log.info(`ready: serving ${TASK_QUEUE} and ${hostQueue(workerHost)}`, {
     aliases: connections.aliases().join(', '),
   });
+  const sweep = { dumps: configuration.dumpFolder, namespace, isRunning: isOpen };
+  using _sweeping = keepSwept(sweep, log);
   await runAll(workers, shutdown);
   await connections.close();
   await connection.close();

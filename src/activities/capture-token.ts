@@ -1,6 +1,6 @@
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
-import { collectionUuid, createBuffer } from '../mongo/buffer.js';
+import { createBuffer } from '../mongo/buffer.js';
 import { readStartToken } from '../mongo/capture.js';
 import { readMarkerToken } from '../mongo/marker.js';
 import { bufferName } from '../names.js';
@@ -30,9 +30,7 @@ export async function captureToken(
       await removeLeftovers(deps, migration);
       const claimed = await control.claim();
       if (!claimed.bufferUuid) {
-        await createBuffer(target, targetCollection);
-        const bufferUuid = await collectionUuid(target, bufferName(targetCollection));
-        if (bufferUuid) await control.set({ bufferUuid });
+        await control.set({ bufferUuid: await createBuffer(target, targetCollection) });
       }
       const token =
         claimed.startToken ??

@@ -114,6 +114,7 @@ async function captureEpoch(
     );
     deps.wakeups.wake(migration.runId);
   };
+  const buffer = await Buffered.open(target, targetCollection, taken.bufferUuid);
   const pinned = await deps.connections.pinned(migration.options.source);
   const probe = (): void => {
     measureOplog(deps, migration, collection, epoch, pulse).catch((error: unknown) =>
@@ -149,7 +150,7 @@ async function captureEpoch(
       await captureChanges({
         source: pinned.db(db),
         collection,
-        buffer: new Buffered(target, targetCollection, taken.bufferUuid),
+        buffer,
         start: through,
         natural: migration.traits.capped,
         mayRead: () => room.isOpen,

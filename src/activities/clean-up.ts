@@ -1,11 +1,12 @@
 import { rm } from 'node:fs/promises';
+import { dumpFolderOf } from '../dump-folders.js';
 import type { LateWrites, Migration } from '../migration.js';
 import { showId } from '../mongo/compare.js';
 import { dropOwn } from '../mongo/drop-own.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import { removeMarker } from '../mongo/marker.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
-import { dropMigrationState, dumpFolder } from './leftovers.js';
+import { dropMigrationState } from './leftovers.js';
 
 /** Looks for late writes for so long at most, in ms. */
 const LOOK_MS = 5_000;
@@ -73,7 +74,7 @@ export async function cleanUp(
   return withPulse(
     () => ({ doing: 'removing buffer, control document and dump files' }),
     async () => {
-      await rm(dumpFolder(deps, migration.runId), { recursive: true, force: true });
+      await rm(dumpFolderOf(deps.dumpFolder, migration.runId), { recursive: true, force: true });
       if (migration.options.token === 'marker') await removeMarker(source, sourceCollection);
       const found = await control.find();
       if (!found) return { removed: [], left: [] };

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Db } from 'mongodb';
 import type { Connections } from '../connections.js';
+import { errorTypes, PermanentError } from '../errors.js';
 import type { MigrationMetrics } from '../metrics/migration-metrics.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { Migration } from '../migration.js';
@@ -25,8 +26,8 @@ export interface ActivityDependencies {
   readonly wakeups: Wakeups;
   /** Missing where nobody fetches them. */
   readonly metrics?: Metrics | undefined;
-  /** Whether a workflow run is still open. */
-  readonly isRunning: (workflowId: string, runId: string) => Promise<boolean>;
+  /** Whether a workflow run is still open; nothing when it is not known. */
+  readonly isRunning: (workflowId: string, runId: string) => Promise<boolean | undefined>;
   /** A workflow's running activities. */
   readonly readPending: (workflowId: string) => Promise<Pending>;
   /** Whether migrations can be searched for by what `csm setup` registers. */
@@ -79,15 +80,19 @@ export function open(
 
 /**
  * Options and indexes of the source collection.
- * @throws when it is no longer there.
+ * @throws PermanentError ChangeStreamEnded when it is no longer there.
  */
 export async function readSourceCatalogue(
   { source, sourceCollection }: Opened,
   signal: AbortSignal,
 ): Promise<Catalogue> {
   const catalogue = await readCatalogue(source, sourceCollection, signal);
-  if (!catalogue) throw new Error(`${sourceCollection} is no longer at the source`);
-  return catalogue;
+  if (catalogue) return catalogue;
+  throw new PermanentError(
+    errorTypes.streamEnded,
+    `${source.databaseName}.${sourceCollection} is no longer at the source: it was dropped or renamed; a ` +
+      'migration follows one collection from start to end: start a new one for what is there now',
+  );
 }
 
 /** Sends heartbeats while work goes on. */

@@ -1,5 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { dumpFolderOf, makeDumpFolder } from '../dump-folders.js';
 import { errorTypes, TransientError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
@@ -26,7 +28,6 @@ import { chooseDumpMember, copyTime } from './dump-member.js';
 import { ProgressWriter } from './copy-progress.js';
 import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { copyLimits } from './live-limits.js';
-import { dumpFolder } from './leftovers.js';
 
 /** mongorestore's default is 1; 4 is what the copy was measured with. */
 const INSERTION_WORKERS = 4;
@@ -79,7 +80,9 @@ export async function dump(
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {
-      await mkdir(dumpFolder(deps, migration.runId), { recursive: true, mode: 0o700 });
+      const { namespace } = Context.current().info;
+      const { workflowId, runId } = migration;
+      await makeDumpFolder(deps.dumpFolder, { workflowId, runId, namespace });
       const progress = new ProgressWriter(opened, partition);
       const hello = await opened.source.command({ hello: 1 });
       const { source } = migration.options;
@@ -295,7 +298,10 @@ function dumpFile(
   { runId, options }: Migration,
   index: number,
 ): string {
-  return join(dumpFolder(deps, runId), `partition-${index}.bson${options.gzip ? '.gz' : ''}`);
+  return join(
+    dumpFolderOf(deps.dumpFolder, runId),
+    `partition-${index}.bson${options.gzip ? '.gz' : ''}`,
+  );
 }
 
 function isWhole({ min, max }: PartitionRecord): boolean {

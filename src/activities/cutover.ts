@@ -2,13 +2,12 @@ import type { ClientSession, Db, Timestamp } from 'mongodb';
 import { refusedBlockers, shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import type { CatalogueReport, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
+import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
-import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
-import { compareCatalogues } from '../mongo/catalogue-difference.js';
+import { readUuid } from '../mongo/catalogue.js';
 import type { ControlDocument } from '../mongo/control-document.js';
-import { convertUnique, enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
+import { enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
 import { readOperationTime } from '../mongo/operation-time.js';
 import { replayRanges } from '../mongo/replay-loop.js';
@@ -22,6 +21,7 @@ import {
   readSourceCatalogue,
   withPulse,
 } from './context.js';
+import { finalContext } from './convert-indexes.js';
 import { findSettledBlockers } from './cutover-blockers.js';
 import { replayTarget } from './replay.js';
 import { Recheck } from './recheck.js';
@@ -120,6 +120,9 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
     return { refused: refusedBlockers(refused) };
   }
 
+  const blocker = await findForeignTarget(opened, held);
+  if (blocker) return { refused: [blocker] };
+
   failpoint('cutover-drained');
   status.doing = 'looking again at what differed';
   const { differences, rechecked } = await recheck.settle(fence);
@@ -167,37 +170,11 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
     copied: { documents: copied.written, bytes: copied.readBytes },
     buffered: { changes: capture.buffered, bytes: capture.bytes },
   };
-  await control.set({ fence });
-  return { done: report };
-}
-
-/**
- * Converts prepared indexes to unique ones, while applications write, and compares the indexes and
- * options of both sides when that is done. Safe to run again.
- * @returns nothing when the source collection is gone by now.
- */
-export async function convertIndexes(
-  deps: ActivityDependencies,
-  migration: Migration,
-): Promise<CatalogueReport | undefined> {
-  const opened = open(deps, migration);
-  return withPulse(
-    () => ({ doing: 'converting unique indexes' }),
-    async (pulse) => {
-      // A scan of one index takes long on a large collection and says nothing meanwhile.
-      const alive = setInterval(() => pulse.touch(), 10_000);
-      try {
-        const { source, sourceCollection } = opened;
-        const catalogue = await readCatalogue(source, sourceCollection, pulse.signal);
-        if (!catalogue) return undefined;
-        const plan = planFinal(catalogue, migration.traits.features);
-        await convertUnique(finalContext(opened, catalogue, pulse), plan);
-        return await compareShapes(opened, catalogue, pulse);
-      } finally {
-        clearInterval(alive);
-      }
-    },
+  const prepared = plan.afterOpening.flatMap((step) =>
+    step.kind === 'convertUnique' ? [step.index] : [],
   );
+  await control.set({ fence, prepared });
+  return { done: report };
 }
 
 /**
@@ -226,7 +203,7 @@ async function captureUntil(
   await captureChanges({
     source: await pinnedSource(),
     collection: sourceCollection,
-    buffer: new Buffered(target, targetCollection, held.bufferUuid),
+    buffer: await Buffered.open(target, targetCollection, held.bufferUuid),
     start,
     until: fence,
     natural: traits.capped,
@@ -247,28 +224,18 @@ async function captureUntil(
   return drained;
 }
 
-async function compareShapes(
-  { target, targetCollection }: Opened,
-  source: Catalogue,
-  { signal }: Pulse,
-): Promise<CatalogueReport> {
-  const found = await readCatalogue(target, targetCollection, signal);
-  const differences = found ? compareCatalogues(source, found) : [];
-  return {
-    indexes: source.indexes.length,
-    options: source.options.size,
-    differences: differences.map(
-      ({ what, source: here, target: there }) => `${what}: source ${here}, target ${there}`,
-    ),
-  };
-}
-
-function finalContext(
-  { target, targetCollection }: Opened,
-  source: FinalContext['source'],
-  { signal, touch }: Pulse,
-): FinalContext {
-  return { db: target, collection: targetCollection, source, signal, onProgress: touch };
+/** Says that the collection at the target is not the one that was copied; nothing when it is. */
+async function findForeignTarget(
+  { target, targetCollection }: Pick<Opened, 'target' | 'targetCollection'>,
+  { stagingUuid }: Pick<ControlDocument, 'stagingUuid'>,
+): Promise<Blocker | undefined> {
+  const found = await readUuid(target, targetCollection);
+  if (!stagingUuid || found?.equals(stagingUuid)) return undefined;
+  const name = `${target.databaseName}.${targetCollection}`;
+  const message =
+    `${name} at the target is not the collection that was copied: somebody has dropped ` +
+    `${found ? 'and made it again' : 'it'} while the migration ran; abort the migration and start it again`;
+  return { code: 'target', message };
 }
 
 function showTime(time: Timestamp): string {

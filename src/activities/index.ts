@@ -8,7 +8,7 @@ import { cleanUp, type CleanUpOptions, countLateWrites } from './clean-up.js';
 import { compareCollections } from './compare-collections.js';
 import type { ActivityDependencies } from './context.js';
 import { copyPartition, dump, type Dumped, planCopy, restore } from './copy.js';
-import { convertIndexes } from './cutover.js';
+import { convertIndexes } from './convert-indexes.js';
 import { dryRun } from './dry-run.js';
 import { buildIndexes, renameStaging } from './finish-copy.js';
 import { followShape } from './follow-shape.js';

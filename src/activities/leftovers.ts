@@ -1,19 +1,15 @@
 import { Context } from '@temporalio/activity';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Db } from 'mongodb';
+import { dumpFolderOf } from '../dump-folders.js';
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { CONTROL_KIND, type ControlDocument } from '../mongo/control-document.js';
 import { dropOwn } from '../mongo/drop-own.js';
+import { isAtWork } from '../mongo/lag.js';
 import { removeControl } from '../mongo/control-collection.js';
 import { bufferName, CONTROL_COLLECTION, stagingName } from '../names.js';
 import { type ActivityDependencies, open } from './context.js';
-
-/** Folder of a run's dump files. The run id keeps two runs from ever sharing one. */
-export function dumpFolder(deps: ActivityDependencies, runId: string): string {
-  return join(deps.dumpFolder, runId);
-}
 
 /**
  * Removes what a former run of a migration to this target left when it was terminated: buffer,
@@ -26,12 +22,14 @@ export async function removeLeftovers(
 ): Promise<void> {
   const { target, targetCollection } = open(deps, migration);
   const former = await target
-    .collection<ControlDocument>(CONTROL_COLLECTION)
+    .collection<ControlDocument>(CONTROL_COLLECTION, { readPreference: 'primary' })
     .findOne({ _id: targetCollection, kind: CONTROL_KIND, runId: { $ne: migration.runId } });
-  if (!former || (await deps.isRunning(former.workflowId, former.runId))) return;
+  if (!former) return;
+  // One that this Temporal does not know may be another's.
+  if ((await deps.isRunning(former.workflowId, former.runId)) ?? isAtWork(former)) return;
   Context.current().log.info('removing what a former run left', { formerRunId: former.runId });
   await dropMigrationState(target, targetCollection, former);
-  await rm(dumpFolder(deps, former.runId), { recursive: true, force: true });
+  await rm(dumpFolderOf(deps.dumpFolder, former.runId), { recursive: true, force: true });
 }
 
 /** Drops buffer and staging collection, then the run's documents in `cdc`, and `cdc` if it is empty. */

@@ -1,5 +1,6 @@
 import type { Migration } from '../migration.js';
 import type { ControlDocument } from '../mongo/control-document.js';
+import { checkBuffer } from '../mongo/buffer.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { Refusals } from '../mongo/refusals.js';
 import { takeOverReplay } from '../mongo/takeover.js';
@@ -28,6 +29,7 @@ export async function replay(deps: ActivityDependencies, migration: Migration): 
         );
         status.doing = 'applying changes';
         status.applied = taken.replay.events;
+        await checkBuffer(opened.target, opened.targetCollection, taken.bufferUuid);
         try {
           await replayRanges({
             ...replayTarget(opened, migration, taken, pulse),

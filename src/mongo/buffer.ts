@@ -1,6 +1,7 @@
-import { BSON, type Db, type Long, UUID } from 'mongodb';
+import { BSON, type Db, type Long, type UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { bufferName } from '../names.js';
+import { readUuid } from './catalogue.js';
 import { chunks } from './chunks.js';
 import { sendSieved } from './refusal.js';
 import {
@@ -119,11 +120,20 @@ export class Buffered {
   readonly #name: string;
   readonly #uuid: UUID | undefined;
 
-  /** `uuid`: of the buffer, from `createBuffer`; a late insert into another one is refused. */
+  /** `uuid`: of the buffer, where the server can check it; a late insert into another one is refused. */
   constructor(db: Db, collection: string, uuid: UUID | undefined) {
     this.#db = db;
     this.#name = bufferName(collection);
     this.#uuid = uuid;
+  }
+
+  /**
+   * Opens the buffer of a migration.
+   * @throws PermanentError ControlDocumentLost when it was dropped or replaced.
+   */
+  static async open(db: Db, collection: string, uuid: UUID | undefined): Promise<Buffered> {
+    await checkBuffer(db, collection, uuid);
+    return new Buffered(db, collection, (await canCheckUuid(db)) ? uuid : undefined);
   }
 
   /**
@@ -151,19 +161,33 @@ export class Buffered {
       send: (some) => runWithDocuments(this.#db, command, 'documents', some, { signal }),
       ordered: false,
       fail: ({ code, errmsg }) => {
-        if (code === UUID_MISMATCH) throw this.#dropped();
+        if (code === UUID_MISMATCH) throw dropped(this.#db, this.#name);
         throw new Error(`insert into ${this.#name}: ${errmsg} (${code})`);
       },
     });
   }
+}
 
-  #dropped(): PermanentError {
-    return new PermanentError(
-      errorTypes.controlLost,
-      `the buffer ${this.#db.databaseName}.${this.#name} at the target was dropped while the ` +
-        'migration ran, and with it changes that were not yet replayed; start the migration again',
-    );
-  }
+/**
+ * Looks whether the buffer is the one that the migration has made: one that is gone reads like an empty one.
+ * @throws PermanentError ControlDocumentLost when it was dropped or replaced.
+ */
+export async function checkBuffer(
+  db: Db,
+  collection: string,
+  uuid: UUID | undefined,
+): Promise<void> {
+  const name = bufferName(collection);
+  const found = await readUuid(db, name);
+  if (!found || (uuid && !found.equals(uuid))) throw dropped(db, name);
+}
+
+function dropped(db: Db, name: string): PermanentError {
+  return new PermanentError(
+    errorTypes.controlLost,
+    `the buffer ${db.databaseName}.${name} at the target was dropped while the ` +
+      'migration ran, and with it changes that were not yet replayed; start the migration again',
+  );
 }
 
 /**
@@ -177,7 +201,7 @@ export function splitByMessage(documents: readonly Buffer[]): Generator<readonly
 /**
  * Creates the buffer of a collection, clustered by `_id` where the server can (5.3+): one write per
  * change in place of two. A second call finds it as it is.
- * @returns its UUID where the server can check it on inserts (6.0+).
+ * @returns its UUID.
  */
 export async function createBuffer(db: Db, collection: string): Promise<UUID | undefined> {
   const name = bufferName(collection);
@@ -195,16 +219,17 @@ export async function createBuffer(db: Db, collection: string): Promise<UUID | u
       await runCommand(db, { create: name, ...majority }).catch(ignoreExisting);
     } else ignoreExisting(error);
   }
-  return collectionUuid(db, name);
+  return readUuid(db, name);
 }
 
 /** UUID of a collection, on servers whose writes can be tied to it (6.0+). */
 export async function collectionUuid(db: Db, name: string): Promise<UUID | undefined> {
+  return (await canCheckUuid(db)) ? readUuid(db, name) : undefined;
+}
+
+async function canCheckUuid(db: Db): Promise<boolean> {
   const hello = await runCommand(db, { hello: 1 });
-  if (Number(hello.maxWireVersion) < WIRE_VERSION_6_0) return undefined;
-  const [info] = await db.listCollections({ name }).toArray();
-  const uuid = info && 'info' in info ? info.info?.uuid : undefined;
-  return uuid ? new UUID(uuid.buffer) : undefined;
+  return Number(hello.maxWireVersion) >= WIRE_VERSION_6_0;
 }
 
 /** Number of documents and bytes in the buffer. */

@@ -46,19 +46,27 @@ export async function readCatalogue(
   collection: string,
   signal?: AbortSignal,
 ): Promise<Catalogue | undefined> {
-  const listed = await list(db, { listCollections: 1, filter: { name: collection } }, signal);
-  const entry = listed[0] && fields(listed[0]);
+  const entry = await readEntry(db, collection, signal);
   if (!entry) return undefined;
   const type = collectionType(decode(entry.get('type')));
-  const uuid = fields(entry.get('info')?.bytes ?? BSON.serialize({})).get('uuid');
   const indexes = type === 'collection' ? await readIndexes(db, collection, signal) : [];
   return {
     name: collection,
     type,
-    uuid: uuid && new UUID(asBuffer(uuid.bytes).subarray(BINARY_HEADER)),
+    uuid: uuidIn(entry),
     options: fields(entry.get('options')?.bytes ?? BSON.serialize({})),
     indexes,
   };
+}
+
+/** UUID of a collection, at the primary; nothing when there is none of this name. */
+export async function readUuid(
+  db: Db,
+  collection: string,
+  signal?: AbortSignal,
+): Promise<UUID | undefined> {
+  const entry = await readEntry(db, collection, signal);
+  return entry && uuidIn(entry);
 }
 
 /** Reads the indexes of a collection; none when the collection does not exist. */
@@ -107,6 +115,21 @@ export function errorCode(error: unknown): number | undefined {
   return error instanceof MongoServerError && typeof error.code === 'number'
     ? error.code
     : undefined;
+}
+
+async function readEntry(
+  db: Db,
+  collection: string,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, RawValue> | undefined> {
+  const command = { listCollections: 1, filter: { name: collection } };
+  const [entry] = await list(db, command, signal);
+  return entry && fields(entry);
+}
+
+function uuidIn(entry: ReadonlyMap<string, RawValue>): UUID | undefined {
+  const uuid = fields(entry.get('info')?.bytes ?? BSON.serialize({})).get('uuid');
+  return uuid && new UUID(asBuffer(uuid.bytes).subarray(BINARY_HEADER));
 }
 
 function collectionType(type: unknown): CollectionType {

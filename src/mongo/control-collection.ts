@@ -40,8 +40,11 @@ export async function removeControl(db: Db, id: string, runId: string): Promise<
   // The control document last: a clean-up that ends half-way is found and repeated.
   await collection.deleteMany({ _id: id, runId });
   if ((await collection.countDocuments({}, { limit: 1 })) > 0) return;
-  await collection.replaceOne({ _id: CLOSING }, { at: new Date() }, { upsert: true });
+  const closedAt = Date.now();
+  await collection.replaceOne({ _id: CLOSING }, { at: new Date(closedAt) }, { upsert: true });
   const others = await collection.countDocuments({ _id: { $ne: CLOSING } }, { limit: 1 });
+  // Frozen for longer, somebody may have taken its sign away and claimed `cdc` since.
+  if (Date.now() - closedAt > CLOSING_MS / 2) return;
   if (others === 0) await collection.drop();
   else await collection.deleteOne({ _id: CLOSING });
 }

@@ -108,6 +108,8 @@ export interface ControlDocument {
   readonly holder?: 'cutover';
   /** The source's cluster time up to which a cutover has brought everything over. */
   readonly fence?: Timestamp;
+  /** Indexes that the cutover has prepared, to be made unique while applications write. */
+  readonly prepared?: readonly string[];
   /** What was tuned last; missing as long as nothing was. */
   readonly limits?: Limits;
   readonly capture: CaptureState;

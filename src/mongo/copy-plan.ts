@@ -63,6 +63,7 @@ export class CopyPlan {
     this.#onCopied = onCopied;
     this.#collection = db.collection<Stored>(CONTROL_COLLECTION, {
       writeConcern: { w: 'majority' },
+      readPreference: 'primary',
     });
     this.#name = collection;
     this.#runId = runId;

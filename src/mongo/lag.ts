@@ -2,6 +2,8 @@ import type { ControlDocument } from './control-document.js';
 
 /** Capture writes at least every two seconds, also on an idle source. */
 const FRESH_MS = 5_000;
+/** Capture writes much more often than this. */
+const AT_WORK_MS = 60_000;
 /** Without a word from capture for so long, it counts as stalled. */
 const STALLED_MS = 30_000;
 
@@ -50,6 +52,19 @@ export function isStalled(
 ): boolean {
   const since = capture.standsSince ?? capture.at ?? startedAt;
   return now.getTime() - since.getTime() > STALLED_MS;
+}
+
+/** Whether a migration has written its state within the last minute. */
+export function isAtWork(
+  {
+    capture,
+    replay,
+    startedAt,
+  }: Partial<Pick<ControlDocument, 'capture' | 'replay' | 'startedAt'>>,
+  now = new Date(),
+): boolean {
+  const last = Math.max(...[capture?.at, replay?.at, startedAt].map((at) => at?.getTime() ?? 0));
+  return now.getTime() - last < AT_WORK_MS;
 }
 
 function seconds(ms: number): number {

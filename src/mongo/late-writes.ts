@@ -38,7 +38,8 @@ export async function readWritesAfter(options: WritesAfter): Promise<void> {
     { signal, maxAwaitMs: MAX_AWAIT_MS },
   );
   const deadline = Date.now() + timeLimitMs;
-  while (Date.now() < deadline) {
+  // A stream ends with the collection it follows, and says nothing more from then on.
+  while (Date.now() < deadline && !stream.exhausted) {
     const { documents, resumeToken } = await stream.next();
     for (const event of documents.map(parseEvent)) {
       if (event.id && event.time.greaterThan(time) && onWrite(event.id) === false) return;

@@ -47,7 +47,7 @@ export async function readMarkerToken(
   }
   await removeMarker(db, collection);
   const deadline = Date.now() + MARKER_TIMEOUT_MS;
-  while (Date.now() < deadline) {
+  while (Date.now() < deadline && !stream.exhausted) {
     const { documents } = await stream.next();
     for (const event of documents.map(parseEvent)) {
       const isMarker = event.id?.type === 0x10 && Buffer.from(event.id.bytes).readInt32LE() === -1;

@@ -1,4 +1,6 @@
 import { failpoint } from '../failpoint.js';
+import { checkBuffer } from './buffer.js';
+import { errorCode } from './catalogue.js';
 import { FencedError } from './control.js';
 import type { ReplayState } from './control-document.js';
 import { readRange } from './range.js';
@@ -8,6 +10,9 @@ import { timestampMs, tokenTime } from './token.js';
 
 /** Events per range: 20,000 were a third faster than 10,000, more no longer helped. */
 const RANGE_EVENTS = 20_000;
+/** To so many events ranges shrink at a target that does not apply one within the time limit of its command. */
+const LEAST_EVENTS = 100;
+const MAX_TIME_EXPIRED = 50;
 /** Bytes of documents per range: what the server groups in memory. */
 const RANGE_BYTES = 64 * 1024 * 1024;
 /** Applied events that are removed from the buffer in one go. */
@@ -41,11 +46,14 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   const pruning = new Pruning(loop);
   let { through } = start;
   let applied = 0;
+  /** Changes that had been put into the buffer when it was last read. */
+  let buffered = Number.POSITIVE_INFINITY;
+  let most = RANGE_EVENTS;
   let retryAt = 0;
   try {
     for (;;) {
       signal.throwIfAborted();
-      const { capture, replay, verify, refused } = await control.read();
+      const { capture, replay, verify, refused, bufferUuid } = await control.read();
       if (replay.epoch !== epoch) throw new FencedError('replay');
       if (refused && refused.count > 0 && Date.now() >= retryAt) {
         const begun = Date.now();
@@ -56,14 +64,28 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       if (upTo === undefined || (through !== undefined && upTo <= through)) {
         loop.onProgress({ applied: start.events + applied, rate: rate.add(0), asOf: replay.asOf });
         if (!idle) return applied;
+        buffered = capture.buffered;
         pruning.start(through, verify?.through, true);
         await idle();
         continue;
       }
-      const limits = { events: RANGE_EVENTS, bytes: RANGE_BYTES };
+      const limits = { events: most, bytes: RANGE_BYTES };
       const range = await readRange(loop.db, loop.collection, through, upTo, limits, signal);
-      if (range.changes.length > 0) await applyRange(loop, range);
-      if (range.changes.length > 0) failpoint('range-applied');
+      // Changes were put there, and nothing is found.
+      const isSuspect = range.changes.length === 0 && capture.buffered > buffered;
+      if (isSuspect) await checkBuffer(loop.db, loop.collection, bufferUuid);
+      buffered = capture.buffered;
+      if (range.changes.length > 0) {
+        try {
+          await applyRange(loop, range);
+          most = Math.min(RANGE_EVENTS, most * 2);
+        } catch (error) {
+          if (errorCode(error) !== MAX_TIME_EXPIRED || most <= LEAST_EVENTS) throw error;
+          most = Math.max(LEAST_EVENTS, Math.floor(Math.min(most, range.changes.length) / 4));
+          continue;
+        }
+        failpoint('range-applied');
+      }
       const time = tokenTime(range.end);
       const asOf = range.last ? capture.asOf : new Date(timestampMs(time));
       const perSecond = rate.add(range.changes.length);

@@ -48,6 +48,7 @@ export class Verification {
     this.#runId = runId;
     this.#collection = db.collection<Document & { _id: Document }>(CONTROL_COLLECTION, {
       writeConcern: { w: 'majority' },
+      readPreference: 'primary',
     });
   }
 

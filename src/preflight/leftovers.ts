@@ -1,5 +1,7 @@
 import type { Db, Document } from 'mongodb';
-import { CONTROL_KIND } from '../mongo/control-document.js';
+import { readUuid } from '../mongo/catalogue.js';
+import { CONTROL_KIND, type ControlDocument } from '../mongo/control-document.js';
+import { isAtWork } from '../mongo/lag.js';
 import { bufferName, CONTROL_COLLECTION, parseNamespace, stagingName } from '../names.js';
 import type { Findings, PreflightContext, RunId } from './report.js';
 
@@ -9,11 +11,6 @@ export interface Leftovers {
   readonly leftover?: RunId;
   /** Whether the state there is that of the run that asks. */
   readonly isOurs: boolean;
-}
-
-interface ControlState extends RunId {
-  readonly _id: string;
-  readonly kind: string;
 }
 
 /**
@@ -34,7 +31,7 @@ export async function checkLeftovers(
     );
   }
   const control = await db
-    .collection<ControlState>(CONTROL_COLLECTION)
+    .collection<ControlDocument>(CONTROL_COLLECTION, { readPreference: 'primary' })
     .findOne({ _id: collection, kind: CONTROL_KIND });
   if (control?.workflowId === self.workflowId && control.runId === self.runId) {
     return { isOurs: true };
@@ -44,11 +41,15 @@ export async function checkLeftovers(
     return { isOurs: false };
   }
   const { workflowId, runId } = control;
-  if (await isRunning(workflowId, runId)) {
+  const running = await isRunning(workflowId, runId);
+  if (running ?? isAtWork(control)) {
     findings.error(
       'migrationExists',
-      `the workflow ${workflowId} (run ${runId}) is migrating into ${options.targetNamespace}; wait ` +
-        'for its end or abort it',
+      `the workflow ${workflowId} (run ${runId}) is migrating into ${options.targetNamespace}; ` +
+        (running
+          ? 'wait for its end or abort it'
+          : 'this Temporal namespace does not know it, but it has written within the last minute: abort it ' +
+            'where it runs, or wait a minute if it is over'),
     );
     return { isOurs: false };
   }
@@ -63,8 +64,7 @@ export async function checkLeftovers(
 /** Without a control document nobody can say whose these are: they stay untouched. */
 async function checkUnclaimed(db: Db, collection: string, findings: Findings): Promise<void> {
   for (const taken of [bufferName(collection), stagingName(collection)]) {
-    const [found] = await db.listCollections({ name: taken }, { nameOnly: true }).toArray();
-    if (!found) continue;
+    if (!(await readUuid(db, taken))) continue;
     findings.error(
       'nameTaken',
       `the collection ${db.databaseName}.${taken} at the target has a name that the migration ` +
@@ -83,6 +83,7 @@ async function hasForeignDocuments(db: Db): Promise<boolean> {
       { '_id.closing': true },
     ],
   };
-  const found = await db.collection(CONTROL_COLLECTION).findOne(filter, { projection: { _id: 1 } });
+  const options = { projection: { _id: 1 }, readPreference: 'primary' } as const;
+  const found = await db.collection(CONTROL_COLLECTION).findOne(filter, options);
   return found !== null;
 }

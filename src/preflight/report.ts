@@ -17,8 +17,8 @@ export interface PreflightContext {
   readonly options: MigrateCollectionOptions;
   /** The run that asks; what it left itself is no conflict. */
   readonly self: RunId;
-  /** Whether a workflow run is still going on, by its ids. */
-  readonly isRunning: (workflowId: string, runId: string) => Promise<boolean>;
+  /** Whether a workflow run is still going on, by its ids; nothing when it is not known. */
+  readonly isRunning: (workflowId: string, runId: string) => Promise<boolean | undefined>;
   /** The MongoDB Database Tools on this worker; `problem` says why they cannot be used. */
   readonly tools?: { readonly mongodump?: unknown; readonly problem?: string };
   /** Bytes that a dump may still write to a folder. */

@@ -27,6 +27,8 @@ import { type Beside, Work } from './work.js';
 
 /** Whoever asks for a dry run waits for its answer. */
 const LOOK_LIMITS = { scheduleToCloseTimeout: '30s' } as const;
+/** The source may be switched off once the target is open. */
+const LATE_LIMITS = { overrides: { scheduleToCloseTimeout: '2 minutes' } } as const;
 /** How long a migration that has failed tries to clean up. */
 const FAILED_CLEAN_UP = '10 minutes' as const;
 
@@ -229,7 +231,12 @@ class CollectionMigration {
       // Applications use the target by now: that is no reason to call the migration failed.
       this.#state.warnings = [...this.#state.warnings, messageOf(error)];
     }
-    this.#state.lateWrites = await step('countLateWrites')(migration);
+    try {
+      this.#state.lateWrites = await step('countLateWrites', LATE_LIMITS)(migration);
+    } catch (error) {
+      const why = `writes after the fence could not be looked for: ${messageOf(error)}`;
+      this.#state.warnings = [...this.#state.warnings, why];
+    }
     const { keepBuffer } = migration.options;
     const { left } = await step('cleanUp')(migration, { keepBuffer, dropTarget: false });
     this.#state.left = left;

@@ -1,6 +1,6 @@
 import { type Collection, type Db, type Document, MongoClient, type Timestamp } from 'mongodb';
 import { type ReplicaSet, startReplicaSet } from '../../embedded/index.js';
-import { Buffered, collectionUuid, createBuffer } from '../../src/mongo/buffer.js';
+import { Buffered, createBuffer } from '../../src/mongo/buffer.js';
 import { captureChanges, type CaptureCommit, readStartToken } from '../../src/mongo/capture.js';
 import { Control } from '../../src/mongo/control.js';
 import type { ControlDocument } from '../../src/mongo/control-document.js';
@@ -30,8 +30,8 @@ export class TestMongo implements AsyncDisposable {
     this.client = client;
   }
 
-  static async start(name: string): Promise<TestMongo> {
-    const server = await startReplicaSet({ name, cacheSizeGB: 0.5 });
+  static async start(name: string, args: readonly string[] = []): Promise<TestMongo> {
+    const server = await startReplicaSet({ name, cacheSizeGB: 0.5, args });
     return new TestMongo(server, await MongoClient.connect(server.uri));
   }
 
@@ -90,8 +90,7 @@ export class DataPath {
     await target.createCollection(name, options.collection);
     const control = controlOf(target, name);
     await control.claim();
-    await createBuffer(target, name);
-    const bufferUuid = await collectionUuid(target, bufferName(name));
+    const bufferUuid = await createBuffer(target, name);
     const start = await readStartToken(source, name);
     await control.set({ startToken: start, bufferUuid });
     return new DataPath(client, name, control, start, options);
@@ -144,7 +143,7 @@ export class DataPath {
     await captureChanges({
       source: this.source,
       collection: this.name,
-      buffer: new Buffered(this.target, this.name, bufferUuid),
+      buffer: await Buffered.open(this.target, this.name, bufferUuid),
       start,
       ...(until && { until }),
       maxAwaitMs: 50,

@@ -1,4 +1,9 @@
-import { ApplicationFailure, CancelledFailure, WorkflowFailedError } from '@temporalio/client';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  Connection,
+  WorkflowFailedError,
+} from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   cleanReport,
@@ -8,6 +13,7 @@ import {
   untilCancelled,
 } from '../helpers/fake-activities.js';
 import { type Running, WorkflowEnvironment } from '../helpers/workflow-environment.js';
+import { isRunning } from '../../src/temporal.js';
 import { activitiesOf, historyOf } from '../helpers/history.js';
 
 let environment: WorkflowEnvironment;
@@ -275,4 +281,31 @@ it('a second start of the same id is refused while the first one runs', async ()
     await running.complete();
   });
   expect(fakes.of('preflight')).toHaveLength(1);
+});
+
+describe('a reset', () => {
+  it('goes on in another run, and the first one counts as running', async () => {
+    const { client } = environment;
+    await environment.run(new FakeActivities(), {}, async (running) => {
+      await running.reaches('ready');
+      const { workflowId } = running.handle;
+      const { runId } = await running.handle.describe();
+      expect(await isRunning(client, workflowId, runId)).toBe(true);
+      const { events } = await running.handle.fetchHistory();
+      const eventId = events?.find((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
+      if (!eventId) throw new Error('the workflow has no history');
+      const { connection } = client;
+      if (!(connection instanceof Connection)) throw new Error('not a connection to a server');
+      await connection.workflowService.resetWorkflowExecution({
+        namespace: 'default',
+        workflowExecution: { workflowId, runId },
+        workflowTaskFinishEventId: eventId,
+        requestId: `${workflowId}-reset`,
+      });
+      expect((await client.workflow.getHandle(workflowId).describe()).runId).not.toBe(runId);
+      expect(await isRunning(client, workflowId, runId)).toBe(true);
+      await client.workflow.getHandle(workflowId).terminate();
+      expect(await isRunning(client, workflowId, runId)).toBe(false);
+    });
+  });
 });

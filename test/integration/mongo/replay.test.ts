@@ -18,7 +18,7 @@ let mongo: TestMongo;
 let client: MongoClient;
 
 beforeAll(async () => {
-  mongo = await TestMongo.start('replay');
+  mongo = await TestMongo.start('replay', ['--setParameter', 'enableTestCommands=1']);
   client = mongo.client;
 });
 
@@ -189,6 +189,32 @@ describe('replay', () => {
     await path.orders.updateOne({ _id: 1 }, { $set: { more: 1 } });
     await path.follow();
     expect((await path.sides()).target).toEqual((await path.sides()).source);
+  });
+
+  it('takes smaller ranges where the target does not apply one in time', async () => {
+    const path = await DataPath.begin(client);
+    await path.orders.insertMany(Array.from({ length: 1_000 }, (_, _id) => ({ _id, v: 1 })));
+    await path.capture();
+    const failing = (mode: unknown) =>
+      client.db('admin').command({
+        configureFailPoint: 'failCommand',
+        mode,
+        data: { failCommands: ['aggregate'], errorCode: 50 },
+      });
+    await failing({ times: 2 });
+    expect(await path.replay()).toBe(1_000);
+    expect(await path.hashes()).toSatisfy(isEqual);
+    // One that is small already is what is wrong.
+    await path.orders.insertOne({ _id: 'one more' });
+    await path.capture();
+    await failing('alwaysOn');
+    try {
+      await expect(path.replay()).rejects.toMatchObject({ code: 50 });
+    } finally {
+      await failing('off');
+    }
+    await path.replay();
+    expect(await path.hashes()).toSatisfy(isEqual);
   });
 
   it('changes nothing when a range is applied again', async () => {

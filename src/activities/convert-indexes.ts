@@ -1,0 +1,105 @@
+import { Context } from '@temporalio/activity';
+import type { CatalogueReport, Migration } from '../migration.js';
+import { type Catalogue, indexName, readCatalogue, readIndexes } from '../mongo/catalogue.js';
+import { compareCatalogues } from '../mongo/catalogue-difference.js';
+import type { ControlDocument } from '../mongo/control-document.js';
+import { convertUnique, type FinalContext } from '../mongo/final-form.js';
+import { planFinal } from '../mongo/final-plan.js';
+import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+
+/** So many times a source that does not answer is tried again: it may be switched off for good by now. */
+const PATIENT_ATTEMPTS = 5;
+
+/**
+ * Converts prepared indexes to unique ones, while applications write, and compares the indexes and
+ * options of both sides when that is done. Safe to run again.
+ * @returns nothing when the source collection is gone by now.
+ */
+export async function convertIndexes(
+  deps: ActivityDependencies,
+  migration: Migration,
+): Promise<CatalogueReport | undefined> {
+  const opened = open(deps, migration);
+  return withPulse(
+    () => ({ doing: 'converting unique indexes' }),
+    async (pulse) => {
+      // A scan of one index takes long on a large collection and says nothing meanwhile.
+      const alive = setInterval(() => pulse.touch(), 10_000);
+      try {
+        const control = await opened.control.find();
+        const catalogue = await readSource(opened, control, pulse);
+        if (!catalogue) {
+          await convertPrepared(opened, control?.prepared ?? [], pulse);
+          return undefined;
+        }
+        const plan = planFinal(catalogue, migration.traits.features);
+        await convertUnique(finalContext(opened, catalogue, pulse), plan);
+        return await compareShapes(opened, catalogue, pulse);
+      } finally {
+        clearInterval(alive);
+      }
+    },
+  );
+}
+
+/** What the final form of the target's indexes and options is made from. */
+export function finalContext(
+  { target, targetCollection }: Opened,
+  source: FinalContext['source'],
+  { signal, touch }: Pulse,
+): FinalContext {
+  return { db: target, collection: targetCollection, source, signal, onProgress: touch };
+}
+
+/** The source's catalogue; nothing when the collection, or the whole source, is gone since the cutover. */
+async function readSource(
+  { source, sourceCollection }: Opened,
+  control: ControlDocument | undefined,
+  { signal }: Pulse,
+): Promise<Catalogue | undefined> {
+  const { attempt } = Context.current().info;
+  const found = await readCatalogue(source, sourceCollection, signal).catch((error: unknown) => {
+    if (signal.aborted || attempt < PATIENT_ATTEMPTS) throw error;
+    return undefined;
+  });
+  const uuid = control?.shape?.sourceUuid;
+  return uuid && found?.uuid && !found.uuid.equals(uuid) ? undefined : found;
+}
+
+/** Converts what the cutover has prepared and is still there. */
+async function convertPrepared(
+  opened: Opened,
+  prepared: readonly string[],
+  pulse: Pulse,
+): Promise<void> {
+  const { target, targetCollection } = opened;
+  const there = (await readIndexes(target, targetCollection, pulse.signal)).map(indexName);
+  const afterOpening = prepared
+    .filter((index) => there.includes(index))
+    .map((index) => ({ kind: 'convertUnique', index }) as const);
+  const source = {
+    name: targetCollection,
+    type: 'collection',
+    uuid: undefined,
+    options: new Map(),
+    indexes: [],
+  } as const;
+  const context = finalContext(opened, source, pulse);
+  await convertUnique(context, { beforeOpening: [], afterOpening, warnings: [] });
+}
+
+async function compareShapes(
+  { target, targetCollection }: Opened,
+  source: Catalogue,
+  { signal }: Pulse,
+): Promise<CatalogueReport> {
+  const found = await readCatalogue(target, targetCollection, signal);
+  const differences = found ? compareCatalogues(source, found) : [];
+  return {
+    indexes: source.indexes.length,
+    options: source.options.size,
+    differences: differences.map(
+      ({ what, source: here, target: there }) => `${what}: source ${here}, target ${there}`,
+    ),
+  };
+}
