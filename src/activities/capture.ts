@@ -6,7 +6,7 @@ import { Buffered } from '../mongo/buffer.js';
 import { captureChanges, type CaptureCommit } from '../mongo/capture.js';
 import { FencedError } from '../mongo/control.js';
 import type { ControlDocument } from '../mongo/control-document.js';
-import { readOperationTime } from '../mongo/operation-time.js';
+import { readClusterTime, readOperationTime } from '../mongo/operation-time.js';
 import { probeWindow } from '../mongo/oplog-window.js';
 import { Rate } from '../mongo/rate.js';
 import { Standstill } from '../mongo/standstill.js';
@@ -128,7 +128,7 @@ async function captureEpoch(
   const looking = setInterval(() => {
     const look = async (): Promise<void> => {
       if (!position || !room.isOpen) return;
-      const now = await readOperationTime(open(deps, migration).source);
+      const now = await readClusterTime(open(deps, migration).source);
       const since = standstill.look(position, now);
       if (since?.getTime() === standsSince?.getTime()) return;
       standsSince = since;

@@ -9,7 +9,7 @@ import { readUuid } from '../mongo/catalogue.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import { enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
-import { readOperationTime } from '../mongo/operation-time.js';
+import { readFence } from '../mongo/operation-time.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { takeOverReplay } from '../mongo/takeover.js';
 import { summariseDifferences } from '../mongo/verification.js';
@@ -27,6 +27,14 @@ import { replayTarget } from './replay.js';
 import { Recheck } from './recheck.js';
 import { findShapeBlockers, settleShape } from './settle-shape.js';
 
+/** A change stream that stays before the fence for so long is not waited for: nobody may write meanwhile (ms). */
+const FENCE_PATIENCE_MS = 60_000;
+const STANDS_STILL: Blocker = {
+  code: 'stalled',
+  message:
+    `the change stream has stood still for ${FENCE_PATIENCE_MS / 1000} s before it came to the fence: does the ` +
+    'member of the source that is read from replicate?',
+};
 /** How long a request waits for the last events, in ms: each wait is downtime. */
 const MAX_AWAIT_MS = 20;
 /**
@@ -106,9 +114,10 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
   await relaxFinal(context, planFinal(context.source, everything));
 
   const fencedAt = new Date();
-  const fence = await readOperationTime(opened.source);
+  const fence = await readFence(opened.source, pulse.signal);
   status.doing = `applying the last changes up to ${showTime(fence)}`;
   const drainedEvents = await captureUntil(cut, fence);
+  if (drainedEvents === undefined) return { refused: [STANDS_STILL] };
   const drainedChanges = await replayRanges({
     ...replayTarget(opened, migration, held, pulse),
     session,
@@ -192,14 +201,18 @@ async function compareAhead({ control }: Opened, recheck: Recheck): Promise<void
   }
 }
 
+/** @returns events read; nothing when the stream does not come to the fence. */
 async function captureUntil(
   { opened, pinnedSource, migration: { traits }, held, pulse: { signal, touch } }: Held,
   fence: Timestamp,
-): Promise<number> {
+): Promise<number | undefined> {
   const { sourceCollection, target, targetCollection, control } = opened;
   const start = held.capture.through ?? held.startToken;
   if (!start) throw new Error('the control document has no token to start from');
   let drained = 0;
+  let reached: Timestamp | undefined;
+  let movedAt = Date.now();
+  let hasGivenUp = false;
   await captureChanges({
     source: await pinnedSource(),
     collection: sourceCollection,
@@ -207,11 +220,17 @@ async function captureUntil(
     start,
     until: fence,
     natural: traits.capped,
+    mayRead: () => {
+      hasGivenUp = Date.now() - movedAt > FENCE_PATIENCE_MS;
+      return !hasGivenUp;
+    },
     maxAwaitMs: MAX_AWAIT_MS,
     signal,
     touch,
     onCommit: async ({ token, time, asOf, events, buffered, bytes }) => {
       touch();
+      if (!reached || time.greaterThan(reached)) movedAt = Date.now();
+      reached = time;
       drained += events;
       await control.advance(
         'capture',
@@ -221,7 +240,7 @@ async function captureUntil(
       );
     },
   });
-  return drained;
+  return hasGivenUp ? undefined : drained;
 }
 
 /** Says that the collection at the target is not the one that was copied; nothing when it is. */

@@ -1,11 +1,48 @@
-import type { Db, Timestamp } from 'mongodb';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Db, Document, Timestamp } from 'mongodb';
+
+/**
+ * Members of a replica set hear of each other's time every 2 s, by their heartbeats: after two of them a
+ * secondary knows a time that no write acknowledged before is after.
+ */
+const HEARD_MS = 5_000;
 
 /**
  * The cluster time of the newest operation at the primary: every write that was acknowledged before
- * the call is not after it.
+ * the call is not after it. Where the connection string leads to a secondary alone, the newest that it has.
  */
 export async function readOperationTime(db: Db): Promise<Timestamp> {
-  const reply = await db.command({ ping: 1 }, { readPreference: 'primary' });
+  return timeIn(db, await ping(db));
+}
+
+/** The newest cluster time that the server has heard of, be it that it has not replicated it yet. */
+export async function readClusterTime(db: Db): Promise<Timestamp> {
+  const reply = await ping(db);
+  const own = timeIn(db, reply);
+  const heard: Timestamp | undefined = reply['$clusterTime']?.clusterTime;
+  return heard?.greaterThan(own) ? heard : own;
+}
+
+/** Whether the connection string leads to a secondary alone: a primary would be found otherwise. */
+export async function isSecondary(db: Db): Promise<boolean> {
+  return (await db.command({ hello: 1 }))['secondary'] === true;
+}
+
+/**
+ * Takes a fence: a cluster time that no write that was acknowledged before the call is after. A secondary
+ * has to be given 5 s for that.
+ */
+export async function readFence(db: Db, signal: AbortSignal): Promise<Timestamp> {
+  if (!(await isSecondary(db))) return readOperationTime(db);
+  await sleep(HEARD_MS, undefined, { signal });
+  return readClusterTime(db);
+}
+
+async function ping(db: Db): Promise<Document> {
+  return db.command({ ping: 1 }, { readPreference: 'primary' });
+}
+
+function timeIn(db: Db, reply: Document): Timestamp {
   const time: Timestamp | undefined = reply['operationTime'] ?? reply['$clusterTime']?.clusterTime;
   if (!time) throw new Error(`${db.databaseName}: the server told no operation time`);
   return time;

@@ -345,8 +345,8 @@ function problemOf(
       what: 'the change stream brings nothing although the source goes on',
       since: live.standsSince,
       todo:
-        'see that the member of the source that is read from replicates (readPreference in the ' +
-        'connection string), or let the worker read from another one',
+        'see that the member of the source to which the connection string leads replicates, or let the ' +
+        'worker read from another one',
     };
   }
   return {
