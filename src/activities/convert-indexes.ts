@@ -33,7 +33,7 @@ export async function convertIndexes(
           return undefined;
         }
         const plan = planFinal(catalogue, migration.traits.features);
-        await convertUnique(finalContext(opened, catalogue, pulse), plan);
+        await convertUnique(contextOf(opened, catalogue, pulse), plan);
         return await compareShapes(opened, catalogue, pulse);
       } finally {
         clearInterval(alive);
@@ -49,6 +49,14 @@ export function finalContext(
   { signal, touch }: Pulse,
 ): FinalContext {
   return { db: target, collection: targetCollection, source, signal, onProgress: touch };
+}
+
+/** What comes when the migration has been cleaned up could meet a later one of the same name. */
+function contextOf(opened: Opened, source: Catalogue, pulse: Pulse): FinalContext {
+  const check = async (): Promise<void> => {
+    await opened.control.read();
+  };
+  return { ...finalContext(opened, source, pulse), check };
 }
 
 /** The source's catalogue; nothing when the collection, or the whole source, is gone since the cutover. */
@@ -84,7 +92,7 @@ async function convertPrepared(
     options: new Map(),
     indexes: [],
   } as const;
-  const context = finalContext(opened, source, pulse);
+  const context = contextOf(opened, source, pulse);
   await convertUnique(context, { beforeOpening: [], afterOpening, warnings: [] });
 }
 

@@ -92,18 +92,20 @@ describe('unique indexes of a target that is open', () => {
   let orders: Collection;
 
   /** A migration that has been cut over, whose source is of this connection string. */
-  async function convert(sourceUri: string, attempt: number) {
+  async function convert(sourceUri: string, attempt: number, isOver = false) {
     target = mongo.client.db('shop');
     await target.dropDatabase();
     orders = target.collection(NAME);
     const prepared = ['a', 'b'].map((name) => ({ key: { [name]: 1 }, name, prepareUnique: true }));
     await target.command({ createIndexes: NAME, indexes: prepared });
-    const migration: Migration = { ...identity, traits };
+    const options = { ...identity.options, namespace: `from.${NAME}` };
+    const migration: Migration = { ...identity, options, traits };
     const { workflowId, runId } = migration;
     const { namespace, targetNamespace, source } = migration.options;
     const control = new Control(target, { workflowId, runId, source, namespace, targetNamespace });
     await control.claim();
     await control.set({ prepared: ['a', 'dropped since'] });
+    if (isOver) await target.collection('cdc').drop();
     const uris = [
       ['source', sourceUri],
       ['target', mongo.server.uri],
@@ -125,6 +127,19 @@ describe('unique indexes of a target that is open', () => {
 
   it('are tried for again while the source may come back', async () => {
     await expect(convert(await gone(), 1)).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('are left alone by what comes when the migration has been cleaned up', async () => {
+    await mongo.client
+      .db('from')
+      .collection(NAME)
+      .createIndex({ a: 1 }, { name: 'a', unique: true });
+    const late = convert(mongo.server.uri, 1, true);
+    await expect(late).rejects.toMatchObject({ type: 'ControlDocumentLost' });
+    expect((await orders.indexes()).map(({ unique = false }) => unique)).not.toContain(true);
+    // It is what an attempt that is not late does.
+    await convert(mongo.server.uri, 1);
+    expect((await orders.indexes()).map(({ unique = false }) => unique)).toContain(true);
   });
 
   it('become unique although the source is switched off for good', async () => {
