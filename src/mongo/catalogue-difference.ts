@@ -3,8 +3,9 @@ import { BSONType } from 'mongodb';
 import { type Catalogue, decode, type IndexSpec, indexName } from './catalogue.js';
 import { expirySeconds } from './expiry.js';
 import { asBuffer, RawValue, walk } from './raw.js';
+import { shorten } from '../shorten.js';
 
-/** One thing in which two collections differ; the sides as text for people. */
+/** One thing in which two collections differ; the sides as text for people, or its beginning. */
 export interface Difference {
   /** `index "total_1"`, `option "validator"`. */
   readonly what: string;
@@ -13,6 +14,8 @@ export interface Difference {
 }
 
 const ABSENT = 'none';
+/** Characters that are shown of an index or option: a validator may be large, and a report is in the history. */
+const SHOWN_CHARACTERS = 1_000;
 /** Bytes of a string's length. */
 const STRING_HEADER = 4;
 /** Names that need no quotes: none of them looks like a quoted one. */
@@ -173,8 +176,8 @@ function compareSides(
   return names
     .filter((name) => source.get(name) !== target.get(name))
     .map((name) => ({
-      what: `${what} ${name}`,
-      source: source.get(name) ?? ABSENT,
-      target: target.get(name) ?? ABSENT,
+      what: shorten(`${what} ${name}`),
+      source: shorten(source.get(name) ?? ABSENT, SHOWN_CHARACTERS),
+      target: shorten(target.get(name) ?? ABSENT, SHOWN_CHARACTERS),
     }));
 }
