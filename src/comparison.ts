@@ -15,7 +15,7 @@ export interface ReadAmount {
 
 /** One document that is not the same on both sides, for people. */
 export interface ShownDifference {
-  /** The `_id` as Extended JSON; cut after 200 characters. */
+  /** The `_id` as Extended JSON; 200 characters of it at most. */
   readonly id: string;
   /** `missing`: not at the target. `extra`: not at the source. */
   readonly kind: 'differs' | 'missing' | 'extra';

@@ -5,6 +5,7 @@ import { MongoError } from 'mongodb';
 import { errorTypes, PermanentError, TransientError, type ErrorType } from './errors.js';
 import { explainMongoError, isUnreachable, unreachable } from './mongo-failures.js';
 import { redact } from './redact.js';
+import { shorten } from './shorten.js';
 import { ToolError } from './tools/index.js';
 
 /** Characters of a message that Temporal's history gets; MongoDB repeats whole commands in some. */
@@ -42,7 +43,7 @@ export function toFailure(error: unknown, context: FailureContext): Error {
   const { type, message, permanent = false, details } = explain(error, context);
   const failure = ApplicationFailure.create({
     type,
-    message: redact(message).slice(0, MAX_MESSAGE),
+    message: shorten(redact(message), MAX_MESSAGE),
     nonRetryable: permanent,
     details: cleanDetails(details ?? [origin(error, context)]),
   });

@@ -11,6 +11,7 @@ import { appliedAsOf, isStalled, lagSeconds } from './mongo/lag.js';
 import { summariseDifferences } from './mongo/verification.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
 import { redact } from './redact.js';
+import { shorten, SHOWN_TOKEN } from './shorten.js';
 import { renderDetails } from './workflows/details.js';
 import {
   LIVE_DETAILS,
@@ -154,7 +155,7 @@ async function withinLimit<T>(work: Promise<T>): Promise<T | { error: string }> 
     timer = setTimeout(() => resolve({ error }), TIME_LIMIT_MS);
   });
   const read = work.catch((error: unknown) => ({
-    error: redact(error instanceof Error ? error.message : String(error)),
+    error: shorten(redact(error instanceof Error ? error.message : String(error))),
   }));
   try {
     return await Promise.race([read, limit]);
@@ -178,7 +179,7 @@ function describeControl(
       buffered: capture?.buffered ?? 0,
       bytes: capture?.bytes ?? 0,
       eventsPerSecond: currentRate(capture),
-      ...(capture?.through && { resumeToken: capture.through._data }),
+      ...(capture?.through && { resumeToken: shorten(capture.through._data, SHOWN_TOKEN) }),
     },
     applied: { changes: replay?.events ?? 0, changesPerSecond: currentRate(replay) },
     positions: {

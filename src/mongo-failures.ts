@@ -130,7 +130,7 @@ function eventTooLarge(where: string, message: string): Explanation {
     permanent: true,
     message:
       `A change at ${where} is larger than the 16 MB that one change event may have, so the change ` +
-      'stream ends there and cannot pass it. Update such documents in smaller steps, then start the ' +
-      `migration again: the copy is repeated. The server said: ${message}`,
+      'stream ends there and cannot pass it. Only an _id of several MB makes one: delete such documents, ' +
+      `then start the migration again: the copy is repeated. The server said: ${message}`,
   };
 }

@@ -4,12 +4,13 @@ import { createBuffer } from '../mongo/buffer.js';
 import { readStartToken } from '../mongo/capture.js';
 import { readMarkerToken } from '../mongo/marker.js';
 import { bufferName } from '../names.js';
+import { shorten, SHOWN_TOKEN } from '../shorten.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
 import { removeLeftovers } from './leftovers.js';
 
 /** What people see as the activity's result. */
 export interface StartPosition {
-  /** `_data` of the resume token: every later change is seen from here on. */
+  /** `_data` of the resume token, or its beginning: every later change is seen from here on. */
   readonly resumeToken: string;
   readonly buffer: string;
 }
@@ -40,7 +41,7 @@ export async function captureToken(
       failpoint('token-read');
       const start = await control.fixStart(token);
       return {
-        resumeToken: start._data,
+        resumeToken: shorten(start._data, SHOWN_TOKEN),
         buffer: `${target.databaseName}.${bufferName(targetCollection)}`,
       };
     },

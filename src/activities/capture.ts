@@ -11,6 +11,7 @@ import { probeWindow } from '../mongo/oplog-window.js';
 import { Rate } from '../mongo/rate.js';
 import { Standstill } from '../mongo/standstill.js';
 import { parseNamespace } from '../names.js';
+import { shorten, SHOWN_TOKEN } from '../shorten.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
 import { CaptureRoom } from './capture-room.js';
 import { untilReleased } from './stand-by.js';
@@ -91,7 +92,7 @@ async function captureEpoch(
     events += commit.events;
     const perSecond = rate.add(commit.events);
     show({
-      resumeToken: commit.token._data,
+      resumeToken: shorten(commit.token._data, SHOWN_TOKEN),
       events,
       eventsPerSecond: perSecond,
       readUpTo: commit.asOf.toISOString(),

@@ -25,8 +25,6 @@ import { type ActivityDependencies, type Pulse, withPulse } from './context.js';
 
 /** What still differs after 6 s, with the source's document as it was, is no matter of lag. */
 const PATIENCE = { rounds: 3, waitMs: 2_000, oldestMs: 10_000 } as const;
-/** Longest text of an index or option: a validator may be large, and a report is in the history. */
-const SHOWN_CHARACTERS = 1_000;
 
 /**
  * Compares all documents, indexes and options of two collections and writes nothing. A later attempt
@@ -113,8 +111,8 @@ function pick(differences: readonly Difference[], what: 'index' | 'option'): Sha
     .filter((difference) => difference.what.startsWith(`${what} `))
     .map(({ what: name, source, target }) => ({
       name: name.slice(what.length + 1).replace(/^"(.*)"$/s, '$1'),
-      source: source.slice(0, SHOWN_CHARACTERS),
-      target: target.slice(0, SHOWN_CHARACTERS),
+      source,
+      target,
     }));
 }
 

@@ -7,6 +7,7 @@ import type { ShapeDifference } from '../mongo/control-document.js';
 import type { FinalFeatures } from '../mongo/final-plan.js';
 import { carryStep, readShape, type ShapeNow } from '../mongo/shape.js';
 import type { ShapeFeatures } from '../mongo/shape-plan.js';
+import { shorten } from '../shorten.js';
 import type { Opened, Pulse } from './context.js';
 
 /** What is followed anyway gets this time before a cutover is refused, in ms; none of it is downtime. */
@@ -75,7 +76,7 @@ export async function settleShape(
       await carryStep(opened, step, { signal });
     } catch (error) {
       if (!(error instanceof MongoServerError)) throw error;
-      return { refused: [shapeBlocker([{ what: step.what, problem: error.message }])] };
+      return { refused: [shapeBlocker([{ what: step.what, problem: shorten(error.message) }])] };
     }
   }
   return { source: now.source, features: { ...features, collMod: now.features.collMod } };

@@ -39,9 +39,7 @@ export interface ComparisonOptions {
 }
 
 const BATCH_DOCUMENTS = 2_000;
-/** Longest text of an `_id` or path that is shown: what is found has to fit into a heartbeat. */
-const SHOWN_CHARACTERS = 200;
-/** A longer `_id` is no checkpoint, for the same reason; the one before it stays. */
+/** A longer `_id` is no checkpoint, which has to fit into a heartbeat; the one before it stays. */
 const MOST_CHECKPOINT_BYTES = 2_048;
 
 /** The state before anything is compared. */
@@ -222,13 +220,9 @@ class Comparison {
 
 function show({ id, kind, field, what }: DocumentDifference): ShownDifference {
   return {
-    id: shorten(showId(id)),
+    id: showId(id),
     kind,
-    ...(field !== undefined && { field: shorten(field) }),
+    ...(field !== undefined && { field }),
     ...(what !== undefined && { what }),
   };
-}
-
-function shorten(text: string): string {
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
 }

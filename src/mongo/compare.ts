@@ -4,6 +4,7 @@ import { chunks, idLimits } from './chunks.js';
 import { describeFieldDifference, findFieldDifference } from './field-difference.js';
 import { asBuffer, idOf, RawValue } from './raw.js';
 import { type RawBatch, RawCursor } from './raw-cursor.js';
+import { shorten } from '../shorten.js';
 
 /** One side of a comparison. */
 export interface Side {
@@ -18,7 +19,7 @@ export interface DocumentDifference {
   readonly id: RawValue;
   /** `missing`: not at the target. `extra`: not at the source. */
   readonly kind: DifferenceKind;
-  /** Path of the first field that differs: `items.3.price`. */
+  /** Path of the first field that differs, `items.3.price`, or its beginning. */
   readonly field?: string | undefined;
   /** In what way it differs, in words. */
   readonly what?: string | undefined;
@@ -138,7 +139,11 @@ export async function explainDifferences(
     );
     const found = left && right && findFieldDifference(left, right);
     if (!found) continue;
-    explained[index] = { ...difference, field: found.path, what: describeFieldDifference(found) };
+    explained[index] = {
+      ...difference,
+      field: shorten(found.path),
+      what: describeFieldDifference(found),
+    };
   }
   return explained;
 }
@@ -181,8 +186,15 @@ export function hashOf(document: Uint8Array): string {
   return createHash('sha256').update(document).digest('base64');
 }
 
-/** An `_id` as extended JSON, for people: the short form where it says all, its bytes where none exists. */
+/**
+ * An `_id` as extended JSON, for people: the short form where it says all, its bytes where none exists; its
+ * beginning where it is long.
+ */
 export function showId(id: RawValue): string {
+  return shorten(textOf(id));
+}
+
+function textOf(id: RawValue): string {
   try {
     return extendedJson(id);
   } catch {

@@ -2,8 +2,11 @@ import { BSON, type Db, type Document } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { IndexSpec } from './catalogue.js';
 import { fields } from './raw.js';
+import { shorten } from '../shorten.js';
 
 const SHOWN = 5;
+/** Characters of all of them: a failure's message keeps what comes after them. */
+const KEPT = 1_000;
 const { EJSON } = BSON;
 
 /** The error for an index that cannot become unique; `keys` says which values are not. */
@@ -11,7 +14,7 @@ export function duplicatesError(namespace: string, index: string, keys: string):
   return new PermanentError(
     errorTypes.cutoverRefused,
     `the index "${index}" of ${namespace} at the target cannot become unique, as it is at the ` +
-      `source: there are duplicates (${keys}). Remove them from the target, or abort and start again`,
+      `source: there are duplicates (${shorten(keys, KEPT)}). Remove them from the target, or abort and start again`,
   );
 }
 
@@ -37,7 +40,8 @@ export async function describeDuplicates(
   for (const { ids = [] } of violations.slice(0, SHOWN)) {
     const filter: Document = { _id: { $eq: ids[0] } };
     const document = await db.collection(collection).findOne(filter, { projection });
-    shown.push(`${EJSON.stringify(document ?? {})} in _id ${EJSON.stringify(ids.slice(0, SHOWN))}`);
+    const found = shorten(EJSON.stringify(ids.slice(0, SHOWN)));
+    shown.push(`${shorten(EJSON.stringify(document ?? {}))} in _id ${found}`);
   }
   const more = violations.length - shown.length;
   return `${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;

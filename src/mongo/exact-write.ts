@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
 import { type Control, FencedError } from './control.js';
@@ -12,6 +13,7 @@ import {
   isEmptyTimestamp,
   RawValue,
   runWithDocuments,
+  walk,
 } from './raw.js';
 
 const DOCUMENTS_PER_TRANSACTION = 1_000;
@@ -78,11 +80,21 @@ export function timestampUpdate({ id, document }: ExactDocument): Uint8Array {
 
 /** Whether an insert, followed by `timestampUpdate`, writes the document exactly. */
 export function isInsertable({ document }: Pick<ExactDocument, 'document'>): boolean {
-  const names = [...fields(document)].flatMap(([name, value]) =>
-    isEmptyTimestamp(value) ? [name] : [],
+  const names: Buffer[] = [];
+  const empty: Buffer[] = [];
+  walk(document, 0, (type, nameStart, nameEnd, valueStart, valueEnd) => {
+    const name = document.subarray(nameStart, nameEnd);
+    names.push(name);
+    const value = new RawValue(type, document.subarray(valueStart, valueEnd));
+    if (isEmptyTimestamp(value)) empty.push(name);
+  });
+  // Others cannot be named in an update, or it would name the first of several.
+  return empty.every(
+    (name) =>
+      isUtf8(name) &&
+      /^[^$.][^.]*$/s.test(name.toString()) &&
+      names.filter((other) => other.equals(name)).length === 1,
   );
-  // Others cannot be named in an update.
-  return names.every((name) => /^[^$.][^.]*$/.test(name));
 }
 
 /** Whether a replacement, followed by `timestampUpdate`, writes the document exactly, and has to. */

@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb';
 import { showId } from './compare.js';
 import type { RawValue } from './raw.js';
+import { shorten } from '../shorten.js';
 
 /** A document of the source that the target does not take, and what its server says of it. */
 export interface Refusal {
@@ -9,8 +10,6 @@ export interface Refusal {
 }
 
 const DUPLICATE_KEY = 11000;
-/** Of an `_id`, and of what a server says, in status and messages. */
-const SHOWN_CHARACTERS = 200;
 
 /**
  * Codes by which a server does not take a document that another version has stored, seen or documented:
@@ -102,9 +101,5 @@ export async function sendSieved<T>(
  * words of what they say.
  */
 export function showRefusal({ id, why }: Refusal): { id: string; why: string } {
-  return { id: cut(showId(id)), why: cut(why.replace(/^(Can't extract geo keys).*$/s, '$1')) };
-}
-
-function cut(text: string): string {
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+  return { id: showId(id), why: shorten(why.replace(/^(Can't extract geo keys).*$/s, '$1')) };
 }

@@ -5,6 +5,7 @@ import { type Control, FencedError } from './control.js';
 import type { ShapeDifference } from './control-document.js';
 import { carryStep, readShape, type ShapeSides } from './shape.js';
 import type { ShapeFeatures, ShapeStep } from './shape-plan.js';
+import { shorten } from '../shorten.js';
 
 /** A statement that takes something away is sent within this time of its announcement, or never. */
 const SEND_MS = 10_000;
@@ -135,7 +136,7 @@ export class ShapeFollower {
         this.#attempts.delete(step.key);
         return;
       }
-      attempt.problem = error.message;
+      attempt.problem = shorten(error.message);
     }
     attempt.failures += 1;
     const wait = RETRY_MS.first * 2 ** (attempt.failures - 1);

@@ -89,3 +89,48 @@ it('takes no write after the fence for a difference', async () => {
   expect(status.cutover?.differences).toMatchObject({ differing: 0, missing: 0, extra: 0 });
   expect(status.lateWrites?.count).toBeGreaterThan(0);
 });
+
+it('names long ids and long names of fields by their beginnings', async () => {
+  const name = 'long';
+  const ids = Array.from({ length: 25 }, (_, n) => `${n} ${'i'.repeat(200_000)}`);
+  const field = 'f'.repeat(100_000);
+  const [source, target] = [environment.sourceClient, environment.targetClient].map((client) =>
+    client.db('shop').collection<{ _id: string }>(name),
+  );
+  if (!source || !target) throw new Error('there are two');
+  await source.insertMany(ids.map((_id) => ({ _id, sub: { [field]: 1 } })));
+  const handle = await environment.migrate(name, { copy: 'direct' });
+  await environment.until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
+  // Tokens of the change stream hold the whole `_id`.
+  await source.updateMany({}, { $set: { changed: true } });
+  await environment.until(handle, 'changes', ({ applied }) => applied?.changes === ids.length);
+  const planted = await target.updateMany({}, { $set: { [`sub.${field}`]: 2 } });
+  expect(planted.modifiedCount).toBe(ids.length);
+
+  const found = await environment.until(
+    handle,
+    'differences',
+    ({ verification }) => verification.report?.differing === ids.length,
+  );
+  expect(found.verification.report?.first).toHaveLength(20);
+  expect(found.verification.report?.first[0]).toMatchObject({
+    id: expect.stringMatching(/^"\d+ i{150,200}…$/),
+    field: expect.stringMatching(/^sub\.f{195}…$/),
+    what: expect.stringContaining('value'),
+  });
+  expect(found.blockers).toContainEqual(expect.objectContaining({ code: 'differences' }));
+  expect(JSON.stringify(found).length).toBeLessThan(100_000);
+  const refused = await handle
+    .executeUpdate('cutover', { args: [{}] })
+    .catch((error: unknown) => error);
+  expect(refused).toMatchObject({ cause: { message: expect.stringContaining('25 differ') } });
+  expect(JSON.stringify((refused as Error).cause).length).toBeLessThan(50_000);
+
+  await target.updateMany({}, { $set: { [`sub.${field}`]: 1 } });
+  const status = await environment.cutOver(handle);
+  expect(status.phase).toBe('completed');
+  const [one, other] = await environment.hashes(name);
+  expect(other).toBe(one);
+  const { raw } = await handle.describe();
+  expect(Number(raw.workflowExecutionInfo?.historySizeBytes)).toBeLessThan(1_000_000);
+});

@@ -27,9 +27,11 @@ export function keyOf(id: unknown): string {
 }
 
 /** A BSON document of elements, each a type byte, a name and the value's bytes: also what no driver would write. */
-export function documentOf(...elements: readonly [number, string, Uint8Array][]): Buffer {
+export function documentOf(
+  ...elements: readonly (readonly [type: number, name: string | Uint8Array, bytes: Uint8Array])[]
+): Buffer {
   const body = elements.map(([type, name, bytes]) =>
-    Buffer.concat([Buffer.from([type]), Buffer.from(`${name}\0`), bytes]),
+    Buffer.concat([Buffer.from([type]), Buffer.from(name), Buffer.alloc(1), bytes]),
   );
   const document = Buffer.concat([Buffer.alloc(4), ...body, Buffer.alloc(1)]);
   document.writeInt32LE(document.length);

@@ -106,6 +106,19 @@ describe('capture', () => {
     expect(await path.copy.countDocuments()).toBe(3);
   });
 
+  it('brings a document whose event would be too large with all that a change stream gives', async () => {
+    const path = await DataPath.begin(mongo.client);
+    const whole = path.orders.watch([], { startAfter: path.start });
+    await path.orders.insertOne({ _id: 'i'.repeat(MB), t: 'x'.repeat(13.5 * MB) });
+    await expect(whole.next()).rejects.toMatchObject({ codeName: 'BSONObjectTooLarge' });
+    await whole.close();
+    await path.follow();
+    expect(await path.hashes()).toSatisfy(isEqual);
+    await path.orders.updateMany({}, { $set: { n: 1 } });
+    await path.follow();
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
   it('follows a reference whose document was deleted before the replay', async () => {
     const path = await DataPath.begin(mongo.client);
     await path.orders.insertOne({ _id: 1, t: 'x'.repeat(16 * MB - 60) });

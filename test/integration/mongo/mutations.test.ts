@@ -1,4 +1,4 @@
-import { type Document, MongoClient } from 'mongodb';
+import { BSON, type Document, Double, Int32, Long, MongoClient } from 'mongodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startReplicaSet, type ReplicaSet } from '../../../embedded/index.js';
 import { readCatalogue } from '../../../src/mongo/catalogue.js';
@@ -57,6 +57,10 @@ const mutations: Readonly<Record<string, Mutation>> = {
   name: (fields, at) => fields.map(([name, value], n) => (n === at ? ['other name', value] : [name, value])), // prettier-ignore
   value: (fields, at) => fields.map(([name], n) => (n === at ? [name, text('another')] : [name, fields[n]?.[1] ?? int(0)])), // prettier-ignore
 };
+
+function documentValue(value: Document): RawValue {
+  return RawValue.document(BSON.serialize(value));
+}
 
 async function insert({ db, collection }: Side, documents: readonly Uint8Array[]): Promise<void> {
   const reply = await runWithDocuments(db, { insert: collection }, 'documents', documents);
@@ -124,6 +128,23 @@ it('finds each single byte that is other in one document', async () => {
   expect(ids.toSorted((a, b) => a - b)).toEqual([...body.keys()]);
 });
 
+/** What is compared of both sides, one of which is not as the other. */
+async function compareShapes(): Promise<string[]> {
+  const [left, right] = await Promise.all(
+    [source, target].map(({ db, collection }) => readCatalogue(db, collection)),
+  );
+  if (!left || !right) throw new Error('both were created');
+  expect(compareCatalogues(left, left)).toEqual([]);
+  return compareCatalogues(left, right).map(({ what }) => what);
+}
+
+const filter = (partialFilterExpression: unknown): Document => ({ partialFilterExpression });
+const words = (weights: Document): Document => ({ key: { k: 'text' }, weights });
+const below = (wildcardProjection: Document): Document => ({
+  key: { '$**': 1 },
+  wildcardProjection,
+});
+
 it.each<[string, Document, Document]>([
   ['unique', { unique: true }, {}],
   ['sparse', { sparse: true }, {}],
@@ -139,7 +160,35 @@ it.each<[string, Document, Document]>([
   ['weights', { key: { k: 'text' }, weights: { k: 2 } }, { key: { k: 'text' }, weights: { k: 3 } }],
   ['language', { key: { k: 'text' }, default_language: 'german' }, { key: { k: 'text' } }],
   ['bounds', { key: { k: '2d' }, min: -10, max: 10 }, { key: { k: '2d' }, min: -10, max: 11 }],
-  ['projection', { key: { '$**': 1 }, wildcardProjection: { a: 1 } }, { key: { '$**': 1 } }],
+  ['projection', below({ a: 1 }), { key: { '$**': 1 } }],
+  ['a part of its projection', below({ a: 1, b: 1 }), below({ a: 1, c: 1 })],
+  ...['version', 'v', 'ns', 'temp', 'uuid', 'background', 'autoIndexId', 'key'].map(
+    (name): [string, Document, Document] => [
+      `the weight of ${name}`,
+      words({ [name]: 5 }),
+      words({ [name]: 10 }),
+    ],
+  ),
+  ['a weight more', words({ k: 1, version: 1 }), words({ k: 1 })],
+  ['an array or a document', filter({ a: { $eq: [1] } }), filter({ a: { $eq: { 0: 1 } } })],
+  ['the order of an array', filter({ a: { $eq: [1, 2] } }), filter({ a: { $eq: [2, 1] } })],
+  ['an array or its value', filter({ a: { $eq: [1] } }), filter({ a: { $eq: 1 } })],
+  ['a nested array', filter({ a: [[1], 2] }), filter({ a: [[1, 2]] })],
+  ['a name that looks like two', filter({ 'a: 1, b': 2 }), filter({ a: 1, b: 2 })],
+  ['a name that looks quoted', filter({ '"a"': 1 }), filter({ a: 1 })],
+  ['an order within a value', filter({ a: { b: 1, c: 1 } }), filter({ a: { c: 1, b: 1 } })],
+  ['text or a number', filter({ a: '1' }), filter({ a: 1 })],
+  ['text or null', filter({ a: 'null' }), filter({ a: null })],
+  ['a long number', filter({ a: new Long('9007199254740993') }), filter({ a: 2 ** 53 })],
+  ['an operator', filter({ a: { $gt: 1 } }), filter({ a: { $gte: 1 } })],
+  ['a field named version', filter({ version: 1 }), filter({ version: 2 })],
+  ['a nested field named v', filter({ a: { v: 1 } }), filter({ a: { v: 2 } })],
+  ['a key named v', { key: { v: 1 } }, { key: { v: -1 } }],
+  [
+    'case order',
+    { collation: { locale: 'de' } },
+    { collation: { locale: 'de', caseFirst: 'upper' } },
+  ],
 ])('finds an index that differs in %s: %j and %j', async (_what, here, there) => {
   await Promise.all([client.db('left').dropDatabase(), client.db('right').dropDatabase()]);
   for (const [side, options] of [
@@ -150,10 +199,95 @@ it.each<[string, Document, Document]>([
     const index = { key: { k: 1 }, name: 'it', ...options };
     await runCommand(side.db, { createIndexes: side.collection, indexes: [index] });
   }
-  const [left, right] = await Promise.all(
-    [source, target].map(({ db, collection }) => readCatalogue(db, collection)),
+  expect(await compareShapes()).toEqual(['index "it"']);
+});
+
+const clustered = (name: string): Document => ({
+  clusteredIndex: { key: { _id: 1 }, unique: true, name },
+});
+const validator = (value: Document): Document => ({ validator: value });
+const typeOf = (value: unknown): Document =>
+  validator({ $expr: { $eq: [{ $type: { $literal: value } }, 'int'] } });
+
+it.each<[string, string[], Document, Document]>([
+  ['whether it is capped', ['capped', 'size'], { capped: true, size: 4096 }, {}],
+  ['size', ['size'], { capped: true, size: 4096 }, { capped: true, size: 8192 }],
+  ['max', ['max'], { capped: true, size: 4096, max: 5 }, { capped: true, size: 4096, max: 6 }],
+  ['max', ['max'], { capped: true, size: 4096, max: 5 }, { capped: true, size: 4096 }],
+  ['locale', ['collation'], { collation: { locale: 'de' } }, { collation: { locale: 'fr' } }],
+  ['collation', ['collation'], { collation: { locale: 'de' } }, {}],
+  [
+    'a part of the collation',
+    ['collation'],
+    { collation: { locale: 'de', backwards: true } },
+    { collation: { locale: 'de' } },
+  ],
+  ['the clustered index', ['clusteredIndex'], clustered('a'), clustered('b')],
+  [
+    'images',
+    ['changeStreamPreAndPostImages'],
+    { changeStreamPreAndPostImages: { enabled: true } },
+    {},
+  ],
+  [
+    'expiry',
+    ['expireAfterSeconds'],
+    { ...clustered('a'), expireAfterSeconds: 5 },
+    { ...clustered('a'), expireAfterSeconds: 6 },
+  ],
+  ['validator', ['validator'], validator({ a: 1 }), {}],
+  ['a value of the validator', ['validator'], validator({ a: 1 }), validator({ a: 2 })],
+  ['an array in the validator', ['validator'], validator({ a: [1] }), validator({ a: { 0: 1 } })],
+  ['the order in the validator', ['validator'], validator({ a: { b: 1, c: 1 } }), validator({ a: { c: 1, b: 1 } })], // prettier-ignore
+  ['a field named version', ['validator'], validator({ version: 5 }), validator({ version: 10 })],
+  ['a field named uuid', ['validator'], validator({ a: { uuid: 1 } }), validator({ a: {} })],
+  ['names that look like others', ['validator'], validator({ 'a: 1, b': 2 }), validator({ a: 1, b: 2 })], // prettier-ignore
+  ['the type of an expression', ['validator'], typeOf(new Int32(1)), typeOf(new Double(1))],
+  ['the zero of an expression', ['validator'], typeOf(new Double(0)), typeOf(new Double(-0))],
+  ['a bound in a schema', ['validator'], validator({ $jsonSchema: { minProperties: 1 } }), validator({ $jsonSchema: { minProperties: 2 } })], // prettier-ignore
+  ['validation level', ['validationLevel'], { ...validator({ a: 1 }), validationLevel: 'moderate' }, validator({ a: 1 })], // prettier-ignore
+  ['validation action', ['validationAction'], { ...validator({ a: 1 }), validationAction: 'warn' }, validator({ a: 1 })], // prettier-ignore
+])('finds a collection that differs in %s: %j', async (_what, names, here, there) => {
+  await Promise.all([client.db('left').dropDatabase(), client.db('right').dropDatabase()]);
+  await runCommand(source.db, { create: source.collection, ...here });
+  await runCommand(target.db, { create: target.collection, ...there });
+  const found = await compareShapes();
+  expect(found.filter((what) => what.startsWith('option'))).toEqual(
+    names.map((name) => `option ${name}`),
   );
-  if (!left || !right) throw new Error('both were created');
-  expect(compareCatalogues(left, right).map(({ what }) => what)).toEqual(['index "it"']);
-  expect(compareCatalogues(left, left)).toEqual([]);
+});
+
+it('finds a validator in which a name that occurs twice differs the second time', async () => {
+  await Promise.all([client.db('left').dropDatabase(), client.db('right').dropDatabase()]);
+  const create = ({ db, collection }: Side, second: number) => {
+    const bytes = documentOf([
+      ['a', documentValue({ $gt: 0 })],
+      ['a', documentValue({ $lt: second })],
+    ]);
+    return runCommand(db, { create: collection, validator: RawValue.document(bytes) });
+  };
+  await create(source, 5);
+  await create(target, 6);
+  expect(await compareShapes()).toEqual(['option validator']);
+});
+
+it.each<[string, Document, Document]>([
+  ['numbers of a key', { key: { k: new Int32(1) } }, { key: { k: new Double(1) } }],
+  ['numbers of a filter', filter({ a: new Long(1) }), filter({ a: new Double(1) })],
+  ['the order of weights', words({ a: 1, b: 2 }), words({ b: 2, a: 1 })],
+  ['the order of a projection', below({ a: 1, b: 1 }), below({ b: 1, a: 1 })],
+  ['a collation said in part', { collation: { locale: 'de' } }, { collation: { strength: 3, locale: 'de' } }], // prettier-ignore
+  ['a flag that is false', { sparse: false }, {}],
+])('takes indexes for equal that differ in no more than %s', async (_what, here, there) => {
+  await Promise.all([client.db('left').dropDatabase(), client.db('right').dropDatabase()]);
+  for (const [side, options] of [
+    [source, here],
+    [target, there],
+  ] as const) {
+    // prettier-ignore
+    // prettier-ignore
+    const index = { key: { k: 1 }, name: 'it', ...options };
+    await runCommand(side.db, { createIndexes: side.collection, indexes: [index] });
+  }
+  expect(await compareShapes()).toEqual([]);
 });

@@ -375,6 +375,32 @@ it.each([true, false])(
   },
 );
 
+it.each<[string, readonly Buffer[]]>([
+  ['that is no UTF-8', [Buffer.from([0x61, 0xff])]],
+  ['with a dot', [Buffer.from('a.b')]],
+  ['with a line break', [Buffer.from('a\nb')]],
+  ['that occurs twice', [Buffer.from('t'), Buffer.from('t')]],
+])('brings to a capped collection an empty timestamp under a name %s', async (_what, names) => {
+  const collection = { capped: true, size: 100_000 };
+  const path = await DataPath.begin(client, { collection, capped: true });
+  const id = Buffer.from([1, 0, 0, 0]);
+  const empty = names.map((name) => [0x11, name, Buffer.alloc(8)] as const);
+  const odd = documentOf([0x10, '_id', id], ...empty, [0x10, 'n', id]);
+  const put = BSON.serialize({
+    q: { _id: 1 },
+    u: [{ $replaceWith: { $literal: RawValue.document(odd) } }],
+    upsert: true,
+  });
+  await runWithDocuments(path.source, { update: path.name }, 'updates', [put]);
+  expect([...(await path.sides()).source.values()]).toEqual([odd]);
+  await path.follow();
+  expect([...(await path.sides()).target.values()]).toEqual([odd]);
+  if (names.length > 1) return; // A pipeline over it makes a 6.0.5 server abort.
+  await path.orders.updateMany({}, { $inc: { n: 1 } });
+  await path.follow();
+  expect((await path.sides()).target).toEqual((await path.sides()).source);
+});
+
 it('brings to a capped collection what changed after a lost attempt had buffered the same event', async () => {
   const collection = { capped: true, size: 100_000 };
   const path = await DataPath.begin(client, { collection, capped: true });
