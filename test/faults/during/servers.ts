@@ -1,7 +1,7 @@
 import type { MongoClient } from 'mongodb';
 import { failCommand } from '../fail-command.js';
 import { type Faults, MOVER, type Scene, type Side } from '../scene.js';
-import { openCursors } from '../sessions.js';
+import { expireSessions, openCursors } from '../sessions.js';
 import { unlessSkipped, until } from '../skipped.js';
 
 const sides: readonly Side[] = ['source', 'target'];
@@ -26,6 +26,10 @@ export const servers: Faults = {
 
   'sessions-killed': {
     run: (scene) => onBothSides(scene, 'no session has an open cursor', killSessions),
+  },
+
+  'sessions-expire': {
+    run: (scene) => onBothSides(scene, 'no session is known', expireSessions),
   },
 
   'commands-fail': {
