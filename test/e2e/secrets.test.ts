@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +13,7 @@ import {
   watchProcesses,
   watchWorkflow,
 } from '../helpers/traces.js';
-import { Environment } from './environment.js';
+import { Environment, type WorkerProcess } from './environment.js';
 import { loadItems, Writers } from './writers.js';
 
 const ROOT = { user: 'root', password: 'root' };
@@ -133,6 +134,27 @@ it('is not repeated when somebody sends it', async () => {
   expectNoSecret(errorText(error));
 });
 
+// Node writes of a crash what it is asked for, with all variables of the environment.
+it('is in no file that a worker leaves that dies', async () => {
+  await stopWorker();
+  await loadItems(environment.sourceClient, 'crashing', 100);
+  const folder = join(environment.folder, 'crash');
+  await mkdir(folder);
+  const worker = await startWorker({
+    CSM_TEST_FAILPOINT: 'partition-copied:out-of-memory',
+    NODE_OPTIONS: `--max-old-space-size=256 --diagnostic-dir=${folder} --report-directory=${folder}`,
+  });
+  const died = once(worker.process, 'exit');
+  const handle = await environment.migrate('crashing', { copy: 'direct' });
+  await died;
+  expect(worker.log()).toContain('heap out of memory');
+  await handle.terminate();
+  expect(await filesBelow(folder)).toEqual([]);
+  for (const file of ['package.json', 'Dockerfile', 'docker-compose.yml', '.env.example']) {
+    expect(await readFile(file, 'utf8')).not.toMatch(/--(report-|heapsnapshot|abort-on)/);
+  }
+}, 120_000);
+
 // The last one: it reads what all of them have caused.
 it('is in no line that a worker writes, however much it says', () => {
   const all = logs.map((log) => log()).join('\n');
@@ -178,7 +200,7 @@ exec '${mongodump}' "$@"
 `;
 }
 
-async function startWorker(): Promise<void> {
+async function startWorker(env: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
   const { source, folder } = environment;
   const worker = environment.startWorker({
     MONGODB_URI_SOURCE: uriOf(source),
@@ -193,10 +215,12 @@ async function startWorker(): Promise<void> {
     TMPDIR: temporary,
     CSM_LOG_LEVEL: 'trace',
     CSM_LOG_FORMAT: 'json',
+    ...env,
   });
   logs.push(worker.log);
   stopWorker = () => worker.kill('SIGTERM');
   while (!worker.log().includes('ready: serving')) await sleep(100);
+  return worker;
 }
 
 let stopWorker: () => Promise<void>;

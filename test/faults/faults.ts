@@ -27,7 +27,7 @@ async function breakAll(options: FaultOptions): Promise<boolean> {
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     if (options.alone) {
-      if ((await runCases(scene, options, say)).length === 0) return true;
+      if ((await runCases(scene, options, say)).verdict().length === 0) return true;
     } else {
       const { problems, changes, documents, restarts } = await runSchedule(scene, options, say);
       if (problems.length === 0) {

@@ -10,6 +10,7 @@ export class Proxy implements AsyncDisposable {
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #isStalled = false;
   #restMs = 0;
+  #rests = 0;
 
   private constructor(port: number, target: number) {
     this.port = port;
@@ -24,25 +25,34 @@ export class Proxy implements AsyncDisposable {
     return proxy;
   }
 
-  /** Cuts all connections, as a firewall does that has been started again. */
-  cut(): void {
+  /** Cuts all connections, as a firewall does that has been started again. @returns how many there were */
+  cut(): number {
+    const cut = this.#pairs.size;
     for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+    return cut;
   }
 
-  /** Nothing gets through for a while, and nobody is told. */
-  async stall(ms: number): Promise<void> {
+  /** Nothing gets through for a while, and nobody is told. @returns how many connections there were */
+  async stall(ms: number): Promise<number> {
     this.#isStalled = true;
+    const stalled = this.#pairs.size;
     for (const pair of this.#pairs) for (const socket of pair) socket.pause();
     await sleep(ms);
     this.#isStalled = false;
     for (const pair of this.#pairs) for (const socket of pair) socket.resume();
+    return stalled;
   }
 
-  /** Everything takes longer for a while: each read of up to 64 KiB is followed by a rest. */
-  async slow(restMs: number, ms: number): Promise<void> {
+  /**
+   * Everything takes longer for a while: each read of up to 64 KiB is followed by a rest.
+   * @returns how many rests there were
+   */
+  async slow(restMs: number, ms: number): Promise<number> {
+    const before = this.#rests;
     this.#restMs = restMs;
     await sleep(ms);
     this.#restMs = 0;
+    return this.#rests - before;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -59,7 +69,10 @@ export class Proxy implements AsyncDisposable {
       one.on('data', (bytes) => {
         const isFull = !other.write(bytes);
         if (isFull || this.#restMs > 0) one.pause();
-        if (this.#restMs > 0) setTimeout(() => this.#goOn(one, other), this.#restMs);
+        if (this.#restMs > 0) {
+          this.#rests += 1;
+          setTimeout(() => this.#goOn(one, other), this.#restMs);
+        }
       });
       one.on('drain', () => this.#goOn(other, one));
       // Either side's end is the end of both, in whichever way.

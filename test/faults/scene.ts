@@ -13,6 +13,9 @@ const ROOT = { user: 'root', password: 'root' };
 /** User of the worker, which has what docs/privileges.md says, and may insert the marker at the source. */
 export const MOVER = 'mover';
 
+/** Why a fault or case of dump files is skipped. */
+export const WITHOUT_DUMPS = 'a direct copy has no dump files';
+
 export type Side = 'source' | 'target';
 
 /** How the servers of a scene are to be. */
@@ -61,8 +64,8 @@ export class Scene implements AsyncDisposable {
       temporal: { keep: true },
     });
     const { source, target, sourceClient, targetClient } = environment;
-    await createMover(sourceClient);
-    await createMover(targetClient);
+    await prepareUsers(sourceClient);
+    await prepareUsers(targetClient);
     const proxies = {
       ...(members.source === 1 && { source: await Proxy.start(portOf(source)) }),
       ...(members.target === 1 && { target: await Proxy.start(portOf(target)) }),
@@ -73,10 +76,13 @@ export class Scene implements AsyncDisposable {
     });
   }
 
-  /** Whether it has the servers and the network that a fault takes. */
-  takes({ failover, proxied }: Fault): boolean {
-    if (proxied && Object.keys(this.#proxies).length === 0) return false;
-    return failover === undefined || this.members[failover] === 3;
+  /** @returns why a fault cannot be here: it takes other servers, another network or dumps */
+  lacks({ failover, proxied, dumps }: Fault, copy: 'dump' | 'direct'): string | undefined {
+    if (failover !== undefined && this.members[failover] !== 3) {
+      return `the ${failover} has one member`;
+    }
+    if (proxied && Object.keys(this.#proxies).length === 0) return 'there is no proxy before a set';
+    return dumps && copy === 'direct' ? WITHOUT_DUMPS : undefined;
   }
 
   get proxies(): Readonly<Partial<Record<Side, Proxy>>> {
@@ -93,6 +99,7 @@ export class Scene implements AsyncDisposable {
   /**
    * Starts another worker, of the usual build unless said otherwise, and waits until it serves.
    * @param env more variables; `undefined` takes one away
+   * @throws Error with the last that it has written when it ends before that
    */
   async startWorker(
     env: Readonly<Record<string, string | undefined>> = {},
@@ -107,6 +114,10 @@ export class Scene implements AsyncDisposable {
     const worker = this.environment.startWorker(settings, program);
     this.workers.push(worker);
     while (!worker.log().includes(READY) && isRunning(worker)) await sleep(POLL_MS);
+    // One that is to die by itself may have done so by now.
+    if (!isRunning(worker) && env['CSM_TEST_FAILPOINT'] === undefined) {
+      throw new Error(`the worker does not start: ${worker.log().slice(-500)}`);
+    }
     return worker;
   }
 
@@ -151,14 +162,21 @@ export interface Fault {
   readonly proxied?: true;
   /** Whether it hits the source's servers, so that applications cannot write for a while. */
   readonly hitsSource?: true;
-  /** Does it; returns when all that was broken is whole again. */
+  /** Whether it breaks dump files, which are there only while a copy runs: it has to come first. */
+  readonly dumps?: true;
+  /**
+   * Does it, and sees that it has happened; returns when all that was broken is whole again.
+   * @throws Skipped when it could not happen at this moment; Error when it has not happened
+   */
   readonly run: (scene: Scene, dice: Dice) => Promise<void>;
 }
 
 /** Faults by the name that `--only` takes. */
 export type Faults = Readonly<Record<string, Fault>>;
 
-async function createMover(client: MongoClient): Promise<void> {
+async function prepareUsers(client: MongoClient): Promise<void> {
+  // The records of sessions and the count of rollbacks are for servers' own eyes.
+  await client.db('admin').command({ grantRolesToUser: ROOT.user, roles: ['__system'] });
   const roles = [
     { role: 'readWrite', db: 'shop' },
     { role: 'dbAdmin', db: 'shop' },

@@ -3,32 +3,43 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { Dice } from '../soak/dice.js';
 import { type Disturbances, problemsIn } from '../soak/restarts.js';
 import { faultsDuring } from './during/index.js';
+import type { FaultOptions } from './options.js';
+import { reasonOf, Report } from './report.js';
 import type { Fault, Scene } from './scene.js';
 
 /** Between two faults. The first comes while the copy runs; a killed worker's attempts wait 10 s. */
 const FIRST_MS: readonly [number, number] = [1_000, 5_000];
 const NEXT_MS: readonly [number, number] = [8_000, 16_000];
 
+type NamedFault = readonly [string, Fault];
+
 /** Faults one after another, in an order that a seed decides: each once before any comes again. */
 export class Schedule implements Disturbances {
-  readonly done: string[] = [];
+  readonly report = new Report();
   readonly hitsSource: boolean;
   readonly #scene: Scene;
   readonly #dice: Dice;
   readonly #say: (line: string) => void;
-  readonly #faults: readonly (readonly [string, Fault])[];
+  readonly #faults: readonly NamedFault[];
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #failure: unknown;
 
-  /** @param only the fault to repeat; all that the scene has servers for when left out */
-  constructor(scene: Scene, seed: number, say: (line: string) => void, only?: readonly string[]) {
+  /** @param options `only`: the faults to repeat; all when left out. Those that cannot be in the scene are skipped */
+  constructor(
+    scene: Scene,
+    { seed, copy, only }: Pick<FaultOptions, 'seed' | 'copy' | 'only'>,
+    say: (line: string) => void,
+  ) {
     this.#scene = scene;
     this.#dice = new Dice('faults', seed);
     this.#say = say;
-    this.#faults = Object.entries(faultsDuring).filter(
-      ([name, fault]) => scene.takes(fault) && (only === undefined || only.includes(name)),
-    );
+    const wanted = Object.entries(faultsDuring).filter(([name]) => only?.includes(name) ?? true);
+    this.#faults = wanted.filter(([name, fault]) => {
+      const reason = scene.lacks(fault, copy);
+      if (reason !== undefined) this.report.skip(name, reason);
+      return reason === undefined;
+    });
     this.hitsSource = this.#faults.some(([, { hitsSource }]) => hitsSource ?? false);
   }
 
@@ -41,8 +52,12 @@ export class Schedule implements Disturbances {
     });
   }
 
+  get done(): readonly string[] {
+    return this.report.happened;
+  }
+
   async restart(): Promise<void> {
-    this.done.push('worker-killed at the cutover');
+    this.report.happened.push('worker-killed at the cutover');
     await this.#scene.restartWorker('SIGKILL');
   }
 
@@ -64,6 +79,11 @@ export class Schedule implements Disturbances {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
+    const [early, later] = [true, false].map((dumps) =>
+      this.#faults.filter((each) => (each[1].dumps ?? false) === dumps),
+    ) as [NamedFault[], NamedFault[]];
+    // Dump files are there only while a copy runs.
+    for (const each of early) await this.#break(each);
     // What preflight meets is no fault but a reason not to start.
     const { environment, handles } = this.#scene;
     for (const handle of handles) {
@@ -73,17 +93,24 @@ export class Schedule implements Disturbances {
         ({ phase }) => signal.aborted || phase !== 'preflight',
       );
     }
-    let left: (readonly [string, Fault])[] = [];
+    let left: NamedFault[] = [];
     for (let [least, most] = FIRST_MS; !signal.aborted; [least, most] = NEXT_MS) {
       await sleep(this.#dice.between(least, most), undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
-      if (left.length === 0) left = [...this.#faults];
+      if (left.length === 0) left = [...later];
       const [next] = left.splice(this.#dice.below(left.length), 1);
       if (!next) return;
-      const [name, fault] = next;
-      this.#say(`  fault: ${name}`);
-      this.done.push(name);
-      await fault.run(this.#scene, this.#dice);
+      await this.#break(next);
+    }
+  }
+
+  async #break([name, fault]: NamedFault): Promise<void> {
+    this.#say(`  fault: ${name}`);
+    const reason = await reasonOf(() => fault.run(this.#scene, this.#dice));
+    if (reason === undefined) this.report.happened.push(name);
+    else {
+      this.report.skip(name, reason);
+      this.#say(`  SKIPPED ${name}: ${reason}`);
     }
   }
 }

@@ -6,34 +6,52 @@ import type { Scene } from '../scene.js';
 
 /** A migration of its own, to which one thing happens. */
 export interface Case {
-  /** Does it. @returns what is wrong with how it ended, a line each */
+  /** Whether it is about dump files, which a direct copy has none of. */
+  readonly dumps?: true;
+  /**
+   * Does it, and sees that it has happened.
+   * @returns what is wrong with how it ended, a line each
+   * @throws Skipped when it cannot be done here; Error when it has not happened
+   */
   readonly run: (scene: Scene, dice: Dice, copy: 'dump' | 'direct') => Promise<readonly string[]>;
 }
 
 /** Cases by the name that `--only` takes. */
 export type Cases = Readonly<Record<string, Case>>;
 
+/** A collection, and the application that writes to it. */
+export interface Items {
+  readonly name: string;
+  readonly writers: Writers;
+}
+
 /** Documents of a case's collection, and changes per second. */
 const DOCUMENTS = 5_000;
 const RATE = 100;
 
 let serial = 0;
+const writing = new Set<Writers>();
 
 /** A collection with documents in it and an application that writes to it. */
-export async function loaded(
-  scene: Scene,
-  documents = DOCUMENTS,
-): Promise<{ name: string; writers: Writers }> {
+export async function loaded(scene: Scene, documents = DOCUMENTS): Promise<Items> {
   serial += 1;
   const name = `case${serial}`;
   await loadItems(scene.client('source'), name, documents);
-  return { name, writers: new Writers(scene.client('source'), name, documents, RATE) };
+  const writers = new Writers(scene.client('source'), name, documents, RATE);
+  writing.add(writers);
+  return { name, writers };
+}
+
+/** Ends the applications of all cases so far. */
+export async function stopWriters(): Promise<void> {
+  await Promise.all([...writing].map((writers) => writers.stop()));
+  writing.clear();
 }
 
 /** Lets a migration come to its end. @returns what is wrong with it */
 export async function endsEqual(
   scene: Scene,
-  { name, writers }: { readonly name: string; readonly writers: Writers },
+  { name, writers }: Items,
   handle: WorkflowHandle,
 ): Promise<string[]> {
   await scene.environment.until(handle, 'ready', ({ phase }) => phase === 'ready');

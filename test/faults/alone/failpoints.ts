@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import type { Failpoint } from '../../../src/failpoint.js';
 import type { MigrationStatus } from '../../../src/workflows/status.js';
 import { isRunning } from '../scene.js';
+import { until } from '../skipped.js';
 import { type Case, type Cases, endsEqual, isEqual, loaded } from './case.js';
 
 /** The worker dies between an effect and its record, of what happens once in a migration. */
@@ -10,7 +10,6 @@ function killedAt(point: Failpoint): Case {
     run: async (scene, _dice, copy) => {
       const { name, writers } = await loaded(scene);
       const worker = await scene.startWorker({ CSM_TEST_FAILPOINT: point });
-      const died = once(worker.process, 'exit');
       const handle = await scene.environment.migrate(name, { copy });
       const isLate = point.startsWith('cutover') || point === 'buffer-dropped';
       if (isLate) {
@@ -18,8 +17,9 @@ function killedAt(point: Failpoint): Case {
         await writers.stop();
         await handle.signal('cutover');
       }
-      await died;
-      if (isRunning(worker)) return [`the worker lives on after ${point}`];
+      await until(`the worker's death at ${point}`, () => !isRunning(worker));
+      const { signalCode } = worker.process;
+      if (signalCode !== 'SIGKILL') return [`the worker has ended otherwise: ${signalCode}`];
       await scene.startWorker();
       if (!isLate) return endsEqual(scene, { name, writers }, handle);
       return isEqual(scene, name, (await handle.result()) as MigrationStatus);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { fillTarget } from '../during/full-disk.js';
 import type { Scene } from '../scene.js';
+import { Skipped } from '../skipped.js';
 import { type Cases, endsEqual, loaded } from './case.js';
 
 const FOLDER_MB = 32;
@@ -18,6 +19,7 @@ const MISSPELT = 50;
 /** What happens to the worker's disk. */
 export const disk: Cases = {
   'dump-folder-full': {
+    dumps: true,
     run: async (scene) => {
       const items = await loaded(scene, MANY_DOCUMENTS);
       const folder = join(scene.environment.folder, 'small');
@@ -27,11 +29,7 @@ export const disk: Cases = {
         ['-t', 'tmpfs', '-o', `size=${FOLDER_MB}m`, 'tmpfs', folder],
         { reject: false },
       );
-      if (mounted.failed) {
-        await items.writers.stop();
-        // Only root may mount.
-        return [];
-      }
+      if (mounted.failed) throw new Skipped('only root may mount a small file system');
       try {
         await scene.startWorker({ CSM_DUMP_FOLDER: folder });
         const { environment } = scene;
@@ -65,12 +63,6 @@ export const disk: Cases = {
       const handle = await environment.migrate(items.name, { copy });
       await environment.until(handle, 'capture', ({ captured }) => (captured?.events ?? 0) > 0);
       const makeRoom = await fillTarget(scene);
-      if (!makeRoom) {
-        await items.writers.stop();
-        await handle.executeUpdate('abort', { args: [{ dropTarget: true }] });
-        // The limit takes a program that not every system has.
-        return [];
-      }
       const { problem } = await environment.until(
         handle,
         'the problem',
@@ -84,9 +76,10 @@ export const disk: Cases = {
     },
   },
 
-  'dump-lost': { run: (scene) => broken(scene, (file) => rm(file)) },
+  'dump-lost': { dumps: true, run: (scene) => broken(scene, (file) => rm(file)) },
 
   'dump-cut-short': {
+    dumps: true,
     run: (scene) =>
       broken(scene, async (file) => {
         await using handle = await open(file, 'r+');
@@ -96,6 +89,7 @@ export const disk: Cases = {
 
   // The first byte of a document's length.
   'dump-with-a-flipped-byte': {
+    dumps: true,
     run: (scene) =>
       broken(scene, async (file) => {
         await using handle = await open(file, 'r+');
@@ -105,6 +99,7 @@ export const disk: Cases = {
 
   // No tool notices it, and it is not for the migration to say which side is right.
   'dump-with-another-value': {
+    dumps: true,
     run: async (scene) => {
       const { name, writers } = await loaded(scene);
       const handle = await spoilDumps(scene, name, misspell);

@@ -25,6 +25,31 @@ export const history: Cases = {
     },
   },
 
+  // Only other collections are written to, until the oplog has nothing left of the time before.
+  'idle-for-hours': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene);
+      const { environment } = scene;
+      await scene.startWorker();
+      const handle = await environment.migrate(items.name, { copy });
+      await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+      await items.writers.stop();
+      for (let times = 0; times < 3; times++) await rollOver(scene);
+      const idleUntil = await entryTime(scene.client('source'), -1);
+      await environment.until(handle, 'the position', ({ positions }) =>
+        isAfter(positions.buffered, idleUntil),
+      );
+      // The next one has nothing but the position to go on from.
+      await scene.restartWorker('SIGKILL');
+      const collection = scene.client('source').db('shop').collection<{ _id: number }>(items.name);
+      await collection.insertOne({ _id: -1 });
+      const problems = await endsEqual(scene, items, handle);
+      const target = scene.client('target').db('shop').collection<{ _id: number }>(items.name);
+      const arrived = await target.countDocuments({ _id: -1 });
+      return arrived === 1 ? problems : ['the write is not at the target', ...problems];
+    },
+  },
+
   'token-lost': {
     run: async (scene, _dice, copy) => {
       const { name, writers } = await loaded(scene);
@@ -83,4 +108,9 @@ async function entryTime(client: MongoClient, order: 1 | -1): Promise<Timestamp>
   const [entry] = await oplog.find().sort({ $natural: order }).limit(1).toArray();
   if (!entry) throw new Error('the oplog is empty');
   return entry.ts;
+}
+
+/** Whether a position is at a time of the oplog, or behind it. */
+function isAfter(position: string | undefined, { t }: Timestamp): boolean {
+  return position !== undefined && Date.parse(position) >= t * 1000;
 }

@@ -1,8 +1,12 @@
 import type { Cases } from './case.js';
 import { disk } from './files.js';
+import { cancellations } from './cancel.js';
 import { failpoints } from './failpoints.js';
 import { history } from './history.js';
 import { people } from './people.js';
+import { resets } from './reset.js';
+import { idleSessions } from './sessions.js';
+import { doubled } from './signals.js';
 import { workflow } from './temporal.js';
 import { together } from './workers.js';
 
@@ -12,6 +16,10 @@ export const casesAlone: Cases = {
   ...history,
   ...people,
   ...workflow,
+  ...cancellations,
+  ...doubled,
+  ...resets,
+  ...idleSessions,
   ...disk,
   ...together,
 };

@@ -1,6 +1,14 @@
 import { bufferName, CONTROL_COLLECTION } from '../../../src/names.js';
 import type { Scene } from '../scene.js';
+import { until } from '../skipped.js';
 import { type Cases, endsEqual, failsWith, loaded, nothingLeft } from './case.js';
+
+/** What is used here of a control document. */
+interface Controlled {
+  readonly _id: string;
+  readonly capture: { readonly epoch: number };
+  readonly replay: { readonly epoch: number };
+}
 
 /** What people do to a migration. */
 export const people: Cases = {
@@ -40,10 +48,17 @@ export const people: Cases = {
       await scene.startWorker();
       const handle = await scene.environment.migrate(items.name, { copy });
       await scene.environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
-      await controlOf(scene).updateOne(
+      const edited = await controlOf(scene).findOneAndUpdate(
         { _id: items.name },
         { $inc: { 'capture.epoch': 5, 'replay.epoch': 5, 'verify.epoch': 5 } },
+        { returnDocument: 'after' },
       );
+      await until('attempts that take over', async () => {
+        const now = await controlOf(scene).findOne({ _id: items.name });
+        const isTaken = (part: 'capture' | 'replay') =>
+          (now?.[part].epoch ?? 0) > (edited?.[part].epoch ?? 0);
+        return isTaken('capture') && isTaken('replay');
+      });
       return endsEqual(scene, items, handle);
     },
   },
@@ -113,5 +128,5 @@ export const people: Cases = {
 };
 
 function controlOf(scene: Scene) {
-  return scene.client('target').db('shop').collection<{ _id: string }>(CONTROL_COLLECTION);
+  return scene.client('target').db('shop').collection<Controlled>(CONTROL_COLLECTION);
 }

@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { Cases } from './case.js';
+import { Skipped } from '../skipped.js';
 import { endsEqual, loaded } from './case.js';
 
 /** Some partitions of the least size, to share. */
@@ -9,6 +11,8 @@ const PARTITION_BYTES = 1024 * 1024;
 /** Longer than the ten minutes, in ms. */
 const HOST_GONE_MS = 13 * 60_000;
 const POLL_MS = 2_000;
+/** Another host's name. */
+const ELSEWHERE = 'elsewhere';
 
 /** What happens among workers. */
 export const together: Cases = {
@@ -22,6 +26,8 @@ export const together: Cases = {
         partitionBytes: PARTITION_BYTES,
       });
       await scene.environment.until(handle, 'replay', ({ phase }) => phase === 'ready');
+      const workers = new Set(await workersOf(handle, copy === 'dump' ? 'dump' : 'copyPartition'));
+      if (workers.size < 2) throw new Skipped('one worker has copied all partitions');
       await first.kill('SIGTERM');
       return endsEqual(scene, items, handle);
     },
@@ -49,6 +55,7 @@ export const together: Cases = {
 
   // Takes the ten minutes after which a partition is dumped again elsewhere; a direct copy has no host.
   'worker-host-gone': {
+    dumps: true,
     run: async (scene) => {
       const items = await loaded(scene);
       const { environment } = scene;
@@ -58,7 +65,7 @@ export const together: Cases = {
       await scene.worker.kill('SIGKILL');
       await rm(environment.dumpFolder, { recursive: true });
       await scene.startWorker({
-        WORKER_HOST: 'elsewhere',
+        WORKER_HOST: ELSEWHERE,
         CSM_DUMP_FOLDER: `${environment.dumpFolder}-elsewhere`,
       });
       await handle.signal('restore');
@@ -71,7 +78,24 @@ export const together: Cases = {
       while ((await environment.status(handle)).phase === 'copying' && Date.now() < deadline) {
         await sleep(POLL_MS);
       }
-      return endsEqual(scene, items, handle);
+      const problems = await endsEqual(scene, items, handle);
+      const workers = await workersOf(handle, 'dump');
+      return workers.some((worker) => worker.endsWith(`@${ELSEWHERE}`))
+        ? problems
+        : [`dumped by ${workers.join(', ')}`, ...problems];
     },
   },
 };
+
+/** The workers that have done a step, as `process@host`, once for each time. */
+async function workersOf(handle: WorkflowHandle, step: string): Promise<string[]> {
+  const events = (await handle.fetchHistory()).events ?? [];
+  const asked = new Set(
+    events
+      .filter((each) => each.activityTaskScheduledEventAttributes?.activityType?.name === step)
+      .map(({ eventId }) => String(eventId)),
+  );
+  return events.flatMap(({ activityTaskStartedEventAttributes: started }) =>
+    started && asked.has(String(started.scheduledEventId)) ? [started.identity ?? ''] : [],
+  );
+}

@@ -1,12 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
+import { failCommand } from '../fail-command.js';
 import { type Faults, MOVER, type Scene, type Side } from '../scene.js';
+import { expireSessions, openCursors } from '../sessions.js';
+import { unlessSkipped, until } from '../skipped.js';
 
 const sides: readonly Side[] = ['source', 'target'];
 
 async function killAndRestart(scene: Scene, side: Side): Promise<void> {
-  await scene.set(side).kill('SIGKILL');
-  await scene.set(side).restart();
+  const set = scene.set(side);
+  await set.kill('SIGKILL');
+  if (set.members.some(({ pid }) => pid !== undefined)) throw new Error('a mongod lives on');
+  await set.restart();
 }
 
 /** What happens to servers. */
@@ -15,24 +19,17 @@ export const servers: Faults = {
   'target-killed': { run: (scene) => killAndRestart(scene, 'target') },
 
   'operations-killed': {
-    run: async (scene) => {
-      for (const side of sides) await killOperations(scene.client(side));
-    },
+    run: (scene) => onBothSides(scene, 'no operation is under way', killOperations),
   },
 
-  'cursors-killed': {
-    run: async (scene) => {
-      for (const side of sides) await killCursors(scene.client(side));
-    },
-  },
+  'cursors-killed': { run: (scene) => onBothSides(scene, 'no cursor is open', killCursors) },
 
   'sessions-killed': {
-    run: async (scene) => {
-      for (const side of sides) {
-        const users = [{ user: MOVER, db: 'admin' }];
-        await scene.client(side).db('admin').command({ killAllSessions: users });
-      }
-    },
+    run: (scene) => onBothSides(scene, 'no session has an open cursor', killSessions),
+  },
+
+  'sessions-expire': {
+    run: (scene) => onBothSides(scene, 'no session is known', expireSessions),
   },
 
   'commands-fail': {
@@ -46,19 +43,17 @@ export const servers: Faults = {
         { errorCode: 11602 },
         { closeConnection: true },
       ]);
-      await scene
-        .client(side)
-        .db('admin')
-        .command({
-          configureFailPoint: 'failCommand',
-          mode: { times: dice.between(3, 30) },
-          data: { ...how, failCommands: [...commands], errorLabels: [] },
-        });
-      await sleep(5_000);
-      await scene
-        .client(side)
-        .db('admin')
-        .command({ configureFailPoint: 'failCommand', mode: 'off' });
+      // Of workers alone: what hits an application shows nothing.
+      const failing = await failCommand(
+        scene.client(side),
+        { times: dice.between(3, 30) },
+        { ...how, failCommands: commands, errorLabels: [] },
+      );
+      try {
+        await until('a command that fails', async () => (await failing.hits()) > 0);
+      } finally {
+        await failing.off();
+      }
     },
   },
 };
@@ -74,35 +69,55 @@ const commands = [
   'commitTransaction',
 ] as const;
 
-async function killOperations(client: MongoClient): Promise<void> {
+/** Does something at both sides, until at one of them something was hit. @throws Skipped when nothing is */
+async function onBothSides(
+  scene: Scene,
+  reason: string,
+  hit: (client: MongoClient) => Promise<number>,
+): Promise<void> {
+  await unlessSkipped(reason, async () => {
+    const hits = [];
+    for (const side of sides) hits.push(await hit(scene.client(side)));
+    return hits.some((count) => count > 0);
+  });
+}
+
+/** @returns how many there were */
+async function killOperations(client: MongoClient): Promise<number> {
   const admin = client.db('admin');
   const running = admin.aggregate([
     { $currentOp: { allUsers: true } },
-    { $match: { ns: /^shop\./, op: { $ne: 'none' } } },
+    { $match: { ns: /^shop\./, op: { $ne: 'none' }, 'effectiveUsers.user': MOVER } },
     // Their commands may hold what no driver can read.
     { $project: { opid: 1 } },
   ]);
+  let killed = 0;
   for await (const { opid } of running) {
-    await admin.command({ killOp: 1, op: opid }).catch(() => undefined);
+    await admin.command({ killOp: 1, op: opid });
+    killed += 1;
   }
+  return killed;
 }
 
-async function killCursors(client: MongoClient): Promise<void> {
-  const open = client
-    .db('admin')
-    .aggregate(
-      [
-        { $currentOp: { allUsers: true, idleCursors: true } },
-        { $match: { 'cursor.cursorId': { $exists: true } } },
-        { $project: { ns: 1, 'cursor.cursorId': 1 } },
-      ],
-      { promoteLongs: false },
-    );
-  for await (const { ns, cursor } of open) {
-    const [db = '', ...collection] = String(ns).split('.');
-    await client
+/** @returns how many the server has killed */
+async function killCursors(client: MongoClient): Promise<number> {
+  let killed = 0;
+  for (const { ns, id } of await openCursors(client)) {
+    const [db = '', ...collection] = ns.split('.');
+    const reply = await client
       .db(db)
-      .command({ killCursors: collection.join('.'), cursors: [cursor.cursorId] })
+      .command({ killCursors: collection.join('.'), cursors: [id] })
       .catch(() => undefined);
+    killed += Number(reply?.['cursorsKilled'].length ?? 0);
   }
+  return killed;
+}
+
+/** @returns how many cursors of theirs have gone with the sessions */
+async function killSessions(client: MongoClient): Promise<number> {
+  const before = await openCursors(client);
+  const users = [{ user: MOVER, db: 'admin' }];
+  await client.db('admin').command({ killAllSessions: users });
+  const after = new Set((await openCursors(client)).map(({ id }) => String(id)));
+  return before.filter(({ id }) => !after.has(String(id))).length;
 }

@@ -1,0 +1,40 @@
+import type { MongoClient } from 'mongodb';
+import { MOVER } from './scene.js';
+
+/**
+ * Lets the sessions of the migrations' user expire, as they do when they were not used for 30 minutes: the server
+ * forgets their records by an index that removes old ones, and then kills what they have open and nobody uses.
+ * What is in use at this moment is recorded anew.
+ *
+ * @returns how many the server has forgotten
+ */
+export async function expireSessions(client: MongoClient): Promise<number> {
+  const admin = client.db('admin');
+  await admin.command({ refreshLogicalSessionCacheNow: 1 });
+  const records = client.db('config').collection('system.sessions');
+  const { deletedCount } = await records.deleteMany({ 'user.name': `${MOVER}@admin` });
+  await admin.command({ refreshLogicalSessionCacheNow: 1 });
+  return deletedCount;
+}
+
+/** Cursors of the migrated database's collections, and whether they wait for their next use. */
+export async function openCursors(
+  client: MongoClient,
+): Promise<readonly { ns: string; id: unknown; isIdle: boolean }[]> {
+  const open = await client
+    .db('admin')
+    .aggregate(
+      [
+        { $currentOp: { allUsers: true, idleCursors: true } },
+        { $match: { ns: /^shop\./, 'cursor.cursorId': { $exists: true } } },
+        { $project: { ns: 1, type: 1, 'cursor.cursorId': 1 } },
+      ],
+      { promoteLongs: false },
+    )
+    .toArray();
+  return open.map(({ ns, type, cursor }) => ({
+    ns: String(ns),
+    id: cursor.cursorId,
+    isIdle: type === 'idleCursor',
+  }));
+}
