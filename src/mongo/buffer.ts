@@ -37,6 +37,12 @@ const MAX_MESSAGE = 47_000_000;
 const MAX_DOCUMENTS = 100_000;
 const NULL = 0x0a;
 const UUID_MISMATCH = 361;
+const INVALID_OPTIONS = 72;
+/**
+ * What servers say to `clusteredIndex` that they do not have: TypeMismatch (5.0), InvalidOptions (newer ones that
+ * run as 5.0, by featureCompatibilityVersion), unknown field (4.4).
+ */
+const NOT_CLUSTERED: readonly (number | undefined)[] = [14, 72, 40415];
 /** Wire version of MongoDB 6.0, whose writes can name the collection by UUID. */
 const WIRE_VERSION_6_0 = 17;
 
@@ -190,21 +196,30 @@ export async function createBuffer(db: Db, collection: string): Promise<UUID | u
     });
   } catch (error) {
     const { code } = error as { code?: number };
-    // 40415: a server before 5.3 does not know the option; 48: the collection exists.
-    if (code === 40415) {
+    if (NOT_CLUSTERED.includes(code)) {
       await runCommand(db, { create: name, ...majority }).catch(ignoreExisting);
     } else ignoreExisting(error);
   }
   return collectionUuid(db, name);
 }
 
-/** UUID of a collection, on servers whose writes can be tied to it (6.0+). */
+/** UUID of a collection, on servers whose writes can be tied to it (6.0+, unless they run as 5.0). */
 export async function collectionUuid(db: Db, name: string): Promise<UUID | undefined> {
   const hello = await runCommand(db, { hello: 1 });
   if (Number(hello.maxWireVersion) < WIRE_VERSION_6_0) return undefined;
   const [info] = await db.listCollections({ name }).toArray();
-  const uuid = info && 'info' in info ? info.info?.uuid : undefined;
-  return uuid ? new UUID(uuid.buffer) : undefined;
+  const found = info && 'info' in info ? info.info?.uuid : undefined;
+  if (!found) return undefined;
+  const uuid = new UUID(found.buffer);
+  try {
+    const look = { find: name, limit: 1, projection: { _id: 1 }, singleBatch: true };
+    await runCommand(db, { ...look, collectionUUID: uuid });
+    return uuid;
+  } catch (error) {
+    // By its featureCompatibilityVersion, which few may read, it does not take one.
+    if ((error as { code?: number }).code === INVALID_OPTIONS) return undefined;
+    throw error;
+  }
 }
 
 /** Number of documents and bytes in the buffer. */
