@@ -8,7 +8,13 @@ import { captureChanges } from '../mongo/capture.js';
 import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
 import { compareCatalogues } from '../mongo/catalogue-difference.js';
 import type { ControlDocument } from '../mongo/control-document.js';
-import { convertUnique, enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
+import {
+  convertUnique,
+  enforceFinal,
+  type FinalContext,
+  relaxFinal,
+  ShapeRefusedError,
+} from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
 import { readOperationTime } from '../mongo/operation-time.js';
 import { replayRanges } from '../mongo/replay-loop.js';
@@ -142,6 +148,7 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
     await enforceFinal(final, plan);
   } catch (error) {
     await relaxFinal(final, plan).catch(() => undefined);
+    if (error instanceof ShapeRefusedError) return { refused: [shapeBlocker([error])] };
     const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
     if (!isRefusal) throw error;
     return { refused: [{ code: 'indexes', message: error.message }] };
