@@ -93,6 +93,15 @@ export function explainMongoError(error: MongoError, context: FailureContext): E
       };
     case 10334:
       return isEvent(message) ? eventTooLarge(where, message) : { type: errorTypes.mongo, message };
+    case 13297:
+      return {
+        type: errorTypes.preflightFailed,
+        permanent: true,
+        message:
+          `${capitalized(where)} has a database whose name differs from the target's in upper and lower case only, ` +
+          'which a server does not allow: give a targetNamespace in that database, or in one with another name. ' +
+          `The server said: ${message}`,
+      };
     case 14031:
       return {
         type: errorTypes.diskFull,

@@ -9,25 +9,18 @@ import { collectionUuid } from '../mongo/buffer.js';
 import { readCatalogue } from '../mongo/catalogue.js';
 import { clearPartition, dropCapped } from '../mongo/clear-partition.js';
 import type { PartitionRecord, TakenPartition } from '../mongo/copy-plan.js';
-import { createLike } from '../mongo/create-like.js';
 import { copyDirectly } from '../mongo/direct-copy.js';
-import { partitionFilter, partitionQuery, planPartitions } from '../mongo/partitions.js';
+import { partitionFilter, partitionQuery } from '../mongo/partitions.js';
 import type { Refusal } from '../mongo/refusal.js';
 import { Refusals } from '../mongo/refusals.js';
 import { dumpPartition, isDocumentsRefused, restorePartition, type Tools } from '../tools/index.js';
-import {
-  type ActivityDependencies,
-  open,
-  type Opened,
-  type Pulse,
-  readSourceCatalogue,
-  withPulse,
-} from './context.js';
+import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
 import { checkDump, checkDumpSize, isRestored } from './check-dump.js';
 import { chooseDumpMember, copyTime } from './dump-member.js';
 import { ProgressWriter } from './copy-progress.js';
 import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { copyLimits } from './live-limits.js';
+import { ensureStaging } from './plan-copy.js';
 
 /** mongorestore's default is 1; 4 is what the copy was measured with. */
 const INSERTION_WORKERS = 4;
@@ -39,30 +32,6 @@ export interface Dumped {
   readonly bytes: number;
   /** Task queue of the host that has the file. */
   readonly hostQueue: string;
-}
-
-/**
- * Creates the staging collection with the source's options and cuts the source into partitions.
- * Safe to run again: an existing plan and staging collection stay.
- * @returns the number of partitions.
- */
-export async function planCopy(deps: ActivityDependencies, migration: Migration): Promise<number> {
-  const opened = open(deps, migration);
-  return withPulse(
-    () => ({ doing: 'planning the copy' }),
-    async ({ signal }) => {
-      await ensureStaging(opened, migration, signal);
-      const { documents, bytes, capped } = migration.traits;
-      const { partitionBytes, parallelPartitions } = migration.options;
-      const partitions = await planPartitions(
-        opened.source,
-        opened.sourceCollection,
-        { documents, bytes, partitionBytes, parallelPartitions, singlePartition: capped },
-        signal,
-      );
-      return opened.plan.save(partitions);
-    },
-  );
 }
 
 /** Dumps one partition into a file of this host. Safe to run again: the file is written anew. */
@@ -246,23 +215,6 @@ export async function copyPartition(
 function keepRefused({ control }: Opened): (refused: readonly Refusal[]) => Promise<void> {
   const refusals = new Refusals(control, (session) => control.fenceCopy(session));
   return (refused) => refusals.settle(refused, []);
-}
-
-async function ensureStaging(
-  opened: Opened,
-  { traits }: Migration,
-  signal: AbortSignal,
-): Promise<void> {
-  const { target, staging, control } = opened;
-  const catalogue = await readSourceCatalogue(opened, signal);
-  const { stagingUuid, renamed } = await control.read();
-  if (renamed) return;
-  const uuid = await createLike(target, staging, catalogue, {
-    signal,
-    preImages: traits.preImages,
-    uuid: stagingUuid,
-  });
-  await control.set({ stagingUuid: uuid });
 }
 
 /** Takes away what an earlier attempt has put into the staging collection. */

@@ -7,7 +7,12 @@ import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
 import { readUuid } from '../mongo/catalogue.js';
 import type { ControlDocument } from '../mongo/control-document.js';
-import { enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
+import {
+  enforceFinal,
+  type FinalContext,
+  relaxFinal,
+  ShapeRefusedError,
+} from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
 import { readFence } from '../mongo/operation-time.js';
 import { replayRanges } from '../mongo/replay-loop.js';
@@ -154,6 +159,7 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
     await enforceFinal(final, plan);
   } catch (error) {
     await relaxFinal(final, plan).catch(() => undefined);
+    if (error instanceof ShapeRefusedError) return { refused: [shapeBlocker([error])] };
     const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
     if (!isRefusal) throw error;
     return { refused: [{ code: 'indexes', message: error.message }] };

@@ -2,10 +2,11 @@ import type { Db, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { IndexProgress, Migration } from '../migration.js';
-import { readCatalogue } from '../mongo/catalogue.js';
+import { indexName, readCatalogue, readIndexes } from '../mongo/catalogue.js';
 import { loadForms } from '../mongo/index-twins.js';
-import { createIndexes } from '../mongo/indexes.js';
+import { createIndexes, dropIndex, hasFlag } from '../mongo/indexes.js';
 import { runCommand } from '../mongo/raw.js';
+import { isShapeRefused } from '../mongo/shape-refusal.js';
 import { type ActivityDependencies, open, readSourceCatalogue, withPulse } from './context.js';
 
 const NAMESPACE_NOT_FOUND = 26;
@@ -30,16 +31,38 @@ export async function buildIndexes(
       const catalogue = await readSourceCatalogue(opened, signal);
       const specs = loadForms(catalogue);
       if ((await control.read()).renamed) return specs.length;
-      await createIndexes(target, staging, specs, {
+      const options = {
         signal,
-        onProgress: (progress) => {
+        onProgress: (progress: IndexProgress) => {
           touch();
           status.progress = progress;
         },
-      });
+      };
+      await dropFinalForms(target, staging, signal);
+      try {
+        await createIndexes(target, staging, specs, options);
+      } catch (error) {
+        if (!isShapeRefused(error)) throw error;
+        // What the source has got since the target was tried; `followShape` says so, and the cutover is refused.
+        for (const spec of specs)
+          await createIndexes(target, staging, [spec], options).catch(ignore);
+      }
       return specs.length;
     },
   );
+}
+
+function ignore(error: unknown): void {
+  if (!isShapeRefused(error)) throw error;
+}
+
+/** What an attempt to plan the copy tried that was given up, and came late: replay could not live with it. */
+async function dropFinalForms(target: Db, staging: string, signal: AbortSignal): Promise<void> {
+  for (const spec of await readIndexes(target, staging, signal)) {
+    const isFinal = hasFlag(spec, 'unique') || hasFlag(spec, 'prepareUnique');
+    if (!isFinal && !spec.has('expireAfterSeconds')) continue;
+    await dropIndex(target, staging, indexName(spec), { signal });
+  }
 }
 
 /**

@@ -29,12 +29,13 @@ export async function followShape(deps: ActivityDependencies, migration: Migrati
     async (pulse) => {
       for (;;) {
         status.doing = 'standing by while the cutover holds the migration';
-        const { shape } = await untilReleased(opened.control, 'shape', pulse);
+        const document = await untilReleased(opened.control, 'shape', pulse);
+        const { shape } = document;
         if (!shape) throw new Error('the control document has no epoch of the shape');
         const follower = new ShapeFollower({
           ...opened,
           epoch: shape.epoch,
-          features: shapeFeatures(migration.traits),
+          features: shapeFeatures(migration.traits, document),
           signal: pulse.signal,
           sourceUuid: shape.sourceUuid,
         });

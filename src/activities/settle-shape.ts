@@ -3,7 +3,7 @@ import { MongoServerError } from 'mongodb';
 import { shapeBlocker } from '../blockers.js';
 import type { Blocker, Migration, Traits } from '../migration.js';
 import type { Catalogue } from '../mongo/catalogue.js';
-import type { ShapeDifference } from '../mongo/control-document.js';
+import type { ControlDocument, ShapeDifference } from '../mongo/control-document.js';
 import type { FinalFeatures } from '../mongo/final-plan.js';
 import { carryStep, readShape, type ShapeNow } from '../mongo/shape.js';
 import type { ShapeFeatures } from '../mongo/shape-plan.js';
@@ -82,9 +82,13 @@ export async function settleShape(
   return { source: now.source, features: { ...features, collMod: now.features.collMod } };
 }
 
-/** What may be done to the target, as preflight saw it. */
-export function shapeFeatures({ features, preImages }: Traits): ShapeFeatures {
-  return { collMod: features.collMod, preImages };
+/** What may be done to the target: as preflight saw it, but for options that it did not take after all. */
+export function shapeFeatures(
+  { features, preImages }: Traits,
+  { leftOut = [] }: Pick<ControlDocument, 'leftOut'>,
+): ShapeFeatures {
+  const isLeftOut = leftOut.some(({ option }) => option === 'changeStreamPreAndPostImages');
+  return { collMod: features.collMod, preImages: preImages && !isLeftOut };
 }
 
 async function readShapeNow(
@@ -92,7 +96,8 @@ async function readShapeNow(
   { traits }: Migration,
   signal: AbortSignal,
 ): Promise<ShapeNow> {
-  const now = await readShape(opened, shapeFeatures(traits), signal);
+  const features = shapeFeatures(traits, await opened.control.read());
+  const now = await readShape(opened, features, signal);
   if (!now) throw new Error(`${opened.sourceCollection} is no longer at the source`);
   return now;
 }

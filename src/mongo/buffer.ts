@@ -38,6 +38,12 @@ const MAX_MESSAGE = 47_000_000;
 const MAX_DOCUMENTS = 100_000;
 const NULL = 0x0a;
 const UUID_MISMATCH = 361;
+const INVALID_OPTIONS = 72;
+/**
+ * What servers say to `clusteredIndex` that they do not have: TypeMismatch (5.0), InvalidOptions (newer ones that
+ * run as 5.0, by featureCompatibilityVersion), unknown field (4.4).
+ */
+const NOT_CLUSTERED: readonly (number | undefined)[] = [14, 72, 40415];
 /** Wire version of MongoDB 6.0, whose writes can name the collection by UUID. */
 const WIRE_VERSION_6_0 = 17;
 
@@ -133,7 +139,8 @@ export class Buffered {
    */
   static async open(db: Db, collection: string, uuid: UUID | undefined): Promise<Buffered> {
     await checkBuffer(db, collection, uuid);
-    return new Buffered(db, collection, (await canCheckUuid(db)) ? uuid : undefined);
+    const isChecked = uuid && (await canCheckUuid(db, bufferName(collection), uuid));
+    return new Buffered(db, collection, isChecked ? uuid : undefined);
   }
 
   /**
@@ -214,22 +221,31 @@ export async function createBuffer(db: Db, collection: string): Promise<UUID | u
     });
   } catch (error) {
     const { code } = error as { code?: number };
-    // 40415: a server before 5.3 does not know the option; 48: the collection exists.
-    if (code === 40415) {
+    if (NOT_CLUSTERED.includes(code)) {
       await runCommand(db, { create: name, ...majority }).catch(ignoreExisting);
     } else ignoreExisting(error);
   }
   return readUuid(db, name);
 }
 
-/** UUID of a collection, on servers whose writes can be tied to it (6.0+). */
+/** UUID of a collection, on servers whose writes can be tied to it (6.0+, unless they run as 5.0). */
 export async function collectionUuid(db: Db, name: string): Promise<UUID | undefined> {
-  return (await canCheckUuid(db)) ? readUuid(db, name) : undefined;
+  const uuid = await readUuid(db, name);
+  return uuid && (await canCheckUuid(db, name, uuid)) ? uuid : undefined;
 }
 
-async function canCheckUuid(db: Db): Promise<boolean> {
+async function canCheckUuid(db: Db, name: string, uuid: UUID): Promise<boolean> {
   const hello = await runCommand(db, { hello: 1 });
-  return Number(hello.maxWireVersion) >= WIRE_VERSION_6_0;
+  if (Number(hello.maxWireVersion) < WIRE_VERSION_6_0) return false;
+  try {
+    const look = { find: name, limit: 1, projection: { _id: 1 }, singleBatch: true };
+    await runCommand(db, { ...look, collectionUUID: uuid });
+    return true;
+  } catch (error) {
+    // By its featureCompatibilityVersion, which few may read, it does not take one.
+    if ((error as { code?: number }).code === INVALID_OPTIONS) return false;
+    throw error;
+  }
 }
 
 /** Number of documents and bytes in the buffer. */

@@ -1,6 +1,7 @@
 import type { Document, Timestamp, UUID } from 'mongodb';
 import type { RefusedDocuments } from '../migration.js';
 import type { Limits } from '../tuning.js';
+import type { LeftOut } from './create-like.js';
 import type { ResumeToken } from './token.js';
 
 /** Marks documents of `cdc` as ours. */
@@ -100,6 +101,8 @@ export interface ControlDocument {
   readonly startToken?: ResumeToken;
   readonly bufferUuid?: UUID;
   readonly stagingUuid?: UUID;
+  /** Options of the source that the target does not take; missing as long as none is known. */
+  readonly leftOut?: readonly LeftOut[];
   /** Set once the staging collection has its final name. */
   readonly renamed?: boolean;
   /** Set once the target has caught up and, unless told not to, every document has been compared. */

@@ -2,7 +2,8 @@ import type { Db, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { type Catalogue, errorCode, majority, readCatalogue } from './catalogue.js';
 import { differentOptions } from './catalogue-difference.js';
-import { runCommand } from './raw.js';
+import { type RawValue, runCommand } from './raw.js';
+import { isShapeRefused } from './shape-refusal.js';
 
 const NAMESPACE_EXISTS = 48;
 
@@ -22,6 +23,14 @@ const createOptions = [
   'encryptedFields',
 ] as const;
 
+/** Options without which a collection holds and enforces the same: a server that does not take one goes without. */
+const dispensableOptions: readonly string[] = [
+  'changeStreamPreAndPostImages',
+  'recordPreImages',
+  'storageEngine',
+  'indexOptionDefaults',
+];
+
 /**
  * Options that must not act before the cutover: a validator would refuse documents that are older
  * than itself, and expiry would delete on its own.
@@ -36,33 +45,41 @@ export const heldBackOptions = [
 /** What `createLike` may vary. */
 export interface CreateOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Whether the target knows `changeStreamPreAndPostImages` (6.0 and later). */
+  /**
+   * Whether the target knows `changeStreamPreAndPostImages` (6.0 and later). Those that do not know
+   * `recordPreImages`, which newer ones take and do nothing with.
+   */
   readonly preImages: boolean;
   /** The collection that an earlier attempt created; another one of the name is a conflict. */
   readonly uuid?: UUID | undefined;
+  /** Told of an option that the server does not take, and what it says. */
+  readonly onLeftOut?: ((left: LeftOut) => void) | undefined;
+}
+
+/** An option of the source that the target is without. */
+export interface LeftOut {
+  readonly option: string;
+  /** The server's words. */
+  readonly why: string;
 }
 
 /**
  * Creates a collection with the options of `catalogue`, but for those that are held back. A second
  * run finds the collection, checks that it is as it should be, and changes nothing.
  * @returns the UUID of the collection.
- * @throws PermanentError PreflightFailed when another collection has this name.
+ * @throws PermanentError PreflightFailed when another collection has this name, or the server does not
+ * take an option that the collection cannot be without.
  */
 export async function createLike(
   db: Db,
   name: string,
   catalogue: Catalogue,
-  { signal, preImages, uuid }: CreateOptions,
+  { signal, preImages, uuid, onLeftOut }: CreateOptions,
 ): Promise<UUID> {
   const wanted: string[] = [...createOptions];
-  if (preImages) wanted.push('changeStreamPreAndPostImages');
-  const options = new Map([...catalogue.options].filter(([option]) => wanted.includes(option)));
-  const command = { create: name, ...Object.fromEntries(options), writeConcern: majority };
-  try {
-    await runCommand(db, command, { signal });
-  } catch (error) {
-    if (errorCode(error) !== NAMESPACE_EXISTS) throw error;
-  }
+  wanted.push(preImages ? 'changeStreamPreAndPostImages' : 'recordPreImages');
+  const all = new Map([...catalogue.options].filter(([option]) => wanted.includes(option)));
+  const options = await create(db, name, all, { signal, onLeftOut });
   const created = await readCatalogue(db, name, signal);
   // One that is known by its UUID is ours, although the source may have other options by now.
   const isKnown = uuid !== undefined && created?.uuid?.equals(uuid) === true;
@@ -77,4 +94,38 @@ export async function createLike(
     );
   }
   return created.uuid;
+}
+
+type Options = ReadonlyMap<string, RawValue>;
+
+/** @returns the options that the server has taken. */
+async function create(
+  db: Db,
+  name: string,
+  options: Options,
+  { signal, onLeftOut }: Pick<CreateOptions, 'signal' | 'onLeftOut'>,
+): Promise<Options> {
+  const dispensable = [...options.keys()].filter((option) => dispensableOptions.includes(option));
+  const attempts = [[], ...dispensable.map((option) => [option]), dispensable];
+  let refusal: Error | undefined;
+  for (const without of attempts) {
+    const some = new Map([...options].filter(([option]) => !without.includes(option)));
+    const command = { create: name, ...Object.fromEntries(some), writeConcern: majority };
+    try {
+      await runCommand(db, command, { signal });
+    } catch (error) {
+      if (isShapeRefused(error)) {
+        refusal ??= error;
+        continue;
+      }
+      if (errorCode(error) !== NAMESPACE_EXISTS) throw error;
+    }
+    for (const option of without) onLeftOut?.({ option, why: refusal?.message ?? '' });
+    return some;
+  }
+  throw new PermanentError(
+    errorTypes.preflightFailed,
+    `the target does not take the collection's options (${[...options.keys()].join(', ')}), which it cannot be ` +
+      `copied without: ${refusal?.message}; a newer target does, or one whose featureCompatibilityVersion is raised, or a collection without the option at the source`,
+  );
 }

@@ -22,6 +22,7 @@ import {
   loadForm,
 } from './indexes.js';
 import type { RawValue } from './raw.js';
+import { isShapeRefused } from './shape-refusal.js';
 
 const DUPLICATE_KEY = 11000;
 const CANNOT_CONVERT_TO_UNIQUE = 359;
@@ -43,9 +44,37 @@ export interface FinalContext extends CreateIndexesOptions {
  * Brings into force what applications rely on: uniqueness, validator, expiry. Applications may
  * write when it returns. May run again: what is in force stays.
  * @throws PermanentError CutoverRefused when an index that is unique at the source finds duplicates.
+ * @throws ShapeRefusedError when the server does not take something as it is.
  */
 export async function enforceFinal(context: FinalContext, plan: FinalPlan): Promise<void> {
-  for (const step of plan.beforeOpening) await applyStep(context, step);
+  for (const step of plan.beforeOpening) {
+    try {
+      await applyStep(context, step);
+    } catch (error) {
+      if (!isShapeRefused(error)) throw error;
+      throw new ShapeRefusedError(describeStep(step), error.message);
+    }
+  }
+}
+
+/** The target's server does not take an index or option; asking again does not help. */
+export class ShapeRefusedError extends Error {
+  /** `index "total_1"`, `option "validator"`. */
+  readonly what: string;
+  /** The server's words. */
+  readonly problem: string;
+  constructor(what: string, problem: string) {
+    super(`${what}: ${problem}`);
+    this.what = what;
+    this.problem = problem;
+  }
+}
+
+/** What a step is about, for people. */
+export function describeStep(step: FinalStep): string {
+  if (step.kind === 'validator') return 'option "validator"';
+  if (step.kind === 'expireClustered') return 'option "expireAfterSeconds"';
+  return `index "${step.index}"`;
 }
 
 /**
@@ -86,7 +115,8 @@ async function rebuildForLoad(context: FinalContext, name: string): Promise<void
   await createIndexes(db, collection, [loadForm(spec)], context);
 }
 
-async function applyStep(context: FinalContext, step: FinalStep): Promise<void> {
+/** Does one step. One that was done already changes nothing. */
+export async function applyStep(context: FinalContext, step: FinalStep): Promise<void> {
   switch (step.kind) {
     case 'validator':
       return applyValidator(context);

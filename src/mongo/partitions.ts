@@ -53,8 +53,7 @@ export async function planPartitions(
 ): Promise<readonly Partition[]> {
   const count = partitionCount(plan);
   if (count === 1) return WHOLE;
-  const trial = { index: 1, min: '{"$numberInt":"0"}', max: '{"$numberInt":"1"}' };
-  if (!(await usesIdIndex(db, collection, trial, signal))) return WHOLE;
+  if (!(await findsRanges(db, collection, signal))) return WHOLE;
   const { msg }: { msg?: string } = await runCommand(db, { hello: 1 }, { signal });
   // A sample varies by a fifth at best, and by far more on data that was written just now: it is
   // for what would take too long to walk along.
@@ -87,6 +86,12 @@ export function partitionFilter({ min, max }: Partition): Document {
 /** The same filter as canonical Extended JSON, for mongodump's `--query`; `{}` for the whole. */
 export function partitionQuery(partition: Partition): string {
   return BSON.EJSON.stringify(partitionFilter(partition), { relaxed: false });
+}
+
+/** Asks the server whether it finds partitions of this collection by index. The collection may be empty. */
+export function findsRanges(db: Db, collection: string, signal?: AbortSignal): Promise<boolean> {
+  const trial = { index: 1, min: '{"$numberInt":"0"}', max: '{"$numberInt":"1"}' };
+  return usesIdIndex(db, collection, trial, signal);
 }
 
 /** Asks the server whether it finds a partition by the index of `_id`, not by a full scan. */

@@ -19,7 +19,7 @@ export interface TargetShape extends Shape {
 export interface ShapeFeatures {
   /** Whether its user may run `collMod`; the role `readWrite` may not. */
   readonly collMod: boolean;
-  /** Whether it knows `changeStreamPreAndPostImages` (6.0 and later). */
+  /** Whether it knows `changeStreamPreAndPostImages` (6.0 and later), and not `recordPreImages`. */
   readonly preImages: boolean;
 }
 
@@ -121,6 +121,8 @@ function planOptions(
     const wanted = options.get('changeStreamPreAndPostImages') ?? OFF;
     steps.push(modify('changeStreamPreAndPostImages', { changeStreamPreAndPostImages: wanted }));
   }
+  if (!preImages && differs('recordPreImages'))
+    steps.push(modify('recordPreImages', { recordPreImages: options.has('recordPreImages') }));
   if (differs('size')) steps.push(modify('size', { cappedSize: options.get('size') }));
   // Without a limit on documents the option is not there; to the server that is 0.
   if (differs('max')) steps.push(modify('max', { cappedMax: options.get('max') ?? int(0) }));

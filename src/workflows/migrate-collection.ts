@@ -119,9 +119,12 @@ class CollectionMigration {
   /** From the copy to the cutover, while capture runs beside it. */
   async #copyAndFollow(migration: Migration): Promise<void> {
     this.#enter('copying');
-    const partitions = await this.#work.untilNotPaused(() =>
+    const planned = await this.#work.untilNotPaused(() =>
       step('planCopy')(this.#tuner.tuned(migration)),
     );
+    const { partitions, warnings } =
+      typeof planned === 'number' ? { partitions: planned, warnings: [] } : planned;
+    this.#state.warnings = [...this.#state.warnings, ...warnings];
     this.#state.copy = 'running';
     await copyCollection(migration, partitions, {
       lanes: this.#tuner.lanes,

@@ -10,12 +10,13 @@ export interface Pair {
   readonly target: string;
 }
 
-/** Old to usual, between two patch releases of one version, and back to an old one. */
+/** Old to usual, between two patch releases of one version, and back to old ones. */
 export const pairs: readonly Pair[] = [
   { source: '4.4', target: USUAL },
   { source: '5.0', target: USUAL },
   { source: '6.0.27', target: USUAL },
   { source: USUAL, target: '6.0.27' },
+  { source: USUAL, target: '5.0' },
   { source: USUAL, target: '4.4' },
 ];
 

@@ -1,0 +1,99 @@
+import { errorTypes, PermanentError } from '../errors.js';
+import type { Migration } from '../migration.js';
+import { createLike, type LeftOut } from '../mongo/create-like.js';
+import { findsRanges, planPartitions } from '../mongo/partitions.js';
+import { probeShape } from '../mongo/probe-shape.js';
+import {
+  type ActivityDependencies,
+  open,
+  type Opened,
+  readSourceCatalogue,
+  withPulse,
+} from './context.js';
+
+/** A plan, and what has to be known of it. */
+export interface PlannedCopy {
+  readonly partitions: number;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Creates the staging collection with the source's options, tries what the cutover will bring into force there,
+ * and cuts the source into partitions. Safe to run again: an existing plan and staging collection stay, and what
+ * an attempt before this one has tried is taken away.
+ * @returns the number of partitions; with warnings only where there are some.
+ * @throws PermanentError PreflightFailed when the target does not take an index or option.
+ */
+export async function planCopy(
+  deps: ActivityDependencies,
+  migration: Migration,
+): Promise<number | PlannedCopy> {
+  const opened = open(deps, migration);
+  return withPulse(
+    () => ({ doing: 'planning the copy' }),
+    async ({ signal }) => {
+      await ensureStaging(opened, migration, signal);
+      const { target, staging, plan, control } = opened;
+      // Once there is a plan, staging may hold documents.
+      if ((await plan.count()) === 0) await checkShape(opened, migration, signal);
+      const { documents, bytes, capped } = migration.traits;
+      const { partitionBytes, parallelPartitions } = migration.options;
+      const singlePartition = capped || !(await findsRanges(target, staging, signal));
+      const planned = await planPartitions(
+        opened.source,
+        opened.sourceCollection,
+        { documents, bytes, partitionBytes, parallelPartitions, singlePartition },
+        signal,
+      );
+      const partitions = await plan.save(planned);
+      const { leftOut = [] } = await control.read();
+      return leftOut.length === 0 ? partitions : { partitions, warnings: leftOut.map(warningOf) };
+    },
+  );
+}
+
+/** Creates the staging collection, unless it is there or has its final name already. */
+export async function ensureStaging(
+  opened: Opened,
+  { traits }: Migration,
+  signal: AbortSignal,
+): Promise<void> {
+  const { target, staging, control } = opened;
+  const catalogue = await readSourceCatalogue(opened, signal);
+  const { stagingUuid, renamed } = await control.read();
+  if (renamed) return;
+  const leftOut: LeftOut[] = [];
+  const uuid = await createLike(target, staging, catalogue, {
+    signal,
+    preImages: traits.preImages,
+    uuid: stagingUuid,
+    onLeftOut: (left) => leftOut.push(left),
+  });
+  await control.set({ stagingUuid: uuid, ...(leftOut.length > 0 && { leftOut }) });
+}
+
+function warningOf({ option, why }: LeftOut): string {
+  return `the target does not take the option ${option} (${why}), so that the collection there is without it`;
+}
+
+/** @throws PermanentError PreflightFailed with all indexes and options that the target does not take. */
+async function checkShape(
+  opened: Opened,
+  { traits }: Migration,
+  signal: AbortSignal,
+): Promise<void> {
+  const { target: db, staging: collection } = opened;
+  const source = await readSourceCatalogue(opened, signal);
+  const { features } = traits;
+  const refused = await probeShape({ db, collection, source, features, signal });
+  if (refused.length === 0) return;
+  const reasons = refused.map(({ what, why }) => `${what}: ${why.trim()}`);
+  throw new PermanentError(
+    errorTypes.preflightFailed,
+    `the target does not take ${refused.length === 1 ? 'this' : 'these'} of the source:\n` +
+      `${reasons.map((reason) => `- ${reason}`).join('\n')}\n` +
+      'Nothing was copied. Drop it at the source, or build it there in a form that the target takes, or ' +
+      'migrate to a newer target, and start again',
+    refused.map(({ what, why }) => ({ code: 'shape', message: `${what}: ${why}` })),
+  );
+}
