@@ -4,8 +4,8 @@ import { failpoint } from '../failpoint.js';
 import type { IndexProgress, Migration } from '../migration.js';
 import { readCatalogue } from '../mongo/catalogue.js';
 import { loadForms } from '../mongo/index-twins.js';
-import { createIndexes } from '../mongo/indexes.js';
 import { runCommand } from '../mongo/raw.js';
+import { stageIndexes } from '../mongo/staged-indexes.js';
 import { type ActivityDependencies, open, readSourceCatalogue, withPulse } from './context.js';
 
 const NAMESPACE_NOT_FOUND = 26;
@@ -30,7 +30,7 @@ export async function buildIndexes(
       const catalogue = await readSourceCatalogue(opened, signal);
       const specs = loadForms(catalogue);
       if ((await control.read()).renamed) return specs.length;
-      await createIndexes(target, staging, specs, {
+      await stageIndexes(target, staging, specs, {
         signal,
         onProgress: (progress) => {
           touch();
