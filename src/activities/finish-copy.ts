@@ -7,6 +7,7 @@ import { loadForms } from '../mongo/index-twins.js';
 import { createIndexes, dropIndex, hasFlag } from '../mongo/indexes.js';
 import { runCommand } from '../mongo/raw.js';
 import { isShapeRefused } from '../mongo/shape-refusal.js';
+import { stageIndexes } from '../mongo/staged-indexes.js';
 import { type ActivityDependencies, open, readSourceCatalogue, withPulse } from './context.js';
 
 const NAMESPACE_NOT_FOUND = 26;
@@ -40,7 +41,7 @@ export async function buildIndexes(
       };
       await dropFinalForms(target, staging, signal);
       try {
-        await createIndexes(target, staging, specs, options);
+        await stageIndexes(target, staging, specs, options);
       } catch (error) {
         if (!isShapeRefused(error)) throw error;
         // What the source has got since the target was tried; `followShape` says so, and the cutover is refused.

@@ -26,6 +26,7 @@ it.each(['dump', 'direct'] as const)(
       documents: 2_500,
       rate: 200,
       restarts: true,
+      everything: true,
     };
     const { problems, changes, documents, restarts } = await runSoak(
       environment,

@@ -15,8 +15,13 @@ const decoding = { promoteValues: false, bsonRegExp: true };
  * expiry, `collMod`, stores its seconds as a number of another type.
  */
 const indexStorage = ['v', 'ns'];
-/** What `collMod` writes out where the source has left the default unsaid. */
-const defaultOptions: Document = { validationLevel: 'strict', validationAction: 'error' };
+/** What `collMod` writes out where the other side has left the default unsaid. */
+const defaultOptions: Document = {
+  validator: {},
+  validationLevel: 'strict',
+  validationAction: 'error',
+  changeStreamPreAndPostImages: { enabled: false },
+};
 
 /** Reads options and indexes as a server lists them. @throws Error when there is no such collection */
 export async function readShape(db: Db, name: string): Promise<Shape> {
@@ -45,8 +50,11 @@ export function compareShapes(source: Shape, target: Shape): Difference[] {
 }
 
 function optionTexts({ options }: Shape): Map<string, string> {
-  const all = 'validator' in options ? { ...defaultOptions, ...options } : options;
-  return new Map(Object.entries(all).map(([name, value]) => [name, textOf(value)]));
+  const texts = new Map(Object.entries(options).map(([name, value]) => [name, textOf(value)]));
+  for (const [name, value] of Object.entries(defaultOptions)) {
+    if (texts.get(name) === textOf(value)) texts.delete(name);
+  }
+  return texts;
 }
 
 function indexTexts({ indexes }: Shape): Map<string, string> {

@@ -21,6 +21,12 @@ const cappedWeights = {
   hot: 6,
 };
 
+/**
+ * What changes the size of a document changes what the collection still has, and depends on the moment: a copy of
+ * what it was later has another history.
+ */
+const agingWeights = { insert: 60, touch: 40 };
+
 const usualWeights = {
   ...cappedWeights,
   replaceOdd: 3,
@@ -42,7 +48,7 @@ const usualWeights = {
 
 /** Rare, because each is worth thousands of others in bytes. */
 const largeWeights = { ...usualWeights, large: 0.03, largeTransaction: 0.02 };
-type Kind = keyof typeof largeWeights;
+type Kind = keyof typeof largeWeights | keyof typeof agingWeights;
 
 const HUGE = 6 * 1024 * 1024;
 /** Hot documents take updates of all forms. */
@@ -51,6 +57,7 @@ const HOT = { n: 1 };
 /** Kinds of changes; of an update also the form. */
 const makers: Readonly<Record<Exclude<Kind, 'update'>, (lane: Lane) => Partial<Change>>> = {
   insert: (lane) => plain(lane.insert(lane.newDocument(lane.create()))),
+  touch: (lane) => plain(lane.update(lane.recent().value, { u: { $inc: { counter: int(1) } } })),
   upsert: (lane) => {
     const id = lane.create();
     return plain(lane.update(id.value, lane.updateFor(id, 'set'), true));
@@ -161,7 +168,9 @@ export function nextChange(lane: Lane, profile: Profile): Change {
     ? largeWeights
     : profile.kind === 'capped'
       ? cappedWeights
-      : usualWeights;
+      : profile.kind === 'aging'
+        ? agingWeights
+        : usualWeights;
   const kind = lane.dice.weighted(weights as Record<Kind, number>);
   if (kind !== 'update') return { kind, mode: 'plain', commands: [], ...makers[kind](lane) };
   const form = lane.dice.pick(lane.forms);

@@ -26,7 +26,7 @@ export interface Profile {
 }
 
 /** Ten years: nothing expires while a soak runs. */
-const FAR_SECONDS = 315_360_000;
+export const FAR_SECONDS = 315_360_000;
 const SPECIALS = 4;
 
 const plainIndexes: readonly Document[] = [
@@ -90,6 +90,14 @@ const specials: Readonly<Record<string, (dice: Dice) => Special>> = {
     indexes: [{ key: { counter: 1 }, name: 'counter' }],
     lanes: 1,
   }),
+  aging: (dice) => ({
+    options: dice.pick([
+      { capped: true, size: 300 * 1024 },
+      { capped: true, size: 64 * 1024 * 1024, max: 300 },
+    ]),
+    indexes: [{ key: { counter: 1 }, name: 'counter' }],
+    lanes: 1,
+  }),
   clustered: (dice) => ({
     options: { clusteredIndex: { key: { _id: 1 }, unique: true, name: dice.pick(['_id_', 'x']) } },
   }),
@@ -122,6 +130,8 @@ export interface Features {
   readonly resize: boolean;
   /** Capped collections: before 5.0 their documents keep their size, which an older target insists on. */
   readonly capped: boolean;
+  /** Capped collections that age by single documents, not by some at a time: 5.0. */
+  readonly aging: boolean;
   /** Names at the top that begin with `$`: 5.0. */
   readonly dollarNames: boolean;
 }
@@ -137,6 +147,7 @@ export function featuresOf(source: string, target: string): Features {
     growth: both(5, 0),
     resize: both(6, 0),
     capped: isAtLeast(target, 5, 0) || !isAtLeast(source, 5, 0),
+    aging: both(5, 0),
     dollarNames: both(5, 0),
   };
 }
@@ -149,17 +160,21 @@ export interface ChoiceOptions {
   readonly specials?: number | undefined;
   /** Whether updates make empty timestamps; they do when left out. */
   readonly emptyTimestamps?: boolean | undefined;
+  /** Whether capped collections may age; they may not when left out. */
+  readonly aging?: boolean | undefined;
 }
 
 /** The collections of a seed: a large one with many indexes, and smaller ones of several kinds. */
 export function chooseCollections(
   seed: number,
   documents: number,
-  { dollarNames, ...features }: Features,
-  { prefix = '', specials: count = SPECIALS, emptyTimestamps = true }: ChoiceOptions = {},
+  { dollarNames, ...both }: Features,
+  { prefix = '', specials: count = SPECIALS, emptyTimestamps = true, aging }: ChoiceOptions = {},
 ): Profile[] {
   const dice = new Dice('collections', seed);
   const names = dice.some(oddNames, SPECIALS);
+  const features = { ...both, aging: both.aging && aging === true };
+  const ids = dollarNames ? 'referring' : 'mixed';
   const kinds = Object.keys(specials).filter(
     (kind) => !(kind in features) || features[kind as keyof typeof features],
   );
@@ -171,7 +186,7 @@ export function chooseCollections(
       documents: Math.ceil(documents / 20),
       share: 0.1,
       lanes: 2,
-      ids: 'mixed',
+      ids,
       indexes: plainIndexes,
       large: false,
       bypass: false,
@@ -189,7 +204,7 @@ export function chooseCollections(
     lanes: 4,
     options: {},
     indexes: manyIndexes,
-    ids: 'mixed',
+    ids,
     large: true,
     bypass: false,
     dollarNames,

@@ -55,6 +55,11 @@ const nested: readonly Maker[] = [int, long, double].map((number): Maker => {
   return (n) => object(['at', array(number(n), object(['c', number(-n)]))], ['b', text('x')]);
 });
 
+/** Shaped as a reference to a document of another collection, which a name with `$` in an `_id` may be alone. */
+const references: readonly Maker[] = [int, long, double].map((number): Maker => {
+  return (n) => object(['$ref', text('customers')], ['$id', number(n)], ['$db', text('shop')]);
+});
+
 const texts: readonly Maker[] = [(n) => text(`id-${n}`), (n) => symbol(`id-${n}`)];
 
 /** One text where upper and lower case do not count. */
@@ -126,8 +131,11 @@ export interface Id {
 /** Makes an `_id` of number `n`. */
 export type IdSeries = (n: number, dice: Dice) => Id;
 
-/** Series of `_id`s: of all types, of ordinary ones, and of such that a collation makes equal. */
-export const idSeries: Readonly<Record<'mixed' | 'plain' | 'collated', IdSeries>> = {
+/**
+ * Series of `_id`s: of all types, the same with references among them, of ordinary ones, and of such that a
+ * collation makes equal.
+ */
+export const idSeries: Readonly<Record<'mixed' | 'referring' | 'plain' | 'collated', IdSeries>> = {
   mixed: (n, dice) => {
     const kind = dice.weighted({
       numbers: 8,
@@ -140,6 +148,7 @@ export const idSeries: Readonly<Record<'mixed' | 'plain' | 'collated', IdSeries>
     if (kind === 'others') return one(n, [dice.pick(others)], dice);
     return one(n, { numbers, fractions, longs, nested, texts }[kind], dice);
   },
+  referring: (n, dice) => (dice.chance(0.05) ? one(n, references, dice) : idSeries.mixed(n, dice)),
   plain: (n, dice) => one(n, [dice.pick([int, (of: number) => objectId(hex(of, 24))])], dice),
   collated: (n, dice) => one(n, dice.chance(0.8) ? spellings : numbers, dice),
 };

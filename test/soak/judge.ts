@@ -12,8 +12,8 @@ export async function judge(
 ): Promise<{ problems: string[]; documents: number }> {
   const problems: string[] = [];
   let documents = 0;
-  for (const [{ name, kind }, status] of statuses) {
-    const compared = await compareCollection(environment, name, kind === 'capped');
+  for (const [{ name, options }, status] of statuses) {
+    const compared = await compareCollection(environment, name, options['capped'] === true);
     documents += compared.documents;
     const found = [...problemsOf(status), ...compared.problems];
     const size = `${compared.documents} documents, ${(compared.bytes / 1e6).toFixed(1)} MB`;

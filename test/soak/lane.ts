@@ -27,6 +27,7 @@ const HOT = 5;
 /** Part of the new documents that are odd at the top. */
 const ODD = 0.25;
 const LARGE = 4;
+const YOUNG = 100;
 const GONE_KEPT = 500;
 const MEGABYTE = 1024 * 1024;
 
@@ -77,6 +78,12 @@ export class Lane {
     return this.#living.length > 0 ? this.dice.pick(this.#living) : this.create();
   }
 
+  /** One of the youngest, which a collection that ages has yet. */
+  recent(): Id {
+    const young = this.#living.slice(-YOUNG);
+    return young.length > 0 ? this.dice.pick(young) : this.create();
+  }
+
   /** Takes one of the living away. */
   take(): Id {
     const at = this.dice.below(this.#living.length);
@@ -121,7 +128,8 @@ export class Lane {
   newDocument(id: Id): Buffer {
     // The one case in which a capped collection does not keep its order: names that begin with `$` beside
     // names that occur twice, which the replay writes by a delete.
-    const plain = this.#profile.kind === 'capped' && isFragile(id.n);
+    const { kind } = this.#profile;
+    const plain = kind === 'aging' || (kind === 'capped' && isFragile(id.n));
     const { dollarNames } = this.#profile;
     return newDocument(id.value, id.n, this.dice, { odd: plain ? 0 : ODD, dollarNames });
   }
@@ -197,7 +205,7 @@ export class Lane {
       yield largeDocument(text('large-0'), MOST_BYTES);
       yield largeDocument(text('large-1'), MOST_BYTES - 50);
     }
-    if (this.#profile.ids !== 'mixed') return;
+    if (this.#profile.ids !== 'mixed' && this.#profile.ids !== 'referring') return;
     for (const [index, values] of singularIds.entries()) {
       // Numbers below zero are no other document's.
       const id = singularId(values, -1 - index, this.dice);

@@ -14,6 +14,11 @@ export interface SoakOptions {
   readonly restarts: boolean;
   /** Collections beside the large one; 4 when left out. */
   readonly specials?: number;
+  /**
+   * Whether indexes and options change too, and capped collections may age: not when left out, since a migration
+   * that stands still for longer than one takes to age is not equal for a while.
+   */
+  readonly everything?: boolean;
   /** Whether updates make empty timestamps at the top; they do when left out. */
   readonly emptyTimestamps?: boolean;
 }
@@ -57,6 +62,7 @@ export function readOptions(args: readonly string[]): SoakOptions | undefined {
     documents: numberOf('documents', values.documents, 100),
     rate: numberOf('rate', values.rate, 1),
     restarts,
+    everything: true,
   };
 }
 

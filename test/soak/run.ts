@@ -46,8 +46,9 @@ export async function runSoak(
   const versions = await environment.versions();
   say(`source ${versions[0]}, target ${versions[1]}`);
   const features = featuresOf(...versions);
-  const { seed, documents: most, specials, emptyTimestamps } = options;
-  const profiles = chooseCollections(seed, most, features, { prefix, specials, emptyTimestamps });
+  const { seed, documents: most, specials, emptyTimestamps, everything: aging } = options;
+  const choice = { prefix, specials, emptyTimestamps, aging };
+  const profiles = chooseCollections(seed, most, features, choice);
   const source = new Source(environment.source.uri, profiles, options.seed);
   try {
     for (const line of await source.load()) say(line);

@@ -4,6 +4,7 @@ import { Lane } from './lane.js';
 import type { SoakOptions } from './options.js';
 import { send } from './send.js';
 import { Tally } from './tally.js';
+import { ShapeWriter } from './shape-writer.js';
 import { Writer } from './writer.js';
 
 const DOCUMENTS_PER_INSERT = 1_000;
@@ -16,10 +17,12 @@ export class Source {
   readonly #client: MongoClient;
   readonly #db: Db;
   readonly #lanes: ReadonlyMap<Profile, readonly Lane[]>;
-  #writers: readonly Writer[] = [];
+  readonly #seed: number;
+  #writers: readonly (Writer | ShapeWriter)[] = [];
 
   constructor(uri: string, profiles: readonly Profile[], seed: number) {
     this.profiles = profiles;
+    this.#seed = seed;
     // Replies have texts in them that are no UTF-8.
     this.#client = new MongoClient(uri, { enableUtf8Validation: false });
     this.#db = this.#client.db('shop');
@@ -60,16 +63,18 @@ export class Source {
 
   /** Lets the writers write. `mayFail`: the servers are hit, and what is then lost is not made up for. */
   start(
-    { rate }: Pick<SoakOptions, 'rate'>,
+    { rate, everything }: Pick<SoakOptions, 'rate' | 'everything'>,
     mayFail: boolean,
     onFailure: (error: unknown) => void,
   ): void {
-    this.#writers = [...this.#lanes].flatMap(([profile, lanes]) =>
+    const writers = [...this.#lanes].flatMap(([profile, lanes]) =>
       lanes.map((lane) => {
         const perSecond = (rate * profile.share) / lanes.length;
         return new Writer(this.#db, profile, lane, perSecond, this.tally, mayFail);
       }),
     );
+    const shapes = new ShapeWriter(this.#db, this.profiles, this.#seed, this.tally);
+    this.#writers = everything ? [...writers, shapes] : writers;
     for (const writer of this.#writers) writer.start(onFailure);
   }
 

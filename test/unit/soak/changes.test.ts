@@ -7,6 +7,7 @@ import { chooseCollections, featuresOf, type Profile } from '../../soak/collecti
 import { Dice } from '../../soak/dice.js';
 import { equalId, idSeries, singularIds } from '../../soak/ids.js';
 import { Lane } from '../../soak/lane.js';
+import { nextShapeChange } from '../../soak/shapes.js';
 import { updates } from '../../soak/updates.js';
 import { scalars } from '../../soak/values.js';
 
@@ -42,6 +43,7 @@ describe('what the servers decide', () => {
       twins: false,
       growth: false,
       resize: false,
+      aging: false,
       capped: true,
       dollarNames: false,
     });
@@ -123,6 +125,42 @@ describe('the changes', () => {
   });
 });
 
+describe('changes of indexes and options', () => {
+  it('are of all kinds, and the same for the same seed', () => {
+    const profile = { ...profileOf(1), kind: 'images' };
+    const make = () => {
+      const dice = new Dice('shapes', 1);
+      return Array.from({ length: 200 }, () => nextShapeChange(profile, dice, new Set(['made 1'])));
+    };
+    expect(make()).toEqual(make());
+    expect([...new Set(make().map(({ kind }) => kind))].toSorted()).toEqual(
+      ['createIndex', 'dropIndex', 'expiry', 'hide', 'images', 'otherIndex', 'validator'], // prettier-ignore
+    );
+  });
+
+  it('leave a capped collection the documents that it takes', () => {
+    const dice = new Dice('shapes', 2);
+    const profile = { ...profileOf(1), options: { capped: true, size: 4096 }, indexes: [] };
+    const kinds = Array.from({ length: 200 }, () => nextShapeChange(profile, dice, new Set()).kind);
+    expect(kinds.some((kind) => ['expiry', 'validator', 'images'].includes(kind))).toBe(false);
+  });
+});
+
+describe('a capped collection that ages', () => {
+  it('is there only where that is wanted, and its documents keep their size', () => {
+    const seeds = Array.from({ length: 30 }, (_, seed) =>
+      chooseCollections(seed, DOCUMENTS, ALL, { aging: true }),
+    ).flat();
+    const profile = seeds.find(({ kind }) => kind === 'aging');
+    if (!profile) throw new Error('one of the seeds has one');
+    const lane = new Lane(profile, 1, 0);
+    for (const _ of lane.load());
+    const kinds = new Set<string>();
+    for (let count = 0; count < CHANGES; count++) kinds.add(nextChange(lane, profile).kind);
+    expect([...kinds].toSorted()).toEqual(['insert', 'touch']);
+  });
+});
+
 describe('the documents', () => {
   it('have values of all BSON types', () => {
     const types = new Set(scalars.map(({ type }) => type));
@@ -132,7 +170,7 @@ describe('the documents', () => {
 
   it('have _ids of which no two are equal, but where that is the point', () => {
     const dice = new Dice('ids');
-    const ids = Array.from({ length: 2_000 }, (_, n) => idSeries.mixed(n + 1, dice));
+    const ids = Array.from({ length: 2_000 }, (_, n) => idSeries.referring(n + 1, dice));
     const keys = [
       ...ids.map(({ value }) => value.key),
       ...singularIds.flat().map(({ key }) => key),
