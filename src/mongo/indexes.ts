@@ -147,6 +147,17 @@ export function listedForm(spec: IndexSpec): IndexSpec {
   return locale === 'simple' ? new Map([...spec].filter(([name]) => name !== 'collation')) : spec;
 }
 
+const numbers: readonly number[] = [BSONType.double, BSONType.int, BSONType.long, BSONType.decimal];
+
+/** Whether a value of a key is a number that servers take: of any type, but neither 0 nor NaN. */
+function isDirection(value: RawValue): boolean {
+  if (!numbers.includes(value.type)) return false;
+  // As text, because JavaScript has no number for a long beyond 2^53 or a decimal. Servers take a decimal that is
+  // too small for a double for 0.
+  const number = Number(String(decode(value)));
+  return number !== 0 && !Number.isNaN(number);
+}
+
 /**
  * Why no server of today builds this index, which an old one made; nothing when they do.
  * Values of a key that are neither a number but zero nor the name of a kind were possible before 3.4.
@@ -154,8 +165,7 @@ export function listedForm(spec: IndexSpec): IndexSpec {
 export function indexProblem(spec: IndexSpec): string | undefined {
   for (const [field, direction] of fields(spec.get('key')?.bytes ?? BSON.serialize({}))) {
     const value = decode(direction);
-    const isDirection = typeof value === 'number' && value !== 0 && !Number.isNaN(value);
-    if (!isDirection && (typeof value !== 'string' || value === '')) {
+    if (!isDirection(direction) && (typeof value !== 'string' || value === '')) {
       return `its key has ${JSON.stringify(value)} for "${field}"`;
     }
   }

@@ -62,6 +62,18 @@ export async function checkDump(
   return report;
 }
 
+/** Warns when the target's disk may be too small; how well its server compresses, nobody knows before. */
+export function checkRoom(findings: Findings, bytes: number, freeBytes: number | undefined): void {
+  const needed = Math.ceil(bytes * DISK_MARGIN);
+  if (freeBytes === undefined || freeBytes >= needed) return;
+  findings.warn(
+    'targetRoom',
+    `the disk of the target has ${gib(freeBytes)} free, and the collection may take ${gib(needed)} there: its ` +
+      'documents uncompressed, and a tenth for what is still growing. Servers compress, as a rule to less than half, ' +
+      'but indexes and the buffer of changes need room too',
+  );
+}
+
 /** Whether the source holds its history for longer than the copy takes. */
 export function checkOplog(
   findings: Findings,

@@ -15,6 +15,8 @@ export interface Deployment {
   readonly process: string | undefined;
   /** Name of the replica set and its members; empty for mongos. */
   readonly members: string;
+  /** Host and port of the member that answers, where it is none that takes writes. */
+  readonly readOnlyMember: string | undefined;
   readonly time: Timestamp;
   /** Seconds by which its clock is ahead of this worker's. */
   readonly skewSeconds: number;
@@ -26,6 +28,8 @@ const MOST_SKEW_SECONDS = 60;
 interface Hello {
   readonly setName?: string;
   readonly msg?: string;
+  readonly me?: string;
+  readonly isWritablePrimary?: boolean;
   readonly hosts?: readonly string[];
   readonly topologyVersion?: { readonly processId: unknown };
   readonly localTime?: Date;
@@ -49,6 +53,8 @@ export async function readDeployment(
     topology: hello.setName ? 'replicaSet' : hello.msg === 'isdbgrid' ? 'sharded' : 'standalone',
     process: hello.topologyVersion && String(hello.topologyVersion.processId),
     members: hello.setName ? `${hello.setName}/${[...(hello.hosts ?? [])].toSorted().join()}` : '',
+    readOnlyMember:
+      hello.setName && hello.isWritablePrimary !== true ? (hello.me ?? hello.setName) : undefined,
     time: hello.operationTime ?? new Timestamp({ t: Math.floor(now / 1000), i: 1 }),
     skewSeconds: hello.localTime ? (hello.localTime.getTime() - now) / 1000 : 0,
   };

@@ -1,5 +1,5 @@
 import { isAtLeast } from '../mongo/final-plan.js';
-import { checkDump, checkOplog, estimateCopyHours } from './copy.js';
+import { checkDump, checkOplog, checkRoom, estimateCopyHours } from './copy.js';
 import { checkPair } from './pair.js';
 import { reachSide } from './reach.js';
 import { signedIn } from './refusal.js';
@@ -27,11 +27,14 @@ export async function preflight(context: PreflightContext): Promise<PreflightRep
   if (source && target) checkPair(context, findings, source, target);
   const options = source?.catalogue?.options;
   const natural = options?.has('capped') ?? false;
-  const old = source !== undefined && !isAtLeast(source.deployment.version, 5, 0);
+  const old = [source, target].some(
+    (side) => side !== undefined && !isAtLeast(side.deployment.version, 5, 0),
+  );
   const singlePartition = natural || old || (options?.has('clusteredIndex') ?? false);
   const bytes = source?.report.bytes ?? 0;
   const estimatedCopyHours = estimateCopyHours(bytes);
   const disk = await checkDump(context, findings, bytes, singlePartition);
+  if (target) checkRoom(findings, bytes, target.report.freeBytes);
   if (source) checkOplog(findings, source.report, estimatedCopyHours);
   return {
     errors: findings.errors,

@@ -1,8 +1,10 @@
+import { BSON } from 'mongodb';
 import { hasEqualKeys } from '../mongo/index-twins.js';
 import { secondaryIndexes } from '../mongo/indexes.js';
 import { isAtLeast, planFinal } from '../mongo/final-plan.js';
-import { type Catalogue, indexName } from '../mongo/catalogue.js';
+import { type Catalogue, decode, indexName } from '../mongo/catalogue.js';
 import { expirySeconds } from '../mongo/expiry.js';
+import { fields } from '../mongo/raw.js';
 import { isSameDeployment } from './deployment.js';
 import type { Findings, PreflightContext } from './report.js';
 import type { SourceState } from './source.js';
@@ -67,6 +69,7 @@ function checkFeatures(
     checkOldTarget(findings, catalogue, version);
     if (isAtLeast(report.version, 5, 0)) warnOfOlderTarget(findings, catalogue, version);
   }
+  if (isAtLeast(version, 5, 0)) checkHaystacks(findings, catalogue, version);
   if (catalogue.options.has('clusteredIndex') && !features.clustered) {
     findings.error(
       'clusteredUnsupported',
@@ -83,15 +86,39 @@ function checkFeatures(
         '(the role dbAdmin has it)',
     );
   }
-  const images = catalogue.options.has('changeStreamPreAndPostImages') && !features.preImages;
-  if (images || catalogue.options.has('recordPreImages')) {
-    findings.warn(
-      'preImages',
-      'the collection records pre-images for change streams; the migrated one will not, because the ' +
-        'two versions have different options for it: turn it on at the target after the cutover',
+  checkPreImages(findings, catalogue, target.report);
+  warnOfRebuilds(findings, { catalogue, report }, features);
+}
+
+/** `recordPreImages` is the option before 6.0, `changeStreamPreAndPostImages` that since. */
+function checkPreImages(
+  findings: Findings,
+  { options }: Catalogue,
+  { features, version }: TargetState['report'],
+): void {
+  const [known, unknown] = features.preImages
+    ? (['changeStreamPreAndPostImages', 'recordPreImages'] as const)
+    : (['recordPreImages', 'changeStreamPreAndPostImages'] as const);
+  if (!options.has(unknown)) return;
+  findings.warn(
+    'preImages',
+    `the collection records pre-images for change streams by the option ${unknown}, which the target (${version}, ` +
+      'with its featureCompatibilityVersion) does not have, so that the migrated one will not record them: turn ' +
+      `${known} on there after the cutover, by collMod`,
+  );
+}
+
+/** Indexes that no server since 5.0 has. */
+function checkHaystacks(findings: Findings, catalogue: Catalogue, version: string): void {
+  for (const spec of secondaryIndexes(catalogue)) {
+    const key = fields(spec.get('key')?.bytes ?? BSON.serialize({}));
+    if (![...key.values()].some((value) => decode(value) === 'geoHaystack')) continue;
+    findings.error(
+      'targetIndex',
+      `the index "${indexName(spec)}" is of the kind geoHaystack, which the target (${version}) does not have, ` +
+        'as no server since 5.0: drop it at the source, or build one of the kind 2d there instead',
     );
   }
-  warnOfRebuilds(findings, { catalogue, report }, features);
 }
 
 /** What servers before 5.0 refuse of documents that newer ones have. */

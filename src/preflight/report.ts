@@ -79,6 +79,8 @@ export interface TargetFeatures extends FinalFeatures {
 /** What preflight found out about the target. */
 export interface TargetReport extends SideReport {
   readonly features: TargetFeatures;
+  /** Bytes free on its disk; missing where the user may not see that. */
+  readonly freeBytes?: number;
   /** What has the final name there; missing where nothing has. */
   readonly existing?: { readonly type: CollectionType; readonly documents: number };
   /** A run that has ended and left state for this namespace, which the migration cleans up. */
@@ -105,7 +107,7 @@ export interface PreflightReport {
   readonly disk?: DiskReport;
   /** Hours of copying at 30 MB/s. */
   readonly estimatedCopyHours: number;
-  /** Whether the copy has to be one partition: capped, clustered, or a source before 5.0. */
+  /** Whether the copy has to be one partition: capped, clustered, or a server before 5.0. */
   readonly singlePartition: boolean;
   /** Whether documents have to be copied in their natural order: capped. */
   readonly natural: boolean;

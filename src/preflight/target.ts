@@ -6,6 +6,7 @@ import { bufferName, CONTROL_COLLECTION, parseNamespace, stagingName } from '../
 import { checkDeployment, type Deployment, describeSide, readDeployment } from './deployment.js';
 import { checkLeftovers } from './leftovers.js';
 import { permitted } from './refusal.js';
+import { checkDatabaseCase, checkWritable, readRoom } from './target-server.js';
 import type { Findings, PreflightContext, TargetFeatures, TargetReport } from './report.js';
 
 /** All that was learnt of the target, for the checks that compare it with the source. */
@@ -30,7 +31,9 @@ export async function checkTarget(
   const db = target.db(name);
   const deployment = await readDeployment(target, signal);
   checkDeployment(findings, 'target', deployment);
+  checkWritable(findings, context, deployment);
   checkNames(findings, options.targetNamespace, deployment);
+  await checkDatabaseCase(findings, context);
   const privileges = await readPrivileges(db, signal);
   const canRead = checkPrivileges(findings, options.targetNamespace, privileges);
   const attempt = { side: 'target', code: 'targetRefused', privilege: `find on ${name}` };
@@ -44,6 +47,7 @@ export async function checkTarget(
       })
     : undefined;
   const actions = [...targetActions, 'collMod'];
+  const freeBytes = await readRoom(target, name, signal);
   const collModAllowed = privileges.allows('collMod', options.targetNamespace);
   return {
     deployment,
@@ -53,6 +57,7 @@ export async function checkTarget(
     report: {
       ...(await describeSide(target, deployment, options.targetNamespace, actions, signal)),
       features: targetFeatures(deployment, collModAllowed),
+      ...(freeBytes !== undefined && { freeBytes }),
       ...(found?.existing && {
         existing: { type: found.existing.type, documents: found.documents },
       }),

@@ -1,4 +1,14 @@
-import { BSON, Double, Int32, Long, MongoClient, Timestamp, type Db, type Document } from 'mongodb';
+import {
+  BSON,
+  Decimal128,
+  Double,
+  Int32,
+  Long,
+  MongoClient,
+  Timestamp,
+  type Db,
+  type Document,
+} from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startReplicaSet } from '../../embedded/index.js';
 import { type Catalogue, decode, readCatalogue } from '../../src/mongo/catalogue.js';
@@ -98,6 +108,10 @@ const indexes: Document[] = [
   { key: { '$**': 1 }, name: 'wildcard', wildcardProjection: { a: 1, 'b.c': 1 } },
   { key: { 'w.$**': 1 }, name: 'wildcard below' },
   { key: { '10': 1, '2': 1 }, name: 'like numbers' },
+  {
+    key: { d: Decimal128.fromString('-1'), n: Long.fromString('9007199254740993') },
+    name: 'other numbers',
+  },
   { key: { u: 1 }, name: 'plain twin', hidden: true },
   { key: { u: 1 }, name: 'sparse brother', sparse: true },
   { key: { c: 1 }, name: 'c simple', collation: { locale: 'simple' } },

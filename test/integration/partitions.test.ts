@@ -21,6 +21,7 @@ import { obtainMongoTools, startReplicaSet } from '../../embedded/index.js';
 import { chooseCutPoints, sampleIds } from '../../src/mongo/cut-points.js';
 import { probeWindow } from '../../src/mongo/oplog-window.js';
 import {
+  findsRanges,
   type Partition,
   partitionFilter,
   partitionQuery,
@@ -242,10 +243,12 @@ describe('partitions', () => {
       Array.from({ length: 5000 }, (_, at) => at),
     );
     expect(await plan('clustered', 10)).toEqual([{ index: 0 }]);
+    expect(await findsRanges(db, 'clustered')).toBe(false);
   });
 
   it('are one for an empty or a missing collection', async () => {
     await db.createCollection('empty');
+    expect(await findsRanges(db, 'empty')).toBe(true);
     expect(await plan('empty', 10)).toEqual([{ index: 0 }]);
     expect(await plan('missing', 1)).toEqual([{ index: 0 }]);
   });

@@ -203,7 +203,7 @@ describe('a look with a time limit', () => {
     const timeless = (report: PreflightReport) => ({
       ...report,
       source: { ...report.source, clockSkewSeconds: 0 },
-      target: { ...report.target, clockSkewSeconds: 0 },
+      target: { ...report.target, clockSkewSeconds: 0, freeBytes: 0 },
     });
     expect(timeless(limited)).toEqual(timeless(unlimited));
   });
@@ -330,6 +330,37 @@ describe('the target', () => {
     await to.createCollection('orders');
     const report = await check({}, { isRunning: async () => true });
     expect(report).toMatchObject({ errors: [], warnings: [] });
+  });
+
+  it('must not have a database that differs in upper and lower case only', async () => {
+    await to.createCollection('other');
+    const { errors } = await check({ targetNamespace: 'Shop.orders' });
+    expect(codes(errors)).toEqual(['targetDatabaseCase']);
+    expect(errors[0]?.message).toContain('database shop,');
+    expect((await check({ targetNamespace: 'shopping.orders' })).errors).toEqual([]);
+  });
+
+  it('must be led to its primary', async () => {
+    await using pair = await startReplicaSet({ name: 'pair', members: 2 });
+    const primary = await pair.primary();
+    const secondary = pair.members.find((member) => member !== primary);
+    const direct = (host = '') => MongoClient.connect(`mongodb://${host}/?directConnection=true`);
+    await using wrong = await direct(secondary?.host);
+    const { errors } = await check({}, { target: wrong });
+    expect(codes(errors)).toContain('targetNotPrimary');
+    expect(JSON.stringify(errors)).toContain(`${secondary?.host} alone`);
+    await using right = await direct(primary.host);
+    expect((await check({}, { target: right })).errors).toEqual([]);
+    await using reading = await MongoClient.connect(`${pair.uri}&readPreference=secondary`);
+    expect((await check({}, { target: reading })).errors).toEqual([]);
+  });
+
+  it('tells the room on its disk', async () => {
+    await to.createCollection('other');
+    await using writer = await as(targetServer, target, 'writer', ['readWrite']);
+    for (const user of [target, writer]) {
+      expect((await check({}, { target: user })).target?.freeBytes).toBeGreaterThan(0);
+    }
   });
 
   it('must have room for the name of the staging collection', async () => {

@@ -109,6 +109,14 @@ describe('a migration without incident', () => {
     expect(fakes.of('cleanUp')[0]?.args[1]).toEqual({ keepBuffer: true, dropTarget: false });
   });
 
+  it('tells what the target is without, as it is found when the copy is planned', async () => {
+    const fakes = new FakeActivities();
+    fakes.set('planCopy', async () => ({ partitions: 2, warnings: ['no pre-images'] }));
+    const { warnings } = await environment.run(fakes, {}, (running) => running.complete());
+    expect(warnings).toEqual([...traits.warnings, 'no pre-images']);
+    expect(fakes.of('dump').map(({ args }) => args[1])).toEqual([0, 1]);
+  });
+
   it('copies directly, without dump and restore', async () => {
     const fakes = new FakeActivities();
     await environment.run(fakes, { copy: 'direct' }, (running) => running.complete());

@@ -28,7 +28,7 @@ export interface Check {
 
 /** Findings of a preflight that are about one collection, not about the servers and tools. */
 const ABOUT_A_COLLECTION =
-  /^(source(Missing|View|TimeSeries|System|Encrypted|Index|ListRefused|FindRefused|StreamRefused|NoToken)|target(Privileges|Refused|Exists|NameTooLong)|sameCollection|collModRefused|migrationExists|controlConflict|nameTaken|oplogShort|slowCutover|preImages|leftover|marker\w+)$/;
+  /^(source(Missing|View|TimeSeries|System|Encrypted|Index|ListRefused|FindRefused|StreamRefused|NoToken)|target(Privileges|Refused|Exists|NameTooLong|DatabaseCase|Index|Room)|sameCollection|collModRefused|migrationExists|controlConflict|nameTaken|oplogShort|slowCutover|preImages|leftover|marker\w+)$/;
 /** A collection that nobody has: the look stops at the servers. */
 const NO_COLLECTION = 'csm_doctor.nothing';
 

@@ -106,7 +106,24 @@ describe('secondary indexes', () => {
   it.each([
     [{ key: { a: 1 } }, undefined],
     [{ key: { a: -1.5, b: 'text', '$**': 1 } }, undefined],
+    [
+      { key: { a: Decimal128.fromString('1'), b: Long.fromString('-9007199254740993') } },
+      undefined,
+    ],
+    [
+      { key: { a: Decimal128.fromString('Infinity'), b: Decimal128.fromString('-0.1') } },
+      undefined,
+    ],
     [{ key: { a: 0 } }, 'its key has 0 for "a"'],
+    [{ key: { a: new Double(NaN) } }, 'its key has null for "a"'],
+    [
+      { key: { a: Decimal128.fromString('0E+3') } },
+      'its key has {"$numberDecimal":"0E+3"} for "a"',
+    ],
+    [
+      { key: { a: Decimal128.fromString('1E-6000') } },
+      'its key has {"$numberDecimal":"1E-6000"} for "a"',
+    ],
     [{ key: { a: true } }, 'its key has true for "a"'],
     [{ key: { a: '' } }, 'its key has "" for "a"'],
     [{ key: { a: 1 }, expireAfterSeconds: -1 }, 'its expireAfterSeconds is negative'],

@@ -140,6 +140,15 @@ describe('the steps that give the target the shape of the source', () => {
       'modify option "changeStreamPreAndPostImages" {"changeStreamPreAndPostImages":{"enabled":false}}',
     ]);
     expect(plan(side([], on), side([]), { ...all, preImages: false })).toEqual([]);
+    const before = { ...all, preImages: false };
+    const recording = { recordPreImages: true };
+    expect(plan(side([], recording), side([]))).toEqual([]);
+    expect(plan(side([], recording), side([]), before)).toEqual([
+      'modify option "recordPreImages" {"recordPreImages":true}',
+    ]);
+    expect(plan(side([]), side([], recording), before)).toEqual([
+      'modify option "recordPreImages" {"recordPreImages":false}',
+    ]);
     const capped = (size: number, max?: number) =>
       side([], { capped: true, size, ...(max !== undefined && { max }) });
     expect(plan(capped(8192, 9), capped(4096))).toEqual([

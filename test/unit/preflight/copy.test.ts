@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { parseMigrateCollection } from '../../../src/options.js';
-import { checkOplog, diskNeeded, estimateCopyHours } from '../../../src/preflight/copy.js';
+import {
+  checkOplog,
+  checkRoom,
+  diskNeeded,
+  estimateCopyHours,
+} from '../../../src/preflight/copy.js';
 import { Findings, type SourceReport } from '../../../src/preflight/report.js';
 
 const GIB = 1024 ** 3;
@@ -25,6 +30,19 @@ describe('disk for dump files', () => {
     ['more lanes', { parallelPartitions: 8 }, 100 * GIB, false, 8.8 * GIB],
   ])('is for %s', (_what, input, bytes, single, needed) => {
     expect(diskNeeded(bytes, optionsOf(input), single)).toBeCloseTo(needed, -1);
+  });
+});
+
+describe('room at the target', () => {
+  it.each([
+    [GIB, 2 * GIB, []],
+    [10 * GIB, 10.5 * GIB, ['targetRoom']],
+    [10 * GIB, undefined, []],
+  ])('for %d bytes, of which %d are free', (bytes, free, codes) => {
+    const findings = new Findings();
+    checkRoom(findings, bytes, free);
+    expect(findings.warnings.map(({ code }) => code)).toEqual(codes);
+    expect(findings.errors).toEqual([]);
   });
 });
 

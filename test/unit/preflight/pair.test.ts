@@ -1,0 +1,70 @@
+import { BSON, type Document } from 'mongodb';
+import { describe, expect, it } from 'vitest';
+import { fields } from '../../../src/mongo/raw.js';
+import { checkPair } from '../../../src/preflight/pair.js';
+import { Findings, type PreflightContext } from '../../../src/preflight/report.js';
+import type { SourceState } from '../../../src/preflight/source.js';
+import type { TargetState } from '../../../src/preflight/target.js';
+import { takenAs } from '../../helpers/taken-as.js';
+
+/** What is found about a collection of an old server, which none of today could be asked for. */
+function check(targetVersion: string, options: Document, indexes: readonly Document[] = []) {
+  const findings = new Findings();
+  const source = {
+    deployment: { topology: 'replicaSet', members: 'from/a:1' },
+    catalogue: {
+      type: 'collection',
+      options: fields(BSON.serialize(options)),
+      indexes: indexes.map((spec) => fields(BSON.serialize(spec))),
+    },
+    report: { version: '4.4.2', documents: 1 },
+  };
+  const preImages = targetVersion >= '6.0';
+  const target = {
+    deployment: { topology: 'replicaSet', members: 'to/a:1', featureVersion: targetVersion },
+    report: { version: targetVersion, features: { collMod: true, preImages } },
+  };
+  const namespaces = { namespace: 'shop.orders', targetNamespace: 'shop.orders' };
+  checkPair(
+    takenAs<PreflightContext>({ options: namespaces }),
+    findings,
+    takenAs<SourceState>(source),
+    takenAs<TargetState>(target),
+  );
+  return findings;
+}
+
+describe('a source of 4.4', () => {
+  const haystack = { key: { l: 'geoHaystack', k: 1 }, name: 'hay', bucketSize: 1 };
+
+  it.each([
+    ['4.4.29', []],
+    ['5.0.32', ['targetIndex']],
+    ['6.0.5', ['targetIndex']],
+  ])('with a geoHaystack index, and a target of %s', (version, codes) => {
+    const { errors } = check(version, {}, [haystack]);
+    expect(errors.map(({ code }) => code)).toEqual(codes);
+    for (const { message } of errors) expect(message).toContain('"hay"');
+  });
+
+  it.each([
+    ['4.4.29', undefined],
+    ['5.0.32', undefined],
+    ['6.0.5', /recordPreImages.*6\.0\.5.*turn changeStreamPreAndPostImages on/],
+  ])('with pre-images, and a target of %s', (version, message) => {
+    const { warnings } = check(version, { recordPreImages: true });
+    expect(warnings).toHaveLength(message ? 1 : 0);
+    for (const warning of warnings) {
+      expect(warning.code).toBe('preImages');
+      expect(warning.message).toMatch(message ?? '');
+    }
+  });
+});
+
+it('pre-images of 6.0 are told to be lost before it', () => {
+  const { warnings } = check('5.0.32', { changeStreamPreAndPostImages: { enabled: true } });
+  const [warning] = warnings.filter(({ code }) => code === 'preImages');
+  expect(warning?.message).toMatch(
+    /changeStreamPreAndPostImages.*5\.0\.32.*turn recordPreImages on/,
+  );
+});
