@@ -97,6 +97,17 @@ export const stories: Readonly<Record<string, Story>> = {
       await running.complete();
     },
   },
+  // Recorded with code that did not know it.
+  'unknown-restart': {
+    input: {},
+    fakes: plain,
+    follow: async (running) => {
+      await running.reaches('ready');
+      await running.signal('restart');
+      await running.until(({ rejectedMessages }) => rejectedMessages.length === 1);
+      await running.complete();
+    },
+  },
   planned: {
     input: { cutover: { whenLagUnder: 5 } },
     fakes: () => plain().once('cutover', async () => refusal),
