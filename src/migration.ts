@@ -31,6 +31,8 @@ export interface Migration {
   readonly traits: Traits;
   /** Whether the step `followShape` runs; it does not in workflows that began before there was one. */
   readonly followsShape?: boolean;
+  /** Which copy it is: missing for the first, then counted from 1. Capture goes on over all of them. */
+  readonly round?: number;
 }
 
 /** How far a build of indexes is. */

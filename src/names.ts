@@ -22,9 +22,16 @@ export function bufferName(collection: string): string {
 /**
  * Collection that the copy fills before it is renamed to its final name. The prefix cannot collide
  * with the buffer of any collection, whatever that collection is called.
+ * @param round of the copy: what an earlier one still writes must not meet a later one's.
  */
-export function stagingName(collection: string): string {
-  return `${CONTROL_COLLECTION}-staging.${collection}`;
+export function stagingName(collection: string, round = 0): string {
+  return `${CONTROL_COLLECTION}-staging${round === 0 ? '' : `-${round}`}.${collection}`;
+}
+
+/** Names of a collection's staging collections, of whichever round. */
+export function stagingNames(collection: string): RegExp {
+  const literally = collection.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return new RegExp(`^${CONTROL_COLLECTION}-staging(-\\d+)?\\.${literally}$`, 'u');
 }
 
 /** Database and collection of a namespace; the collection may itself contain dots. */

@@ -12,6 +12,8 @@ export interface StartPosition {
   /** `_data` of the resume token: every later change is seen from here on. */
   readonly resumeToken: string;
   readonly buffer: string;
+  /** The copy that the target has or is to get, where the workflow was reset to before it. */
+  readonly round?: number;
 }
 
 /**
@@ -44,6 +46,7 @@ export async function captureToken(
       return {
         resumeToken: start._data,
         buffer: `${target.databaseName}.${bufferName(targetCollection)}`,
+        ...(claimed.round !== undefined && { round: claimed.round }),
       };
     },
   );

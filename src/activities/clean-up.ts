@@ -4,8 +4,10 @@ import { showId } from '../mongo/compare.js';
 import { dropOwn } from '../mongo/drop-own.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import { removeMarker } from '../mongo/marker.js';
+import { stagingName } from '../names.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
-import { dropMigrationState, dumpFolder } from './leftovers.js';
+import { dumpFolder } from './dump-files.js';
+import { dropMigrationState } from './leftovers.js';
 
 /** Looks for late writes for so long at most, in ms. */
 const LOOK_MS = 5_000;
@@ -65,10 +67,7 @@ export async function cleanUp(
   migration: Migration,
   { keepBuffer, dropTarget }: CleanUpOptions,
 ): Promise<CleanedUp> {
-  const { control, source, sourceCollection, target, targetCollection, staging } = open(
-    deps,
-    migration,
-  );
+  const { control, source, sourceCollection, target, targetCollection } = open(deps, migration);
   const final = `${target.databaseName}.${targetCollection}`;
   return withPulse(
     () => ({ doing: 'removing buffer, control document and dump files' }),
@@ -89,7 +88,7 @@ export async function cleanUp(
       return {
         removed: [
           `${target.databaseName}.cdc.${targetCollection}`,
-          ...(found.renamed ? [] : [`${target.databaseName}.${staging}`]),
+          ...(found.renamed ? [] : [`${target.databaseName}.${stagingName(targetCollection, found.round)}`]),
           ...(found.renamed && dropTarget ? [final] : []),
         ],
         left,

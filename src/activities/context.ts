@@ -59,18 +59,19 @@ export function open(
   const from = parseNamespace(namespace);
   const to = parseNamespace(targetNamespace);
   const targetDb = deps.connections.get(target).db(to.db);
-  const { workflowId, runId } = migration;
-  const identity = { workflowId, runId, source, namespace, targetNamespace };
+  const { workflowId, runId, round } = migration;
+  const identity = { workflowId, runId, source, namespace, targetNamespace, round };
   const metrics = deps.metrics?.of(migration.options);
+  const control = new Control(targetDb, identity, (advance) => metrics?.advanced(advance));
   return {
     source: deps.connections.get(source).db(from.db),
     sourceCollection: from.collection,
     target: targetDb,
     targetCollection: to.collection,
-    staging: stagingName(to.collection),
-    control: new Control(targetDb, identity, (advance) => metrics?.advanced(advance)),
-    plan: new CopyPlan(targetDb, to.collection, runId, (step) => metrics?.copied(step)),
-    verification: new Verification(targetDb, to.collection, runId, (differences) =>
+    staging: stagingName(to.collection, round),
+    control,
+    plan: new CopyPlan(targetDb, control, (step) => metrics?.copied(step)),
+    verification: new Verification(targetDb, control, (differences) =>
       metrics?.differ(differences),
     ),
     metrics,

@@ -1,5 +1,4 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { errorTypes, TransientError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
@@ -25,7 +24,7 @@ import { checkDump, checkDumpSize, isRestored } from './check-dump.js';
 import { ProgressWriter } from './copy-progress.js';
 import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { copyLimits } from './live-limits.js';
-import { dumpFolder } from './leftovers.js';
+import { dumpFile, dumpFolder } from './dump-files.js';
 
 /** mongorestore's default is 1; 4 is what the copy was measured with. */
 const INSERTION_WORKERS = 4;
@@ -253,7 +252,7 @@ async function ensureStaging(
     preImages: traits.preImages,
     uuid: stagingUuid,
   });
-  await control.set({ stagingUuid: uuid });
+  await control.record({ stagingUuid: uuid });
 }
 
 /** Takes away what an earlier attempt has put into the staging collection. */
@@ -271,7 +270,7 @@ async function clear(
   const found = await readCatalogue(target, staging, signal);
   if (found?.uuid && (await target.collection(staging).estimatedDocumentCount()) > 0) {
     await dropCapped(target, staging, found.uuid, plan, partition);
-    await control.set({ stagingUuid: null });
+    await control.record({ stagingUuid: null });
     await ensureStaging(opened, migration, signal);
   }
 }
@@ -282,14 +281,6 @@ function requireTools(deps: ActivityDependencies): Tools {
     errorTypes.toolFailed,
     'mongodump and mongorestore are not on this worker: install the MongoDB Database Tools and start it again',
   );
-}
-
-function dumpFile(
-  deps: ActivityDependencies,
-  { runId, options }: Migration,
-  index: number,
-): string {
-  return join(dumpFolder(deps, runId), `partition-${index}.bson${options.gzip ? '.gz' : ''}`);
 }
 
 function isWhole({ min, max }: PartitionRecord): boolean {

@@ -167,7 +167,7 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
     copied: { documents: copied.written, bytes: copied.readBytes },
     buffered: { changes: capture.buffered, bytes: capture.bytes },
   };
-  await control.set({ fence });
+  await control.record({ fence });
   return { done: report };
 }
 

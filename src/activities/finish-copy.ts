@@ -80,7 +80,9 @@ export async function renameStaging(
         }
       }
       failpoint('staging-renamed');
-      await control.set({ renamed: true });
+      // All that is older than a copy after the first is in it.
+      const through = { $ifNull: ['$replay.through', '$replay.from'] };
+      await control.record({ renamed: true, 'replay.through': through });
       return final;
     },
   );

@@ -1,19 +1,15 @@
 import { Context } from '@temporalio/activity';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Db } from 'mongodb';
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { CONTROL_KIND, type ControlDocument } from '../mongo/control-document.js';
+import { dropCopies } from '../mongo/discard-copy.js';
 import { dropOwn } from '../mongo/drop-own.js';
 import { removeControl } from '../mongo/control-collection.js';
 import { bufferName, CONTROL_COLLECTION, stagingName } from '../names.js';
 import { type ActivityDependencies, open } from './context.js';
-
-/** Folder of a run's dump files. The run id keeps two runs from ever sharing one. */
-export function dumpFolder(deps: ActivityDependencies, runId: string): string {
-  return join(deps.dumpFolder, runId);
-}
+import { dumpFolder } from './dump-files.js';
 
 /**
  * Removes what a former run of a migration to this target left when it was terminated: buffer,
@@ -34,13 +30,18 @@ export async function removeLeftovers(
   await rm(dumpFolder(deps, former.runId), { recursive: true, force: true });
 }
 
-/** Drops buffer and staging collection, then the run's documents in `cdc`, and `cdc` if it is empty. */
+/**
+ * Drops buffer, staging collections and a copy that was being discarded, then the run's documents in
+ * `cdc`, and `cdc` if it is empty.
+ */
 export async function dropMigrationState(
   target: Db,
   collection: string,
-  { runId, bufferUuid }: Pick<ControlDocument, 'runId' | 'bufferUuid'>,
+  found: Pick<ControlDocument, 'runId' | 'bufferUuid' | 'round' | 'discarded'>,
 ): Promise<void> {
-  await dropOwn(target, stagingName(collection), undefined);
+  const { runId, bufferUuid, round } = found;
+  await dropCopies(target, collection, found);
+  await dropOwn(target, stagingName(collection, round), undefined);
   await dropOwn(target, bufferName(collection), bufferUuid);
   failpoint('buffer-dropped');
   await removeControl(target, collection, runId);

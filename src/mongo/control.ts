@@ -12,6 +12,8 @@ export interface Identity {
   readonly source: string;
   readonly namespace: string;
   readonly targetNamespace: string;
+  /** Which copy; missing for the first. */
+  readonly round?: number | undefined;
 }
 
 /** A step that a role has made, and the control document after it. */
@@ -30,12 +32,14 @@ export class FencedError extends TransientError {
 
 /**
  * The control document of one migration run. Every update names the run and, where a role writes,
- * its epoch: a late write of a predecessor finds nothing to change.
+ * its epoch: a late write of a predecessor finds nothing to change. What belongs to a copy names its
+ * round too.
  */
 export class Control {
   readonly db: Db;
   readonly id: string;
   readonly runId: string;
+  readonly round: number;
   readonly #identity: Identity;
   readonly #collection: Collection<ControlDocument>;
   readonly #onAdvance: ((advance: Advance) => void) | undefined;
@@ -46,6 +50,7 @@ export class Control {
     this.#onAdvance = onAdvance;
     this.id = parseNamespace(identity.targetNamespace).collection;
     this.runId = identity.runId;
+    this.round = identity.round ?? 0;
     this.#identity = identity;
     this.#collection = db.collection<ControlDocument>(CONTROL_COLLECTION, {
       writeConcern: { w: 'majority' },
@@ -108,24 +113,37 @@ export class Control {
     return (await this.read()).startToken ?? startToken;
   }
 
-  /** Sets fields of the control document, whoever holds the epochs. */
+  /** Sets fields of the control document, whoever holds the epochs and whichever copy it is. */
   async set(fields: Document): Promise<void> {
     const { matchedCount } = await this.#collection.updateOne(this.#own(), { $set: fields });
     if (matchedCount === 0) throw this.#lost();
   }
 
   /**
+   * Sets what belongs to this copy; values may be expressions.
+   * @throws FencedError when it has been discarded.
+   */
+  async record(fields: Document): Promise<void> {
+    const update = [{ $set: fields }];
+    const { matchedCount } = await this.#collection.updateOne(this.#ownCopy(), update);
+    if (matchedCount === 0) await this.#checkRound('the copy');
+  }
+
+  /**
    * Takes the next epoch of a role; from now on its predecessors' writes find nothing to change.
    * @returns the document with the new epoch, or nothing while the cutover holds the migration.
+   * @throws FencedError when the role is that of a copy which has been discarded.
    */
   async takeEpoch(role: Role): Promise<ControlDocument | undefined> {
+    const own = role === 'capture' ? this.#own() : this.#ownCopy();
     const taken = await this.#collection.findOneAndUpdate(
-      { ...this.#own(), holder: { $exists: false } },
+      { ...own, holder: { $exists: false } },
       { $inc: { [`${role}.epoch`]: 1 } },
       { returnDocument: 'after' },
     );
     if (taken) this.#onAdvance?.({ role, increments: {}, document: taken });
-    else await this.read();
+    else if (role === 'capture') await this.read();
+    else await this.#checkRound(role);
     return taken ?? undefined;
   }
 
@@ -137,7 +155,7 @@ export class Control {
   async beginVerification(): Promise<ControlDocument> {
     const begin = { $ifNull: ['$capture.through._data', '$startToken._data'] };
     const taken = await this.#collection.findOneAndUpdate(
-      this.#own(),
+      this.#ownCopy(),
       [
         {
           $set: {
@@ -148,8 +166,8 @@ export class Control {
       ],
       { returnDocument: 'after' },
     );
-    if (!taken) throw this.#lost();
-    return taken;
+    if (taken) return taken;
+    return this.#checkRound('verify');
   }
 
   /**
@@ -158,14 +176,14 @@ export class Control {
    */
   async hold(): Promise<ControlDocument | undefined> {
     const taken = await this.#collection.findOneAndUpdate(
-      { ...this.#own(), 'shape.change': null },
+      { ...this.#ownCopy(), 'shape.change': null },
       {
         $set: { holder: 'cutover' },
         $inc: { 'capture.epoch': 1, 'replay.epoch': 1, 'shape.epoch': 1 },
       },
       { returnDocument: 'after' },
     );
-    if (!taken) await this.read();
+    if (!taken) await this.#checkRound('cutover');
     return taken ?? undefined;
   }
 
@@ -214,10 +232,10 @@ export class Control {
 
   /**
    * The same for a copy, which may write until its collection has its final name.
-   * @throws FencedError when it has.
+   * @throws FencedError when it has, or when the copy has been discarded.
    */
   async fenceCopy(session: ClientSession): Promise<void> {
-    await this.#fence('copy', { renamed: { $ne: true } }, session);
+    await this.#fence('copy', { ...this.#ownCopy(), renamed: { $ne: true } }, session);
   }
 
   async #fence(what: string, isOurs: Document, session: ClientSession): Promise<void> {
@@ -230,6 +248,18 @@ export class Control {
 
   #own(): { _id: string; runId: string } {
     return { _id: this.id, runId: this.runId };
+  }
+
+  /** `null` finds the first copy's, which has no number. */
+  #ownCopy(): Document & { _id: string } {
+    return { ...this.#own(), round: this.round === 0 ? null : this.round };
+  }
+
+  /** @throws FencedError when this is no longer the copy; ControlDocumentLost when the run is over. */
+  async #checkRound(what: string): Promise<ControlDocument> {
+    const found = await this.read();
+    if ((found.round ?? 0) !== this.round) throw new FencedError(what);
+    return found;
   }
 
   #lost(): PermanentError {

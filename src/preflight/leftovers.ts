@@ -1,6 +1,6 @@
 import type { Db, Document } from 'mongodb';
 import { CONTROL_KIND } from '../mongo/control-document.js';
-import { bufferName, CONTROL_COLLECTION, parseNamespace, stagingName } from '../names.js';
+import { bufferName, CONTROL_COLLECTION, parseNamespace, stagingNames } from '../names.js';
 import type { Findings, PreflightContext, RunId } from './report.js';
 
 /** What an earlier run left at the target. */
@@ -62,9 +62,9 @@ export async function checkLeftovers(
 
 /** Without a control document nobody can say whose these are: they stay untouched. */
 async function checkUnclaimed(db: Db, collection: string, findings: Findings): Promise<void> {
-  for (const taken of [bufferName(collection), stagingName(collection)]) {
-    const [found] = await db.listCollections({ name: taken }, { nameOnly: true }).toArray();
-    if (!found) continue;
+  const names = { $in: [bufferName(collection), stagingNames(collection)] };
+  const found = await db.listCollections({ name: names }, { nameOnly: true }).toArray();
+  for (const { name: taken } of found) {
     findings.error(
       'nameTaken',
       `the collection ${db.databaseName}.${taken} at the target has a name that the migration ` +

@@ -16,6 +16,7 @@ import { stateBlockers } from './blockers.js';
 import { isFinal } from './phases.js';
 import { invalid, refused } from './failure.js';
 import { descriptions, type MessageName, signals, updates } from './messages.js';
+import { askRestart, restartProblem } from './restart.js';
 import { type MigrationState, plannedOf } from './status.js';
 
 /** A cutover that somebody asked for. */
@@ -30,6 +31,8 @@ export interface CutoverRequest {
 export interface InboxHooks {
   readonly options: MigrateCollectionOptions;
   readonly now: () => string;
+  /** Whether the migration is about to end, with its clean-up. */
+  readonly isEnding: () => boolean;
   /** Called after each message that changed the state. */
   readonly changed: () => void;
   /** What the servers say against a cutover now. */
@@ -42,8 +45,14 @@ const schemas = {
   pause: emptyInput,
   resume: emptyInput,
   tune: tuneInput,
+  restart: emptyInput,
   abort: abortInput,
 } as const satisfies Record<MessageName, z.ZodType>;
+
+/**
+ * Messages that code before them took for mistakes: what they lead to is not in histories of that time.
+ */
+const later: readonly MessageName[] = ['tune', 'restart'];
 
 /** Rejected messages that status shows. */
 const MAX_REJECTED = 20;
@@ -59,21 +68,24 @@ export class Inbox {
   readonly #changed: () => void;
   readonly #options: InboxHooks['options'];
   readonly #look: InboxHooks['look'];
+  readonly #isEnding: InboxHooks['isEnding'];
   /** Somebody has sent `restore`. */
   restoreRequested = false;
   /** The cutover to do next. */
   request: CutoverRequest | undefined;
 
-  constructor(state: MigrationState, { options, now, changed, look }: InboxHooks) {
+  constructor(state: MigrationState, { options, now, isEnding, changed, look }: InboxHooks) {
     this.#state = state;
     this.#options = options;
     this.#now = now;
     this.#changed = changed;
     this.#look = look;
+    this.#isEnding = isEnding;
     this.#listen('restore', () => this.#restore());
     this.#listen('pause', () => this.#pause(true));
     this.#listen('resume', () => this.#pause(false));
     this.#listen('tune', (payload) => this.#tune(payload));
+    this.#listen('restart', (payload) => this.#restart(payload));
     this.#listen('abort', (payload) => this.#abort(payload));
     this.#listenCutover();
     setDefaultSignalHandler((name) => {
@@ -104,6 +116,15 @@ export class Inbox {
     return settingsOf(this.#options, this.#state.tuned);
   }
 
+  #restart(payload: unknown): object {
+    const parsed = parseInput(emptyInput, payload, 'payload of restart');
+    if ('error' in parsed) throw invalid(parsed.error);
+    const { reason } = parsed.value;
+    const asked = { at: this.#now(), ...(reason !== undefined && { reason }) };
+    askRestart(this.#state, this.#options, asked);
+    return { restarting: true, ...this.#state.restarts };
+  }
+
   #abort(payload: unknown): object {
     const parsed = parseInput(abortInput, payload, 'payload of abort');
     if ('error' in parsed) throw invalid(parsed.error);
@@ -118,9 +139,8 @@ export class Inbox {
     setHandler(
       signals[name],
       (payload?: unknown) => {
-        // Code before this did not know it, and what it leads to is not in the history.
-        const isUnknown = name === 'tune' && !patched('tune');
-        const error = isUnknown ? 'unknown signal "tune"' : check(payload);
+        const isUnknown = later.includes(name) && !patched(name);
+        const error = isUnknown ? `unknown signal "${name}"` : check(payload);
         if (error) return this.#reject(error);
         handle(payload);
         this.#changed();
@@ -255,6 +275,10 @@ export class Inbox {
       const isCopied = copy === 'indexes' || copy === 'done';
       const problem = tuningProblem(parsed.value as Tuning, this.#options, isCopied);
       if (problem !== undefined) return `Invalid payload of tune: ${problem}`;
+    }
+    if (name === 'restart') {
+      const isCutoverAsked = this.request !== undefined;
+      return restartProblem(this.#state, { isCutoverAsked, isEnding: this.#isEnding() });
     }
     if (name !== 'cutover' && this.#state.cutover) {
       return `${name} comes too late: the cutover is done`;

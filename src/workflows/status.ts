@@ -50,6 +50,12 @@ export interface MigrationState {
   rejected: { readonly at: string; readonly message: string }[];
   cutover?: CutoverReport;
   lateWrites?: LateWrites;
+  /** The copy is being discarded. */
+  restarting?: true;
+  /** How often the copy has begun anew, with the last time that somebody asked for it. */
+  restarts?: { readonly count: number; readonly at: string; readonly reason?: string };
+  /** Which copy it is; missing for the first. */
+  round?: number;
   aborting?: { readonly dropTarget: boolean; readonly reason?: string };
   /** What is left at the target after the clean-up. */
   left?: readonly string[];
@@ -154,6 +160,7 @@ export interface MigrationStatus {
   readonly cutoverWhen: LagBound | null;
   readonly blockers: readonly Blocker[];
   readonly lastRefusal: MigrationState['refused'] | null;
+  readonly restarts: NonNullable<MigrationState['restarts']> | null;
   /** What `tune` can change, as it is now. */
   readonly settings: Settings;
   readonly problem: Problem | null;
@@ -235,6 +242,7 @@ export function buildStatus(
     ...plannedOf(state),
     blockers,
     lastRefusal: state.refused ?? null,
+    restarts: state.restarts ?? null,
     settings,
     problem: problemOf(state, buffer, live),
     warnings: [...state.warnings, ...bufferWarnings(buffer, state)],
@@ -373,7 +381,7 @@ function eta(
   total: number,
 ): number | null {
   if (!live || state.paused) return null;
-  const elapsed = (Date.parse(live.asOf) - Date.parse(state.startedAt)) / 1000;
+  const elapsed = (Date.parse(live.asOf) - Date.parse(state.restarts?.at ?? state.startedAt)) / 1000;
   if (state.phase === 'copying' && state.copy === 'running') {
     return copied > 0 ? Math.round((elapsed / copied) * Math.max(0, total - copied)) : null;
   }

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { FakeActivities } from '../helpers/fake-activities.js';
+import { FakeActivities, untilCancelled } from '../helpers/fake-activities.js';
 import type { Running } from '../helpers/workflow-environment.js';
 
 /** Where the recorded histories are. */
@@ -64,6 +64,16 @@ export const stories: Readonly<Record<string, Story>> = {
     follow: async (running) => {
       await running.reaches('ready');
       await running.update('abort', { dropTarget: true });
+      await running.result();
+    },
+  },
+  // What is under way is cancelled in an order that the history holds, with a timer in the midst.
+  'aborted-while-planned': {
+    input: { cutover: { at: timeIn(3_600_000) } },
+    fakes: () => plain().set('restore', untilCancelled),
+    follow: async (running, fakes) => {
+      await fakes.happened('start restore-1');
+      await running.update('abort');
       await running.result();
     },
   },
