@@ -88,7 +88,9 @@ export async function cleanUp(
       return {
         removed: [
           `${target.databaseName}.cdc.${targetCollection}`,
-          ...(found.renamed ? [] : [`${target.databaseName}.${stagingName(targetCollection, found.round)}`]),
+          ...(found.renamed
+            ? []
+            : [`${target.databaseName}.${stagingName(targetCollection, found.round)}`]),
           ...(found.renamed && dropTarget ? [final] : []),
         ],
         left,

@@ -13,7 +13,10 @@ import { removeDumps } from './dump-files.js';
  * @returns the round that is to be copied: a later one when the workflow was reset to before it.
  * @throws TransientError PreflightFailed when somebody else's collection has the final name.
  */
-export async function discardCopy(deps: ActivityDependencies, migration: Migration): Promise<number> {
+export async function discardCopy(
+  deps: ActivityDependencies,
+  migration: Migration,
+): Promise<number> {
   const { control, target, targetCollection } = open(deps, migration);
   return withPulse(
     () => ({ doing: 'discarding the copy, so that it can begin anew' }),

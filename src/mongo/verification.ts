@@ -56,9 +56,7 @@ export class Verification {
 
   /** Partitions that were compared, by index. */
   async partitions(): Promise<Map<number, VerifiedPartition>> {
-    const found = await this.#collection
-      .find(this.#all('verified'))
-      .toArray();
+    const found = await this.#collection.find(this.#all('verified')).toArray();
     return new Map(
       found.map(({ _id, documents, bytes }) => [Number(_id['verified']), { documents, bytes }]),
     );

@@ -64,23 +64,15 @@ const MAX_REJECTED = 20;
  */
 export class Inbox {
   readonly #state: MigrationState;
-  readonly #now: () => string;
-  readonly #changed: () => void;
-  readonly #options: InboxHooks['options'];
-  readonly #look: InboxHooks['look'];
-  readonly #isEnding: InboxHooks['isEnding'];
+  readonly #hooks: InboxHooks;
   /** Somebody has sent `restore`. */
   restoreRequested = false;
   /** The cutover to do next. */
   request: CutoverRequest | undefined;
 
-  constructor(state: MigrationState, { options, now, isEnding, changed, look }: InboxHooks) {
+  constructor(state: MigrationState, hooks: InboxHooks) {
     this.#state = state;
-    this.#options = options;
-    this.#now = now;
-    this.#changed = changed;
-    this.#look = look;
-    this.#isEnding = isEnding;
+    this.#hooks = hooks;
     this.#listen('restore', () => this.#restore());
     this.#listen('pause', () => this.#pause(true));
     this.#listen('resume', () => this.#pause(false));
@@ -95,8 +87,8 @@ export class Inbox {
 
   /** Records why a cutover was refused. */
   refuse(blockers: readonly Blocker[]): void {
-    this.#state.refused = { at: this.#now(), blockers };
-    this.#changed();
+    this.#state.refused = { at: this.#hooks.now(), blockers };
+    this.#hooks.changed();
   }
 
   #restore(): object {
@@ -113,15 +105,15 @@ export class Inbox {
     const parsed = parseInput(tuneInput, payload, 'payload of tune');
     if ('error' in parsed) throw invalid(parsed.error);
     this.#state.tuned = { ...this.#state.tuned, ...parsed.value };
-    return settingsOf(this.#options, this.#state.tuned);
+    return settingsOf(this.#hooks.options, this.#state.tuned);
   }
 
   #restart(payload: unknown): object {
     const parsed = parseInput(emptyInput, payload, 'payload of restart');
     if ('error' in parsed) throw invalid(parsed.error);
     const { reason } = parsed.value;
-    const asked = { at: this.#now(), ...(reason !== undefined && { reason }) };
-    askRestart(this.#state, this.#options, asked);
+    const asked = { at: this.#hooks.now(), ...(reason !== undefined && { reason }) };
+    askRestart(this.#state, this.#hooks.options, asked);
     return { restarting: true, ...this.#state.restarts };
   }
 
@@ -143,7 +135,7 @@ export class Inbox {
         const error = isUnknown ? `unknown signal "${name}"` : check(payload);
         if (error) return this.#reject(error);
         handle(payload);
-        this.#changed();
+        this.#hooks.changed();
       },
       { description },
     );
@@ -151,7 +143,7 @@ export class Inbox {
       updates[name],
       (payload?: unknown) => {
         const answer = handle(payload);
-        this.#changed();
+        this.#hooks.changed();
         return answer;
       },
       {
@@ -219,7 +211,7 @@ export class Inbox {
     const isEarly = this.#state.copy !== 'done';
     const isOver = isFinal(this.#state.phase) || this.#state.cutover !== undefined;
     const isBusy = this.request !== undefined || this.#state.phase === 'cuttingOver';
-    const found = isEarly || isOver || isBusy ? [] : await this.#look(force);
+    const found = isEarly || isOver || isBusy ? [] : await this.#hooks.look(force);
     const known = this.blockers(force);
     const isNew = ({ code }: Blocker) => !known.some((each) => each.code === code);
     const blockers = [...known, ...found.filter(isNew)];
@@ -231,7 +223,7 @@ export class Inbox {
     const plan = planOf(given, given.force);
     if (plan) this.#state.plan = plan;
     else delete this.#state.plan;
-    this.#changed();
+    this.#hooks.changed();
     return plannedOf(this.#state);
   }
 
@@ -273,12 +265,12 @@ export class Inbox {
     if (name === 'tune') {
       const { copy } = this.#state;
       const isCopied = copy === 'indexes' || copy === 'done';
-      const problem = tuningProblem(parsed.value as Tuning, this.#options, isCopied);
+      const problem = tuningProblem(parsed.value as Tuning, this.#hooks.options, isCopied);
       if (problem !== undefined) return `Invalid payload of tune: ${problem}`;
     }
     if (name === 'restart') {
       const isCutoverAsked = this.request !== undefined;
-      return restartProblem(this.#state, { isCutoverAsked, isEnding: this.#isEnding() });
+      return restartProblem(this.#state, { isCutoverAsked, isEnding: this.#hooks.isEnding() });
     }
     if (name !== 'cutover' && this.#state.cutover) {
       return `${name} comes too late: the cutover is done`;
@@ -287,10 +279,10 @@ export class Inbox {
   }
 
   #reject(message: string): void {
-    this.#state.rejected = [...this.#state.rejected, { at: this.#now(), message }].slice(
+    this.#state.rejected = [...this.#state.rejected, { at: this.#hooks.now(), message }].slice(
       -MAX_REJECTED,
     );
-    this.#changed();
+    this.#hooks.changed();
   }
 }
 

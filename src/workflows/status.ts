@@ -10,11 +10,11 @@ import type {
   VerificationReport,
 } from '../migration.js';
 import type { CutoverPlan, LagBound } from '../cutover-plan.js';
-import { oplogSecondsLeft } from '../oplog-left.js';
 import { type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { allBlockers } from './blockers.js';
-import { bufferOf, bufferProblem, type BufferStatus, bufferWarnings } from './buffer-status.js';
+import { bufferOf, type BufferStatus, bufferWarnings } from './buffer-status.js';
 import { isFinal, type Phase } from './phases.js';
+import { oplogHoursLeft, problemOf } from './problem.js';
 
 /** Documents and bytes. */
 export interface Amount {
@@ -323,53 +323,6 @@ export function plannedOf({
   };
 }
 
-function problemOf(
-  state: MigrationState,
-  buffer: BufferStatus | null,
-  live: Live | Unread | undefined,
-): Problem | null {
-  if (state.failure)
-    return { what: state.failure, todo: 'mend what the message names, then start again' };
-  if (isFinal(state.phase) || !live) return null;
-  if ('error' in live) {
-    const what = `the state at the servers could not be read: ${live.error}`;
-    return live.problem
-      ? { ...live.problem, what: `${live.problem.what}; ${what}` }
-      : { what, todo: 'see that source and target can be reached from the worker' };
-  }
-  if (live.problem) return live.problem;
-  const full = bufferProblem(buffer, state, oplogHoursLeft(live));
-  if (full) return full;
-  const refused = live.shape?.find(({ problem }) => problem !== undefined);
-  if (refused) {
-    return {
-      what: `the target does not take the ${refused.what} of the source: ${refused.problem}`,
-      todo: 'mend what the message names at the target, or take it away at the source; it is tried again every minute',
-    };
-  }
-  if (!live.stalled || state.phase === 'preflight') return null;
-  if (live.standsSince !== undefined) {
-    return {
-      what: 'the change stream brings nothing although the source goes on',
-      since: live.standsSince,
-      todo:
-        'see that the member of the source that is read from replicates (readPreference in the ' +
-        'connection string), or let the worker read from another one',
-    };
-  }
-  return {
-    what: 'capture has not been heard of for 30 s',
-    todo: 'see that a worker is running and that it reaches source and target',
-  };
-}
-
-function oplogHoursLeft(live: Live | undefined): number | null {
-  if (live?.oplogHours === undefined) return null;
-  const { asOf, positions, oplogHours } = live;
-  const buffered = positions.buffered === undefined ? undefined : new Date(positions.buffered);
-  return Math.round(oplogSecondsLeft(oplogHours, buffered, new Date(asOf)) / 36) / 100;
-}
-
 function percent(part: number, whole: number): number | null {
   return whole > 0 ? Math.min(100, Math.round((part / whole) * 1000) / 10) : null;
 }
@@ -381,7 +334,8 @@ function eta(
   total: number,
 ): number | null {
   if (!live || state.paused) return null;
-  const elapsed = (Date.parse(live.asOf) - Date.parse(state.restarts?.at ?? state.startedAt)) / 1000;
+  const elapsed =
+    (Date.parse(live.asOf) - Date.parse(state.restarts?.at ?? state.startedAt)) / 1000;
   if (state.phase === 'copying' && state.copy === 'running') {
     return copied > 0 ? Math.round((elapsed / copied) * Math.max(0, total - copied)) : null;
   }

@@ -66,7 +66,7 @@ export class Work {
     this.#running.add(work);
     const forget = () => this.#running.delete(work);
     work.then(forget, forget);
-    this.#whole?.track(work);
+    void this.#whole?.track(work);
     return work;
   }
 

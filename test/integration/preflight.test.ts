@@ -282,7 +282,10 @@ describe('the target', () => {
   it('must not hold a buffer or staging collection that nobody claims', async () => {
     await to.createCollection('cdc.orders');
     await to.createCollection('cdc-staging.orders');
-    expect(codes((await check()).errors)).toEqual(['nameTaken', 'nameTaken']);
+    await to.createCollection('cdc-staging-1.orders');
+    await to.createCollection('cdc-staging.others');
+    const { errors } = await check();
+    expect(codes(errors)).toEqual(['nameTaken', 'nameTaken', 'nameTaken']);
   });
 
   it('must not hold foreign documents where the control documents are', async () => {
@@ -328,10 +331,10 @@ describe('the target', () => {
     await from.createCollection('x'.repeat(240));
     const { errors } = await check({ namespace });
     expect(codes(errors)).toEqual(['targetNameTooLong']);
-    expect(errors[0]?.message).toContain('2 bytes shorter');
-    const fitting = await check({ namespace, targetNamespace: `shop.${'x'.repeat(238)}` });
+    expect(errors[0]?.message).toContain('4 bytes shorter');
+    const fitting = await check({ namespace, targetNamespace: `shop.${'x'.repeat(236)}` });
     expect(fitting.errors).toEqual([]);
-    await to.createCollection(`cdc-staging.${'x'.repeat(238)}`);
+    await to.createCollection(`cdc-staging-9.${'x'.repeat(236)}`);
   });
 });
 
