@@ -34,9 +34,9 @@ const differs = { refused: [{ code: 'differences', message: '1 document differs'
 describe('a restart', () => {
   it.each([
     ['planCopy', 'planCopy', {}],
-    ['dump', 'dump-0', {}],
-    ['restore', 'restore-0', {}],
-    ['copyPartition', 'copyPartition-0', { copy: 'direct' }],
+    ['dump', 'dump-0', { parallelPartitions: 1 }],
+    ['restore', 'restore-0', { parallelPartitions: 1 }],
+    ['copyPartition', 'copyPartition-0', { copy: 'direct', parallelPartitions: 1 }],
     ['buildIndexes', 'buildIndexes', {}],
     ['renameStaging', 'renameStaging', {}],
     ['catchUp', 'catchUp', {}],

@@ -18,6 +18,10 @@ function killedAt(point: Failpoint): Case {
         await writers.stop();
         await handle.signal('cutover');
       }
+      if (point === 'round-begun' || point === 'copy-dropped') {
+        await scene.environment.until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
+        await handle.signal('restart');
+      }
       await died;
       if (isRunning(worker)) return [`the worker lives on after ${point}`];
       await scene.startWorker();
@@ -32,6 +36,8 @@ export const failpoints: Cases = {
   'dies-at-token-read': killedAt('token-read'),
   'dies-at-partition-copied': killedAt('partition-copied'),
   'dies-at-staging-renamed': killedAt('staging-renamed'),
+  'dies-at-round-begun': killedAt('round-begun'),
+  'dies-at-copy-dropped': killedAt('copy-dropped'),
   'dies-at-cutover-held': killedAt('cutover-held'),
   'dies-at-cutover-drained': killedAt('cutover-drained'),
   'dies-at-cutover-enforced': killedAt('cutover-enforced'),
