@@ -143,5 +143,22 @@ export const stories: Readonly<Record<string, Story>> = {
       await running.complete();
     },
   },
+  restarted: {
+    input: { cutover: { at: timeIn(3_600_000) }, restore: 'signal' },
+    fakes: plain,
+    follow: async (running, fakes) => {
+      await running.reaches('waiting');
+      await running.signal('restart', { reason: 'a test' });
+      await fakes.happened('end discardCopy');
+      await running.reaches('waiting');
+      await running.update('restore');
+      await running.reaches('ready');
+      await running.update('restart');
+      await running.update('pause');
+      await fakes.happened('end discardCopy', 2);
+      await running.update('resume');
+      await running.complete();
+    },
+  },
   running: { input: {}, fakes: plain, follow: (running) => running.reaches('ready') },
 };
