@@ -3,6 +3,7 @@ import { errorTypes, PermanentError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { IndexProgress, Migration } from '../migration.js';
 import { readCatalogue } from '../mongo/catalogue.js';
+import { FencedError } from '../mongo/control.js';
 import { loadForms } from '../mongo/index-twins.js';
 import { createIndexes } from '../mongo/indexes.js';
 import { runCommand } from '../mongo/raw.js';
@@ -56,7 +57,8 @@ export async function renameStaging(
   return withPulse(
     () => ({ doing: `renaming the copy to ${final}` }),
     async ({ signal }) => {
-      const { stagingUuid, renamed } = await control.read();
+      const { stagingUuid, renamed, round = 0 } = await control.read();
+      if (round !== control.round) throw new FencedError('the copy');
       if (renamed) return final;
       await checkStaging(target, staging, stagingUuid, signal);
       const rename = {

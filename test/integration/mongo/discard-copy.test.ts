@@ -1,4 +1,4 @@
-import { type Db, type Document, type MongoClient, Timestamp, UUID } from 'mongodb';
+import { type Db, type MongoClient, Timestamp, UUID } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readCatalogue } from '../../../src/mongo/catalogue.js';
 import type { Control } from '../../../src/mongo/control.js';
@@ -197,7 +197,7 @@ describe('what a discarded copy has filled', () => {
   it('is not what somebody else has put in its place', async () => {
     await finishFirst();
     await db.collection(NAME).drop();
-    await db.collection<Document>(NAME).insertOne({ restored: true });
+    await db.collection(NAME).insertOne({ restored: true });
     const begun = must(await beginRound(second, 1));
     await dropCopies(db, NAME, begun);
     expect(await names()).toEqual([NAME]);
