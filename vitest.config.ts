@@ -8,7 +8,13 @@ export default defineConfig({
     // Most of the time goes into waiting for servers; more at a time would share two cores.
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/model/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/model/**/*.test.ts'],
+          testTimeout: MINUTES,
+        },
+      },
       {
         test: {
           name: 'integration',

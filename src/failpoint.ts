@@ -5,6 +5,8 @@ export type Failpoint =
   | 'range-applied'
   | 'partition-copied'
   | 'staging-renamed'
+  | 'round-begun'
+  | 'copy-dropped'
   | 'cutover-held'
   | 'cutover-drained'
   | 'cutover-enforced'

@@ -19,6 +19,8 @@ export interface Traits {
   };
   readonly oplogHours?: number;
   readonly warnings: readonly string[];
+  /** Part of the name of this run's staging collections; missing in runs that began before there was one. */
+  readonly stagingTag?: string;
   /** Temporal knows the search attributes of migrations. */
   readonly searchable?: boolean;
 }
@@ -31,6 +33,8 @@ export interface Migration {
   readonly traits: Traits;
   /** Whether the step `followShape` runs; it does not in workflows that began before there was one. */
   readonly followsShape?: boolean;
+  /** Which copy it is: missing for the first, then counted from 1. Capture goes on over all of them. */
+  readonly round?: number;
 }
 
 /** How far a build of indexes is. */

@@ -22,9 +22,19 @@ export function bufferName(collection: string): string {
 /**
  * Collection that the copy fills before it is renamed to its final name. The prefix cannot collide
  * with the buffer of any collection, whatever that collection is called.
+ * @param round of the copy: what an earlier one still writes must not meet a later one's.
+ * @param tag of the run, for the same reason: a mongorestore may outlive its migration. Missing in those that
+ * began before there was one.
  */
-export function stagingName(collection: string): string {
-  return `${CONTROL_COLLECTION}-staging.${collection}`;
+export function stagingName(collection: string, round = 0, tag?: string): string {
+  const parts = [...(round === 0 ? [] : [round]), ...(tag === undefined ? [] : [tag])];
+  return `${[`${CONTROL_COLLECTION}-staging`, ...parts].join('-')}.${collection}`;
+}
+
+/** Names of a collection's staging collections, of whichever round and run. */
+export function stagingNames(collection: string): RegExp {
+  const literally = collection.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return new RegExp(`^${CONTROL_COLLECTION}-staging(-\\d+)?(-[0-9a-f]{8})?\\.${literally}$`, 'u');
 }
 
 /** Database and collection of a namespace; the collection may itself contain dots. */

@@ -32,8 +32,8 @@ const namespace = z
   }, "is one of MongoDB's own collections and cannot be migrated")
   .refine((value) => {
     const { collection } = parseNamespace(value);
-    return collection !== 'cdc' && !/^cdc(-staging)?\./.test(collection);
-  }, 'has a name that a migration uses for its own state (cdc, cdc.*, cdc-staging.*)');
+    return collection !== 'cdc' && !/^cdc(-staging(-\d+)?)?\./.test(collection);
+  }, 'has a name that a migration uses for its own state (cdc, cdc.*, cdc-staging*.*)');
 
 /** Why a copy by mongodump has no limits. */
 export const DIRECT_ONLY =
@@ -148,7 +148,7 @@ export const cutoverInput = z
 
 export type CutoverPayload = Readonly<z.infer<typeof cutoverInput>>;
 
-/** Payload of `restore`, `pause` and `resume`: nothing, or an empty object (the UI's forms send one). */
+/** Payload of `restore`, `pause`, `resume` and `restart`: nothing, or an empty object (the UI's forms send one). */
 export const emptyInput = z.strictObject({ reason: z.string().max(1000).optional() }).prefault({});
 
 /** Result of reading a payload: the value, or one message that says all that is wrong. */

@@ -13,6 +13,8 @@ export interface StartPosition {
   /** `_data` of the resume token, or its beginning: every later change is seen from here on. */
   readonly resumeToken: string;
   readonly buffer: string;
+  /** The copy that the target has or is to get, where the workflow was reset to before it. */
+  readonly round?: number;
 }
 
 /**
@@ -43,6 +45,7 @@ export async function captureToken(
       return {
         resumeToken: shorten(start._data, SHOWN_TOKEN),
         buffer: `${target.databaseName}.${bufferName(targetCollection)}`,
+        ...(claimed.round !== undefined && { round: claimed.round }),
       };
     },
   );

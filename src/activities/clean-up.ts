@@ -5,6 +5,7 @@ import { showId } from '../mongo/compare.js';
 import { dropOwn } from '../mongo/drop-own.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import { removeMarker } from '../mongo/marker.js';
+import { stagingName } from '../names.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
 import { dropMigrationState } from './leftovers.js';
 
@@ -66,10 +67,7 @@ export async function cleanUp(
   migration: Migration,
   { keepBuffer, dropTarget }: CleanUpOptions,
 ): Promise<CleanedUp> {
-  const { control, source, sourceCollection, target, targetCollection, staging } = open(
-    deps,
-    migration,
-  );
+  const { control, source, sourceCollection, target, targetCollection } = open(deps, migration);
   const final = `${target.databaseName}.${targetCollection}`;
   return withPulse(
     () => ({ doing: 'removing buffer, control document and dump files' }),
@@ -90,7 +88,11 @@ export async function cleanUp(
       return {
         removed: [
           `${target.databaseName}.cdc.${targetCollection}`,
-          ...(found.renamed ? [] : [`${target.databaseName}.${staging}`]),
+          ...(found.renamed
+            ? []
+            : [
+                `${target.databaseName}.${stagingName(targetCollection, found.round, found.stagingTag)}`,
+              ]),
           ...(found.renamed && dropTarget ? [final] : []),
         ],
         left,

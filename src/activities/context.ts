@@ -53,25 +53,35 @@ export interface Opened {
  */
 export function open(
   deps: Pick<ActivityDependencies, 'connections' | 'metrics'>,
-  migration: Omit<Migration, 'traits'>,
+  migration: Omit<Migration, 'traits'> & Partial<Pick<Migration, 'traits'>>,
 ): Opened {
   const { source, target, namespace, targetNamespace } = migration.options;
   deps.connections.require([source, target]);
   const from = parseNamespace(namespace);
   const to = parseNamespace(targetNamespace);
   const targetDb = deps.connections.get(target).db(to.db);
-  const { workflowId, runId } = migration;
-  const identity = { workflowId, runId, source, namespace, targetNamespace };
+  const { workflowId, runId, round } = migration;
+  const stagingTag = migration.traits?.stagingTag;
+  const identity = {
+    workflowId,
+    runId,
+    source,
+    namespace,
+    targetNamespace,
+    round,
+    stagingTag,
+  };
   const metrics = deps.metrics?.of(migration.options);
+  const control = new Control(targetDb, identity, (advance) => metrics?.advanced(advance));
   return {
     source: deps.connections.get(source).db(from.db),
     sourceCollection: from.collection,
     target: targetDb,
     targetCollection: to.collection,
-    staging: stagingName(to.collection),
-    control: new Control(targetDb, identity, (advance) => metrics?.advanced(advance)),
-    plan: new CopyPlan(targetDb, to.collection, runId, (step) => metrics?.copied(step)),
-    verification: new Verification(targetDb, to.collection, runId, (differences) =>
+    staging: stagingName(to.collection, round, stagingTag),
+    control,
+    plan: new CopyPlan(targetDb, control, (step) => metrics?.copied(step)),
+    verification: new Verification(targetDb, control, (differences) =>
       metrics?.differ(differences),
     ),
     metrics,

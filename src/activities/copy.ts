@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { dumpFolderOf, makeDumpFolder } from '../dump-folders.js';
+import { makeDumpFolder } from '../dump-folders.js';
 import { errorTypes, TransientError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
@@ -20,6 +19,7 @@ import { chooseDumpMember, copyTime } from './dump-member.js';
 import { ProgressWriter } from './copy-progress.js';
 import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { copyLimits } from './live-limits.js';
+import { dumpFile } from './dump-files.js';
 import { ensureStaging } from './plan-copy.js';
 
 /** mongorestore's default is 1; 4 is what the copy was measured with. */
@@ -232,7 +232,7 @@ async function clear(
   const found = await readCatalogue(target, staging, signal);
   if (found?.uuid && (await target.collection(staging).estimatedDocumentCount()) > 0) {
     await dropCapped(target, staging, found.uuid, plan, partition);
-    await control.set({ stagingUuid: null });
+    await control.record({ stagingUuid: null });
     await ensureStaging(opened, migration, signal);
   }
 }
@@ -242,17 +242,6 @@ function requireTools(deps: ActivityDependencies): Tools {
   throw new TransientError(
     errorTypes.toolFailed,
     'mongodump and mongorestore are not on this worker: install the MongoDB Database Tools and start it again',
-  );
-}
-
-function dumpFile(
-  deps: ActivityDependencies,
-  { runId, options }: Migration,
-  index: number,
-): string {
-  return join(
-    dumpFolderOf(deps.dumpFolder, runId),
-    `partition-${index}.bson${options.gzip ? '.gz' : ''}`,
   );
 }
 

@@ -188,7 +188,7 @@ async function cutOver(cut: Held): Promise<CutoverOutcome> {
   const prepared = plan.afterOpening.flatMap((step) =>
     step.kind === 'convertUnique' ? [step.index] : [],
   );
-  await control.set({ fence, prepared });
+  await control.record({ fence, prepared: { $literal: prepared } });
   return { done: report };
 }
 
@@ -259,7 +259,8 @@ async function findForeignTarget(
   const name = `${target.databaseName}.${targetCollection}`;
   const message =
     `${name} at the target is not the collection that was copied: somebody has dropped ` +
-    `${found ? 'and made it again' : 'it'} while the migration ran; abort the migration and start it again`;
+    `${found ? 'and made it again' : 'it'} while the migration ran; send "restart", which copies it anew` +
+    (found ? ', and drop or rename what has its name' : '');
   return { code: 'target', message };
 }
 

@@ -3,6 +3,7 @@ import { errorTypes, PermanentError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { IndexProgress, Migration } from '../migration.js';
 import { indexName, readCatalogue, readIndexes } from '../mongo/catalogue.js';
+import { FencedError } from '../mongo/control.js';
 import { loadForms } from '../mongo/index-twins.js';
 import { createIndexes, dropIndex, hasFlag } from '../mongo/indexes.js';
 import { runCommand } from '../mongo/raw.js';
@@ -80,7 +81,8 @@ export async function renameStaging(
   return withPulse(
     () => ({ doing: `renaming the copy to ${final}` }),
     async ({ signal }) => {
-      const { stagingUuid, renamed } = await control.read();
+      const { stagingUuid, renamed, round = 0 } = await control.read();
+      if (round !== control.round) throw new FencedError('the copy');
       if (renamed) return final;
       await checkStaging(target, staging, stagingUuid, signal);
       const rename = {
@@ -104,7 +106,9 @@ export async function renameStaging(
         }
       }
       failpoint('staging-renamed');
-      await control.set({ renamed: true });
+      // All that is older than a copy after the first is in it.
+      const through = { $ifNull: ['$replay.through', '$replay.from'] };
+      await control.record({ renamed: true, 'replay.through': through });
       return final;
     },
   );

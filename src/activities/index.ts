@@ -9,6 +9,7 @@ import { compareCollections } from './compare-collections.js';
 import type { ActivityDependencies } from './context.js';
 import { convertIndexes } from './convert-indexes.js';
 import { copyPartition, dump, type Dumped, restore } from './copy.js';
+import { discardCopy } from './discard-copy.js';
 import { dryRun } from './dry-run.js';
 import { buildIndexes, renameStaging } from './finish-copy.js';
 import { followShape } from './follow-shape.js';
@@ -35,6 +36,7 @@ export function createActivities(deps: ActivityDependencies) {
     restore: (migration: Migration, dumped: Dumped) => restore(deps, migration, dumped),
     copyPartition: (migration: Migration, partition: number) =>
       copyPartition(deps, migration, partition),
+    discardCopy: (migration: Migration) => discardCopy(deps, migration),
     buildIndexes: (migration: Migration) => buildIndexes(deps, migration),
     renameStaging: (migration: Migration) => renameStaging(deps, migration),
     replay: (migration: Migration) => replay(deps, migration),

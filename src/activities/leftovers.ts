@@ -5,6 +5,7 @@ import { dumpFolderOf } from '../dump-folders.js';
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { CONTROL_KIND, type ControlDocument } from '../mongo/control-document.js';
+import { dropCopies } from '../mongo/discard-copy.js';
 import { dropOwn } from '../mongo/drop-own.js';
 import { isAtWork } from '../mongo/lag.js';
 import { removeControl } from '../mongo/control-collection.js';
@@ -32,13 +33,18 @@ export async function removeLeftovers(
   await rm(dumpFolderOf(deps.dumpFolder, former.runId), { recursive: true, force: true });
 }
 
-/** Drops buffer and staging collection, then the run's documents in `cdc`, and `cdc` if it is empty. */
+/**
+ * Drops buffer, staging collections and a copy that was being discarded, then the run's documents in
+ * `cdc`, and `cdc` if it is empty.
+ */
 export async function dropMigrationState(
   target: Db,
   collection: string,
-  { runId, bufferUuid }: Pick<ControlDocument, 'runId' | 'bufferUuid'>,
+  found: Pick<ControlDocument, 'runId' | 'bufferUuid' | 'round' | 'stagingTag' | 'discarded'>,
 ): Promise<void> {
-  await dropOwn(target, stagingName(collection), undefined);
+  const { runId, bufferUuid, round, stagingTag } = found;
+  await dropCopies(target, collection, found);
+  await dropOwn(target, stagingName(collection, round, stagingTag), undefined);
   await dropOwn(target, bufferName(collection), bufferUuid);
   failpoint('buffer-dropped');
   await removeControl(target, collection, runId);

@@ -69,7 +69,8 @@ export async function ensureStaging(
     uuid: stagingUuid,
     onLeftOut: (left) => leftOut.push(left),
   });
-  await control.set({ stagingUuid: uuid, ...(leftOut.length > 0 && { leftOut }) });
+  const found = leftOut.length > 0 && { leftOut: { $literal: leftOut } };
+  await control.record({ stagingUuid: uuid, ...found });
 }
 
 function warningOf({ option, why }: LeftOut): string {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Migration, Traits } from '../migration.js';
 import { decode, readCatalogue } from '../mongo/catalogue.js';
@@ -40,6 +41,7 @@ export async function preflight(
         features: { collMod, prepareUnique, ttlCollMod },
         ...(report.source.oplogHours !== undefined && { oplogHours: report.source.oplogHours }),
         warnings: report.warnings.map(({ message }) => message),
+        stagingTag: createHash('sha256').update(migration.runId).digest('hex').slice(0, 8),
         ...((await deps.hasSearchAttributes()) && { searchable: true }),
       };
     },

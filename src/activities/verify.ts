@@ -38,7 +38,7 @@ export async function catchUp(deps: ActivityDependencies, migration: Migration):
         touch();
         await sleep(POLL_MS, undefined, { signal });
       }
-      if (migration.options.verify === 'none') await control.set({ caughtUp: true });
+      if (migration.options.verify === 'none') await control.record({ caughtUp: true });
     },
   );
 }
@@ -93,7 +93,7 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
     () => ({ ...status }),
     async (pulse) => {
       const verifier = await takeUp(opened, migration, pulse);
-      await opened.control.set({ caughtUp: true });
+      await opened.control.record({ caughtUp: true });
       const total = await opened.plan.count();
       let [partition, spentMs] = [0, 0];
       let { leastMs } = REST;

@@ -25,12 +25,14 @@ export const blockerTodos: Readonly<Record<string, string>> = {
   paused: 'csm resume <migration>',
   verification: 'wait until it is done, or overrule it with --force verification',
   differences:
-    'wait until they have settled, find out who else writes to the target, or open a target that is known to differ with --force differences',
+    'wait until they have settled, find out who else writes to the target and have it copied anew with "csm restart <migration>", or open a target that is known to differ with --force differences',
   refused:
     'change or delete these documents at the source, or give them up with --force refused,differences',
   lag: 'wait until it has caught up, or accept a longer downtime with --force lag',
   shape:
     'wait until the index is built; where the target refuses it, mend that there or drop the index at the source',
+  target:
+    'drop or rename what has its name there, and have the target copied anew: csm restart <migration>',
   stalled: 'see that a worker runs and reaches both sides: csm doctor',
   indexes: 'remove the duplicates at the source, then ask again',
   cuttingOver: 'wait for its answer: csm status <migration> --watch',

@@ -20,7 +20,7 @@ const ACCEPT_MS = 20_000;
 export interface Message {
   readonly workflowId: string;
   readonly runId: string;
-  readonly name: 'restore' | 'cutover' | 'pause' | 'resume' | 'tune' | 'abort';
+  readonly name: 'restore' | 'cutover' | 'pause' | 'resume' | 'tune' | 'restart' | 'abort';
   readonly payload: Readonly<Record<string, unknown>>;
 }
 

@@ -117,6 +117,13 @@ export function errorCode(error: unknown): number | undefined {
     : undefined;
 }
 
+/** Names of the collections that a filter of names finds, at the primary. */
+export async function readNames(db: Db, name: unknown, signal?: AbortSignal): Promise<string[]> {
+  const command = { listCollections: 1, filter: { name }, nameOnly: true };
+  const listed = await list(db, command, signal);
+  return listed.map((entry) => String(decode(fields(entry).get('name'))));
+}
+
 async function readEntry(
   db: Db,
   collection: string,

@@ -44,6 +44,8 @@ export interface ReplayState {
   readonly epoch: number;
   /** All buffered events up to this token's `_data` are in the target, by majority. */
   readonly through?: string;
+  /** Of a copy after the first: changes up to here are older than it, and have left the buffer. */
+  readonly from?: string;
   readonly time?: Timestamp;
   readonly at?: Date;
   /** Wall-clock time up to which the source's changes are applied. */
@@ -100,9 +102,15 @@ export interface ControlDocument {
   readonly startedAt: Date;
   readonly startToken?: ResumeToken;
   readonly bufferUuid?: UUID;
+  /** Which copy it is; missing for the first. */
+  readonly round?: number;
   readonly stagingUuid?: UUID;
+  /** See `Traits.stagingTag`. */
+  readonly stagingTag?: string;
   /** Options of the source that the target does not take; missing as long as none is known. */
   readonly leftOut?: readonly LeftOut[];
+  /** Collection of the copy before this one, which is to be dropped. */
+  readonly discarded?: UUID | null;
   /** Set once the staging collection has its final name. */
   readonly renamed?: boolean;
   /** Set once the target has caught up and, unless told not to, every document has been compared. */

@@ -12,6 +12,10 @@ export interface Identity {
   readonly source: string;
   readonly namespace: string;
   readonly targetNamespace: string;
+  /** Which copy; missing for the first. */
+  readonly round?: number | undefined;
+  /** See `Traits.stagingTag`. */
+  readonly stagingTag?: string | undefined;
 }
 
 /** A step that a role has made, and the control document after it. */
@@ -30,12 +34,14 @@ export class FencedError extends TransientError {
 
 /**
  * The control document of one migration run. Every update names the run and, where a role writes,
- * its epoch: a late write of a predecessor finds nothing to change.
+ * its epoch: a late write of a predecessor finds nothing to change. What belongs to a copy names its
+ * round too.
  */
 export class Control {
   readonly db: Db;
   readonly id: string;
   readonly runId: string;
+  readonly round: number;
   readonly #identity: Identity;
   readonly #collection: Collection<ControlDocument>;
   readonly #onAdvance: ((advance: Advance) => void) | undefined;
@@ -46,6 +52,7 @@ export class Control {
     this.#onAdvance = onAdvance;
     this.id = parseNamespace(identity.targetNamespace).collection;
     this.runId = identity.runId;
+    this.round = identity.round ?? 0;
     this.#identity = identity;
     this.#collection = db.collection<ControlDocument>(CONTROL_COLLECTION, {
       writeConcern: { w: 'majority' },
@@ -59,7 +66,7 @@ export class Control {
    * @throws PermanentError MigrationExists when another run has it.
    */
   async claim(): Promise<ControlDocument> {
-    const { workflowId, runId, source, namespace } = this.#identity;
+    const { workflowId, runId, source, namespace, stagingTag } = this.#identity;
     await insertControl(this.db, {
       _id: this.id,
       kind: CONTROL_KIND,
@@ -68,6 +75,7 @@ export class Control {
       source,
       namespace,
       startedAt: new Date(),
+      ...(stagingTag !== undefined && { stagingTag }),
       capture: { epoch: 0, events: 0, buffered: 0, bytes: 0, rate: 0 },
       replay: { epoch: 0, events: 0, rate: 0 },
     });
@@ -108,27 +116,39 @@ export class Control {
     return (await this.read()).startToken ?? startToken;
   }
 
-  /** Sets fields of the control document, whoever holds the epochs. */
+  /** Sets fields of the control document, whoever holds the epochs and whichever copy it is. */
   async set(fields: Document): Promise<void> {
     const { matchedCount } = await this.#collection.updateOne(this.#own(), { $set: fields });
     if (matchedCount === 0) throw this.#lost();
   }
 
   /**
+   * Sets what belongs to this copy; values may be expressions.
+   * @throws FencedError when it has been discarded.
+   */
+  async record(fields: Document): Promise<void> {
+    const update = [{ $set: fields }];
+    const { matchedCount } = await this.#collection.updateOne(this.#ownCopy(), update);
+    if (matchedCount === 0) await this.#checkRound('the copy');
+  }
+
+  /**
    * Takes the next epoch of a role; from now on its predecessors' writes find nothing to change.
    * @returns the document with the new epoch, or nothing while the cutover holds the migration.
+   * @throws FencedError when the role is that of a copy which has been discarded.
    */
   async takeEpoch(role: Role): Promise<ControlDocument | undefined> {
+    const own = role === 'capture' ? this.#own() : this.#ownCopy();
     const taken = await this.#collection.findOneAndUpdate(
-      { ...this.#own(), holder: { $exists: false } },
+      { ...own, holder: { $exists: false } },
       { $inc: { [`${role}.epoch`]: 1 } },
       { returnDocument: 'after' },
     );
     if (!taken) {
-      await this.read();
+      await (role === 'capture' ? this.read() : this.#checkRound(role));
       return undefined;
     }
-    if (role === 'replay') await this.#fenceBefore(taken.replay.epoch);
+    if (role === 'replay') await this.fenceBefore(taken.replay.epoch);
     this.#onAdvance?.({ role, increments: {}, document: taken });
     return taken;
   }
@@ -141,7 +161,7 @@ export class Control {
   async beginVerification(): Promise<ControlDocument> {
     const begin = { $ifNull: ['$capture.through._data', '$startToken._data'] };
     const taken = await this.#collection.findOneAndUpdate(
-      this.#own(),
+      this.#ownCopy(),
       [
         {
           $set: {
@@ -152,8 +172,8 @@ export class Control {
       ],
       { returnDocument: 'after' },
     );
-    if (!taken) throw this.#lost();
-    return taken;
+    if (taken) return taken;
+    return this.#checkRound('verify');
   }
 
   /**
@@ -162,15 +182,15 @@ export class Control {
    */
   async hold(): Promise<ControlDocument | undefined> {
     const taken = await this.#collection.findOneAndUpdate(
-      { ...this.#own(), 'shape.change': null },
+      { ...this.#ownCopy(), 'shape.change': null },
       {
         $set: { holder: 'cutover' },
         $inc: { 'capture.epoch': 1, 'replay.epoch': 1, 'shape.epoch': 1 },
       },
       { returnDocument: 'after' },
     );
-    if (taken) await this.#fenceBefore(taken.replay.epoch);
-    else await this.read();
+    if (taken) await this.fenceBefore(taken.replay.epoch);
+    else await this.#checkRound('cutover');
     return taken ?? undefined;
   }
 
@@ -220,10 +240,10 @@ export class Control {
 
   /**
    * The same for a copy, which may write until its collection has its final name.
-   * @throws FencedError when it has.
+   * @throws FencedError when it has, or when the copy has been discarded.
    */
   async fenceCopy(session: ClientSession): Promise<void> {
-    const open = { ...this.#own(), renamed: { $ne: true } };
+    const open = { ...this.#ownCopy(), renamed: { $ne: true } };
     await this.#write('copy', open, { $inc: { 'copy.fences': 1 } }, session);
   }
 
@@ -236,7 +256,7 @@ export class Control {
   }
 
   /** From the return on, no transaction of an earlier epoch of the replay commits. */
-  async #fenceBefore(epoch: number): Promise<void> {
+  async fenceBefore(epoch: number): Promise<void> {
     const fences = this.db.collection<Document & { _id: Document }>(CONTROL_COLLECTION, {
       writeConcern: { w: 'majority' },
     });
@@ -250,6 +270,18 @@ export class Control {
 
   #own(): { _id: string; runId: string } {
     return { _id: this.id, runId: this.runId };
+  }
+
+  /** `null` finds the first copy's, which has no number. */
+  #ownCopy(): Document & { _id: string } {
+    return { ...this.#own(), round: this.round === 0 ? null : this.round };
+  }
+
+  /** @throws FencedError when this is no longer the copy; ControlDocumentLost when the run is over. */
+  async #checkRound(what: string): Promise<ControlDocument> {
+    const found = await this.read();
+    if ((found.round ?? 0) !== this.round) throw new FencedError(what);
+    return found;
   }
 
   #lost(): PermanentError {

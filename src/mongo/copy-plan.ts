@@ -1,6 +1,7 @@
 import type { ClientSession, Collection, Db, Document } from 'mongodb';
 import { CONTROL_COLLECTION } from '../names.js';
-import { FencedError } from './control.js';
+import { type Control, FencedError } from './control.js';
+import { ofRound, roundKey } from './round.js';
 
 /** A stretch of `_id`s: `min` inclusive, `max` exclusive, as canonical extended JSON. */
 export interface Partition {
@@ -42,7 +43,11 @@ export interface CopySummary {
 }
 
 type Stored = Document & {
-  readonly _id: { readonly collection: string; readonly partition: number };
+  readonly _id: {
+    readonly collection: string;
+    readonly partition: number;
+    readonly round?: number;
+  };
 };
 
 /**
@@ -54,19 +59,25 @@ export class CopyPlan {
   readonly #collection: Collection<Stored>;
   readonly #name: string;
   readonly #runId: string;
+  readonly #round: number;
   readonly #onCopied: ((step: CopyStep) => void) | undefined;
   readonly #told = new Map<number, CopyStep>();
 
   /** @param onCopied told of what this worker copies, what it repeats too. */
-  constructor(db: Db, collection: string, runId: string, onCopied?: (step: CopyStep) => void) {
+  constructor(
+    db: Db,
+    { id, runId, round }: Pick<Control, 'id' | 'runId' | 'round'>,
+    onCopied?: (step: CopyStep) => void,
+  ) {
     this.#db = db;
     this.#onCopied = onCopied;
     this.#collection = db.collection<Stored>(CONTROL_COLLECTION, {
       writeConcern: { w: 'majority' },
       readPreference: 'primary',
     });
-    this.#name = collection;
+    this.#name = id;
     this.#runId = runId;
+    this.#round = round;
   }
 
   /** Stores the plan, unless this run has one. @returns the number of partitions. */
@@ -74,8 +85,7 @@ export class CopyPlan {
     const existing = await this.count();
     if (existing > 0) return existing;
     const records = partitions.map(({ index, min, max }): Stored => ({
-      _id: { collection: this.#name, partition: index },
-      runId: this.#runId,
+      ...this.#own(index),
       ...(min !== undefined && { min }),
       ...(max !== undefined && { max }),
       partitions: partitions.length,
@@ -102,8 +112,7 @@ export class CopyPlan {
 
   /** Number of partitions that somebody has taken and not finished. */
   async countUnderWay(): Promise<number> {
-    const own = { _id: this.#all(), runId: this.#runId };
-    return this.#collection.countDocuments({ ...own, copied: false, epoch: { $gte: 1 } });
+    return this.#collection.countDocuments({ ...this.#all(), copied: false, epoch: { $gte: 1 } });
   }
 
   /** @throws when the plan has no such partition. */
@@ -162,10 +171,7 @@ export class CopyPlan {
     const [sums] = await this.#collection
       .aggregate<CopySummary>([
         {
-          $match: {
-            _id: this.#all(),
-            runId: this.#runId,
-          },
+          $match: this.#all(),
         },
         {
           $group: {
@@ -195,8 +201,12 @@ export class CopyPlan {
 
   #all() {
     return {
-      $gte: { collection: this.#name, partition: 0 },
-      $lt: { collection: this.#name, partition: Number.MAX_SAFE_INTEGER },
+      _id: {
+        $gte: { collection: this.#name, partition: 0 },
+        $lt: { collection: this.#name, partition: Number.MAX_SAFE_INTEGER },
+      },
+      ...ofRound(this.#round),
+      runId: this.#runId,
     };
   }
 
@@ -207,6 +217,7 @@ export class CopyPlan {
   }
 
   #own(partition: number): Pick<Stored, '_id'> & { runId: string } {
-    return { _id: { collection: this.#name, partition }, runId: this.#runId };
+    const _id = { collection: this.#name, partition, ...roundKey(this.#round) };
+    return { _id, runId: this.#runId };
   }
 }

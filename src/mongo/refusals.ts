@@ -9,6 +9,7 @@ import { inTransaction } from './exact-write.js';
 import { type Refusal, showRefusal, type WriteError } from './refusal.js';
 import { documentsOf, fields, type RawValue, runCommand, runRaw } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
+import { ofRound, roundKey } from './round.js';
 
 const SHOWN = 20;
 const KEPT_CHARACTERS = 500;
@@ -107,8 +108,8 @@ export class Refusals {
   }
 
   #all(): Document {
-    const { id, runId } = this.#control;
-    return { '_id.collection': id, '_id.refused': { $exists: true }, runId };
+    const { id, runId, round } = this.#control;
+    return { '_id.collection': id, '_id.refused': { $exists: true }, ...ofRound(round), runId };
   }
 }
 
@@ -120,8 +121,8 @@ function toUpsert(control: Control) {
   });
 }
 
-function keyOf({ id: collection }: Control, id: RawValue): Document {
-  return { _id: { collection, refused: { i: id } } };
+function keyOf({ id: collection, round }: Control, id: RawValue): Document {
+  return { _id: { collection, refused: { i: id }, ...roundKey(round) } };
 }
 
 /** Only `why` is decoded: there are `_id`s that bson cannot read. */

@@ -11,6 +11,8 @@ import { decode } from './catalogue.js';
 import { chunks, idLimits } from './chunks.js';
 import { fields } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
+import type { Control } from './control.js';
+import { ofRound, roundKey } from './round.js';
 
 /** Result of comparing one partition. */
 export interface VerifiedPartition {
@@ -33,19 +35,20 @@ export class Verification {
   readonly #collection: Collection<Document & { _id: Document }>;
   readonly #name: string;
   readonly #runId: string;
+  readonly #round: number;
   readonly #onOpen: ((differences: readonly DocumentDifference[]) => void) | undefined;
 
   /** @param onOpen told of the differences whenever they are read. */
   constructor(
     db: Db,
-    collection: string,
-    runId: string,
+    { id, runId, round }: Pick<Control, 'id' | 'runId' | 'round'>,
     onOpen?: (differences: readonly DocumentDifference[]) => void,
   ) {
     this.#db = db;
     this.#onOpen = onOpen;
-    this.#name = collection;
+    this.#name = id;
     this.#runId = runId;
+    this.#round = round;
     this.#collection = db.collection<Document & { _id: Document }>(CONTROL_COLLECTION, {
       writeConcern: { w: 'majority' },
       readPreference: 'primary',
@@ -54,9 +57,7 @@ export class Verification {
 
   /** Partitions that were compared, by index. */
   async partitions(): Promise<Map<number, VerifiedPartition>> {
-    const found = await this.#collection
-      .find({ '_id.collection': this.#name, '_id.verified': { $exists: true }, runId: this.#runId })
-      .toArray();
+    const found = await this.#collection.find(this.#all('verified')).toArray();
     return new Map(
       found.map(({ _id, documents, bytes }) => [Number(_id['verified']), { documents, bytes }]),
     );
@@ -70,7 +71,7 @@ export class Verification {
   ): Promise<void> {
     await this.replaceOpen(partition, differences);
     await this.#collection.replaceOne(
-      { _id: { collection: this.#name, verified: partition } },
+      { _id: { collection: this.#name, verified: partition, ...roundKey(this.#round) } },
       { runId: this.#runId, ...verified },
       { upsert: true },
     );
@@ -86,7 +87,7 @@ export class Verification {
     let at = 0;
     for (const part of chunks(differences, ({ id }) => id.bytes.length, limits)) {
       await this.#collection.insertOne({
-        _id: { collection: this.#name, open: partition, set, part: at },
+        _id: { collection: this.#name, open: partition, set, part: at, ...roundKey(this.#round) },
         runId: this.#runId,
         ids: part.map(({ id }) => id),
         kinds: part.map(({ kind }) => kind),
@@ -96,10 +97,9 @@ export class Verification {
       at += part.length;
     }
     await this.#collection.deleteMany({
-      '_id.collection': this.#name,
+      ...this.#all('open'),
       '_id.open': partition,
       '_id.set': { $ne: set },
-      runId: this.#runId,
     });
   }
 
@@ -108,11 +108,7 @@ export class Verification {
     const open = new Map<number, Map<string, DocumentDifference>>();
     await using found = await RawCursor.open(this.#db, {
       find: CONTROL_COLLECTION,
-      filter: {
-        '_id.collection': this.#name,
-        '_id.open': { $exists: true },
-        runId: this.#runId,
-      },
+      filter: this.#all('open'),
     });
     for await (const { documents } of found) {
       for (const document of documents) {
@@ -146,6 +142,15 @@ export class Verification {
   /** The open differences of the whole collection. */
   async known(): Promise<readonly DocumentDifference[]> {
     return [...(await this.open()).values()].flat();
+  }
+
+  #all(kind: 'verified' | 'open'): Document {
+    return {
+      '_id.collection': this.#name,
+      [`_id.${kind}`]: { $exists: true },
+      ...ofRound(this.#round),
+      runId: this.#runId,
+    };
   }
 }
 

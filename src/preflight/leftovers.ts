@@ -1,8 +1,8 @@
 import type { Db, Document } from 'mongodb';
-import { readUuid } from '../mongo/catalogue.js';
+import { readNames } from '../mongo/catalogue.js';
 import { CONTROL_KIND, type ControlDocument } from '../mongo/control-document.js';
 import { isAtWork } from '../mongo/lag.js';
-import { bufferName, CONTROL_COLLECTION, parseNamespace, stagingName } from '../names.js';
+import { bufferName, CONTROL_COLLECTION, parseNamespace, stagingNames } from '../names.js';
 import type { Findings, PreflightContext, RunId } from './report.js';
 
 /** What an earlier run left at the target. */
@@ -63,12 +63,18 @@ export async function checkLeftovers(
 
 /** Without a control document nobody can say whose these are: they stay untouched. */
 async function checkUnclaimed(db: Db, collection: string, findings: Findings): Promise<void> {
-  for (const taken of [bufferName(collection), stagingName(collection)]) {
-    if (!(await readUuid(db, taken))) continue;
+  for (const taken of await readNames(db, bufferName(collection))) {
     findings.error(
       'nameTaken',
       `the collection ${db.databaseName}.${taken} at the target has a name that the migration ` +
         'needs, and no control document says that it is of an earlier one; drop or rename it',
+    );
+  }
+  for (const found of await readNames(db, stagingNames(collection))) {
+    findings.warn(
+      'stagingLeft',
+      `the collection ${db.databaseName}.${found} at the target has the name of a copy, and no control ` +
+        'document says of which migration; it is not in the way: drop it if nothing needs it',
     );
   }
 }

@@ -9,6 +9,11 @@ import { permitted } from './refusal.js';
 import { checkDatabaseCase, checkWritable, readRoom } from './target-server.js';
 import type { Findings, PreflightContext, TargetFeatures, TargetReport } from './report.js';
 
+/** Room is kept for the name of a copy that was begun anew so often. */
+const MOST_ROUND = 9;
+/** As long as that of any run. */
+const SOME_TAG = '00000000';
+
 /** All that was learnt of the target, for the checks that compare it with the source. */
 export interface TargetState {
   readonly deployment: Deployment;
@@ -95,7 +100,7 @@ function checkPrivileges(findings: Findings, namespace: string, privileges: Priv
 function checkNames(findings: Findings, namespace: string, { featureVersion }: Deployment): void {
   const { db, collection } = parseNamespace(namespace);
   const most = isAtLeast(featureVersion, 4, 4) ? 255 : 120;
-  const longest = `${db}.${stagingName(collection)}`;
+  const longest = `${db}.${stagingName(collection, MOST_ROUND, SOME_TAG)}`;
   const length = Buffer.byteLength(longest);
   if (length <= most) return;
   findings.error(

@@ -20,7 +20,7 @@ export function stateBlockers(state: MigrationState): Blocker[] {
   if (state.phase === 'cuttingOver') add('cuttingOver', 'a cutover is under way');
   if (state.paused) add('paused', 'the migration is paused: send resume');
   if (state.phase === 'waiting') add('waiting', 'the copy waits for the signal restore');
-  else if (state.copy !== 'done') add('copy', 'the copy is not finished');
+  else if (state.copy !== 'done' || state.restarting) add('copy', 'the copy is not finished');
   if (state.verification === 'planned' || state.verification === 'running') {
     add('verification', 'the comparison of all documents is not finished');
   }

@@ -49,6 +49,13 @@ function counters(status: MigrationStatus): string {
         (status.copiedPercent === null ? '' : ` (${status.copiedPercent} %)`),
     ],
   ];
+  if (status.restarts) {
+    const { count, at } = status.restarts;
+    rows.push([
+      'Copy begun anew',
+      count === 1 ? `at ${at}` : `${count} times, the last time at ${at}`,
+    ]);
+  }
   if (status.indexBuild) {
     const { message = 'being built', done, total: all, elapsedSeconds } = status.indexBuild;
     const part = done === undefined || !all ? '' : `, ${number(done)} of ${number(all)}`;

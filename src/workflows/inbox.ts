@@ -16,6 +16,7 @@ import { stateBlockers } from './blockers.js';
 import { isFinal } from './phases.js';
 import { invalid, refused } from './failure.js';
 import { descriptions, type MessageName, signals, updates } from './messages.js';
+import { askRestart, restartProblem } from './restart.js';
 import { type MigrationState, plannedOf } from './status.js';
 
 /** A cutover that somebody asked for. */
@@ -30,6 +31,8 @@ export interface CutoverRequest {
 export interface InboxHooks {
   readonly options: MigrateCollectionOptions;
   readonly now: () => string;
+  /** Whether the migration is about to end, with its clean-up. */
+  readonly isEnding: () => boolean;
   /** Called after each message that changed the state. */
   readonly changed: () => void;
   /** What the servers say against a cutover now. */
@@ -42,8 +45,14 @@ const schemas = {
   pause: emptyInput,
   resume: emptyInput,
   tune: tuneInput,
+  restart: emptyInput,
   abort: abortInput,
 } as const satisfies Record<MessageName, z.ZodType>;
+
+/**
+ * Messages that code before them took for mistakes: what they lead to is not in histories of that time.
+ */
+const later: readonly MessageName[] = ['tune', 'restart'];
 
 /** Rejected messages that status shows. */
 const MAX_REJECTED = 20;
@@ -55,25 +64,20 @@ const MAX_REJECTED = 20;
  */
 export class Inbox {
   readonly #state: MigrationState;
-  readonly #now: () => string;
-  readonly #changed: () => void;
-  readonly #options: InboxHooks['options'];
-  readonly #look: InboxHooks['look'];
+  readonly #hooks: InboxHooks;
   /** Somebody has sent `restore`. */
   restoreRequested = false;
   /** The cutover to do next. */
   request: CutoverRequest | undefined;
 
-  constructor(state: MigrationState, { options, now, changed, look }: InboxHooks) {
+  constructor(state: MigrationState, hooks: InboxHooks) {
     this.#state = state;
-    this.#options = options;
-    this.#now = now;
-    this.#changed = changed;
-    this.#look = look;
+    this.#hooks = hooks;
     this.#listen('restore', () => this.#restore());
     this.#listen('pause', () => this.#pause(true));
     this.#listen('resume', () => this.#pause(false));
     this.#listen('tune', (payload) => this.#tune(payload));
+    this.#listen('restart', (payload) => this.#restart(payload));
     this.#listen('abort', (payload) => this.#abort(payload));
     this.#listenCutover();
     setDefaultSignalHandler((name) => {
@@ -83,8 +87,8 @@ export class Inbox {
 
   /** Records why a cutover was refused. */
   refuse(blockers: readonly Blocker[]): void {
-    this.#state.refused = { at: this.#now(), blockers };
-    this.#changed();
+    this.#state.refused = { at: this.#hooks.now(), blockers };
+    this.#hooks.changed();
   }
 
   #restore(): object {
@@ -101,7 +105,16 @@ export class Inbox {
     const parsed = parseInput(tuneInput, payload, 'payload of tune');
     if ('error' in parsed) throw invalid(parsed.error);
     this.#state.tuned = { ...this.#state.tuned, ...parsed.value };
-    return settingsOf(this.#options, this.#state.tuned);
+    return settingsOf(this.#hooks.options, this.#state.tuned);
+  }
+
+  #restart(payload: unknown): object {
+    const parsed = parseInput(emptyInput, payload, 'payload of restart');
+    if ('error' in parsed) throw invalid(parsed.error);
+    const { reason } = parsed.value;
+    const asked = { at: this.#hooks.now(), ...(reason !== undefined && { reason }) };
+    askRestart(this.#state, this.#hooks.options, asked);
+    return { restarting: true, ...this.#state.restarts };
   }
 
   #abort(payload: unknown): object {
@@ -118,12 +131,11 @@ export class Inbox {
     setHandler(
       signals[name],
       (payload?: unknown) => {
-        // Code before this did not know it, and what it leads to is not in the history.
-        const isUnknown = name === 'tune' && !patched('tune');
-        const error = isUnknown ? 'unknown signal "tune"' : check(payload);
+        const isUnknown = later.includes(name) && !patched(name);
+        const error = isUnknown ? `unknown signal "${name}"` : check(payload);
         if (error) return this.#reject(error);
         handle(payload);
-        this.#changed();
+        this.#hooks.changed();
       },
       { description },
     );
@@ -131,7 +143,7 @@ export class Inbox {
       updates[name],
       (payload?: unknown) => {
         const answer = handle(payload);
-        this.#changed();
+        this.#hooks.changed();
         return answer;
       },
       {
@@ -199,7 +211,7 @@ export class Inbox {
     const isEarly = this.#state.copy !== 'done';
     const isOver = isFinal(this.#state.phase) || this.#state.cutover !== undefined;
     const isBusy = this.request !== undefined || this.#state.phase === 'cuttingOver';
-    const found = isEarly || isOver || isBusy ? [] : await this.#look(force);
+    const found = isEarly || isOver || isBusy ? [] : await this.#hooks.look(force);
     const known = this.blockers(force);
     const isNew = ({ code }: Blocker) => !known.some((each) => each.code === code);
     const blockers = [...known, ...found.filter(isNew)];
@@ -211,7 +223,7 @@ export class Inbox {
     const plan = planOf(given, given.force);
     if (plan) this.#state.plan = plan;
     else delete this.#state.plan;
-    this.#changed();
+    this.#hooks.changed();
     return plannedOf(this.#state);
   }
 
@@ -253,8 +265,12 @@ export class Inbox {
     if (name === 'tune') {
       const { copy } = this.#state;
       const isCopied = copy === 'indexes' || copy === 'done';
-      const problem = tuningProblem(parsed.value as Tuning, this.#options, isCopied);
+      const problem = tuningProblem(parsed.value as Tuning, this.#hooks.options, isCopied);
       if (problem !== undefined) return `Invalid payload of tune: ${problem}`;
+    }
+    if (name === 'restart') {
+      const isCutoverAsked = this.request !== undefined;
+      return restartProblem(this.#state, { isCutoverAsked, isEnding: this.#hooks.isEnding() });
     }
     if (name !== 'cutover' && this.#state.cutover) {
       return `${name} comes too late: the cutover is done`;
@@ -263,10 +279,10 @@ export class Inbox {
   }
 
   #reject(message: string): void {
-    this.#state.rejected = [...this.#state.rejected, { at: this.#now(), message }].slice(
+    this.#state.rejected = [...this.#state.rejected, { at: this.#hooks.now(), message }].slice(
       -MAX_REJECTED,
     );
-    this.#changed();
+    this.#hooks.changed();
   }
 }
 

@@ -18,13 +18,16 @@ export class Lanes {
   async run(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
     let next = 0;
     const lane = async (): Promise<void> => {
-      while (next < count && this.#running <= this.#most) {
-        const index = next;
-        next += 1;
-        await work(index);
+      try {
+        while (next < count && this.#running <= this.#most) {
+          const index = next;
+          next += 1;
+          await work(index);
+        }
+      } finally {
+        // At once: another lane that ends in the same moment must not count this one.
+        this.#running -= 1;
       }
-      // At once: another lane that ends in the same moment must not count this one.
-      this.#running -= 1;
     };
     try {
       await new Promise<void>((resolve, reject) => {

@@ -10,7 +10,7 @@ import type { VerifyState } from './verify-status.js';
  * what the servers say at that moment, on the answer's way out (see src/live-status.ts).
  */
 export interface LiveMark {
-  readonly $live: Pick<Migration, 'workflowId' | 'runId' | 'options'>;
+  readonly $live: Pick<Migration, 'workflowId' | 'runId' | 'options' | 'round'>;
   readonly state: MigrationState;
 }
 
@@ -63,5 +63,7 @@ function markOf(
   { workflowId, runId, options }: LiveMark['$live'],
   state: MigrationState,
 ): LiveMark | undefined {
-  return isFinal(state.phase) ? undefined : { $live: { workflowId, runId, options }, state };
+  if (isFinal(state.phase)) return undefined;
+  const round = state.round === undefined ? {} : { round: state.round };
+  return { $live: { workflowId, runId, options, ...round }, state };
 }

@@ -13,6 +13,7 @@ export const signals = {
   pause: defineSignal<Payload>('pause'),
   resume: defineSignal<Payload>('resume'),
   tune: defineSignal<Payload>('tune'),
+  restart: defineSignal<Payload>('restart'),
   abort: defineSignal<Payload>('abort'),
 } as const;
 
@@ -22,6 +23,7 @@ export const updates = {
   pause: defineUpdate<object, Payload>('pause'),
   resume: defineUpdate<object, Payload>('resume'),
   tune: defineUpdate<object, Payload>('tune'),
+  restart: defineUpdate<object, Payload>('restart'),
   abort: defineUpdate<object, Payload>('abort'),
 } as const;
 
@@ -37,6 +39,8 @@ export const descriptions: Readonly<Record<MessageName | 'status', string>> = {
   pause: 'Stops copy, replay and verification; capture goes on, so that nothing is lost.',
   resume: 'Ends a pause.',
   tune: 'Changes settings while it runs: {"parallelPartitions": 4, "gzip": true, "copyDocumentsPerSecond": 5000, "copyBytesPerSecond": 5000000, "verifyDocumentsPerSecond": 5000, "verifyBytesPerSecond": 5000000, "maxBufferBytes": 100000000000}, each optional; a limit of null is none.',
+  restart:
+    'Discards the copy and begins it anew, for a target that somebody has written to. The capture goes on, so that nothing is lost; {"reason": "…"} is shown in status.',
   abort:
     'Ends the migration and removes what it wrote. {"dropTarget": true} also drops the target collection.',
 };

@@ -3,7 +3,6 @@ import {
   CancellationScope,
   condition,
   isCancellation,
-  patched,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -12,14 +11,14 @@ import type { Blocker, Migration, Traits } from '../migration.js';
 import { planOf } from '../cutover-plan.js';
 import { parseMigrateCollection } from '../options.js';
 import { Attributes } from './attributes.js';
-import { copyCollection } from './copy-collection.js';
 import { Counters } from './counters.js';
 import { renderDetails } from './details.js';
-import { CutoverPlanner, PAUSE_SECONDS } from './cutover-planner.js';
+import { CutoverPlanner } from './cutover-planner.js';
 import { acceptInput, bareFailure, messageOf } from './failure.js';
 import { Inbox } from './inbox.js';
 import { liveDetails, liveStatus } from './live.js';
 import { descriptions, statusQuery } from './messages.js';
+import { Rounds } from './rounds.js';
 import { buildStatus, initialState, type MigrationState, type MigrationStatus } from './status.js';
 import { step } from './steps.js';
 import { Tuner } from './tuner.js';
@@ -34,7 +33,7 @@ const FAILED_CLEAN_UP = '10 minutes' as const;
 
 /**
  * Moves one live collection: token, capture, copy, replay, verification, cutover. Signals `restore`,
- * `cutover`, `pause`, `resume`, `abort`; updates of the same names; query `status`.
+ * `cutover`, `pause`, `resume`, `tune`, `restart`, `abort`; updates of the same names; query `status`.
  * @param input see `migrateCollectionInput`.
  * @returns the final status.
  */
@@ -56,9 +55,7 @@ class CollectionMigration {
   readonly #counters: Counters;
   readonly #story = new CancellationScope();
   readonly #work = new Work(() => this.#state.paused);
-  #caughtUp = false;
-  /** What the cutover is given, once the target follows the source. */
-  #followed: Migration | undefined;
+  readonly #rounds = new Rounds(this.#work, this.#story);
   #looks = 0;
   #attributes: Attributes | undefined;
   #watch: Beside | undefined;
@@ -71,6 +68,7 @@ class CollectionMigration {
     this.#inbox = new Inbox(this.#state, {
       options: identity.options,
       now,
+      isEnding: () => this.#story.consideredCancelled,
       changed: () => this.#changed(),
       look: (force) => this.#look(force),
     });
@@ -92,7 +90,7 @@ class CollectionMigration {
       });
     } catch (error) {
       await CancellationScope.nonCancellable(async () => {
-        this.#story.cancel();
+        this.#cancel();
         await this.#work.ended();
         // A cutover that was done when something else ended the story: there is only forward.
         if (migration && this.#state.cutover) await this.#finish(migration);
@@ -105,10 +103,13 @@ class CollectionMigration {
 
   /** The story, from the token to the clean-up. */
   async #migrate(migration: Migration): Promise<void> {
-    await step('captureToken')(migration);
+    const { round } = await step('captureToken')(migration);
     this.#work.start(() => this.#tuner.keepLimits(migration));
     const capture = this.#work.start(() => step('capture')(migration));
-    await Promise.race([capture.done, this.#work.track(this.#copyAndFollow(migration))]);
+    const shared = { state: this.#state, inbox: this.#inbox, tuner: this.#tuner, now };
+    const context = { ...shared, changed: () => this.#changed() };
+    const rounds = this.#rounds.run(context, migration, round);
+    await Promise.race([capture.done, this.#work.track(rounds)]);
     // The target is open for applications: from here on there is only forward.
     await CancellationScope.nonCancellable(async () => {
       await capture.stop();
@@ -116,100 +117,14 @@ class CollectionMigration {
     });
   }
 
-  /** From the copy to the cutover, while capture runs beside it. */
-  async #copyAndFollow(migration: Migration): Promise<void> {
-    this.#enter('copying');
-    const planned = await this.#work.untilNotPaused(() =>
-      step('planCopy')(this.#tuner.tuned(migration)),
-    );
-    const { partitions, warnings } =
-      typeof planned === 'number' ? { partitions: planned, warnings: [] } : planned;
-    this.#state.warnings = [...this.#state.warnings, ...warnings];
-    this.#state.copy = 'running';
-    await copyCollection(migration, partitions, {
-      lanes: this.#tuner.lanes,
-      tuned: () => this.#tuner.tuned(migration),
-      pausable: (run) => this.#work.untilNotPaused(run),
-      restoreAllowed: () => this.#restoreAllowed(migration),
-    });
-    this.#state.copy = 'indexes';
-    await this.#work.untilNotPaused(() => step('buildIndexes')(migration));
-    await this.#work.untilNotPaused(() => step('renameStaging')(migration));
-    this.#state.copy = 'done';
-    this.#enter('replaying');
-    const replay = this.#work.start(() =>
-      this.#work.untilNotPaused(() => step('replay')(migration)),
-    );
-    const followsShape = patched('followShape');
-    const shape = followsShape
-      ? this.#work.start(() => this.#work.untilNotPaused(() => step('followShape')(migration)))
-      : undefined;
-    this.#followed = { ...migration, followsShape };
-    const verification = this.#work.start(() => this.#verify(migration));
-    await Promise.race([
-      replay.done,
-      ...(shape ? [shape.done] : []),
-      onlyFailure(verification.done),
-      this.#cutOver(this.#followed),
-    ]);
-    await CancellationScope.nonCancellable(async () => {
-      await verification.stop();
-      // Even an empty await would shift the commands of workflows that have no such step.
-      if (shape) await shape.stop();
-      await replay.stop();
-    });
-  }
-
-  async #verify(migration: Migration): Promise<void> {
-    await this.#work.untilNotPaused(() => step('catchUp')(migration));
-    if (migration.options.verify === 'full') {
-      this.#state.verification = 'running';
-      this.#changed();
-      this.#state.report = await this.#work.untilNotPaused(() => step('verify')(migration));
-      this.#state.verification = 'done';
-      this.#state.verifiedAt = now();
-    }
-    this.#caughtUp = true;
-    if (this.#state.phase === 'replaying') this.#enter('ready');
-    if (migration.options.verify === 'full' && patched('reverify')) {
-      await this.#work.untilNotPaused(() => step('reverify')(migration));
-    }
-  }
-
-  /** Returns when a cutover is done; refused ones change nothing. */
-  async #cutOver(migration: Migration): Promise<void> {
-    let pauseSeconds = PAUSE_SECONDS.first;
-    for (;;) {
-      const isDue = () =>
-        this.#state.plan?.kind === 'auto' && this.#state.phase === 'ready' && !this.#state.paused;
-      await condition(() => this.#inbox.request !== undefined || isDue());
-      const request = this.#inbox.request;
-      this.#enter('cuttingOver');
-      const { force = [], notAfter } = request ?? {};
-      const latest = notAfter === undefined ? [] : ([notAfter] as const);
-      const outcome = await step('cutover')(migration, force, ...latest);
-      if (request) request.outcome = outcome;
-      this.#inbox.request = undefined;
-      if ('done' in outcome) {
-        this.#state.cutover = outcome.done;
-        this.#changed();
-        return;
-      }
-      this.#inbox.refuse(outcome.refused);
-      this.#enter(this.#caughtUp ? 'ready' : 'replaying');
-      if (request) continue;
-      await condition(() => this.#inbox.request !== undefined, `${pauseSeconds}s`);
-      pauseSeconds = Math.min(PAUSE_SECONDS.longest, pauseSeconds * 2);
-    }
-  }
-
   /** What the servers say against a cutover now; they may be asked several times at once. */
   async #look(force: readonly string[]): Promise<readonly Blocker[]> {
-    if (!this.#followed) return [];
+    const { followed } = this.#rounds;
+    if (!followed) return [];
     this.#looks += 1;
     const limits = { detail: this.#looks, overrides: LOOK_LIMITS };
     try {
-      return await step('dryRun', limits)(this.#followed, force);
+      return await step('dryRun', limits)(followed, force);
     } catch (error) {
       const message = `the state at the servers could not be read: ${messageOf(error)}`;
       return [{ code: 'unknown', message }];
@@ -221,7 +136,8 @@ class CollectionMigration {
       state: this.#state,
       inbox: this.#inbox,
       untilLagIs: async (bound) => {
-        if (this.#followed) await step('untilLagIs')(this.#followed, bound);
+        const { followed } = this.#rounds;
+        if (followed) await step('untilLagIs')(followed, bound);
       },
     });
   }
@@ -266,13 +182,6 @@ class CollectionMigration {
     if (aborting === undefined) throw bareFailure(error, this.#state.left);
   }
 
-  async #restoreAllowed({ options }: Migration): Promise<void> {
-    if (options.restore === 'auto' || this.#inbox.restoreRequested) return;
-    this.#enter('waiting');
-    await condition(() => this.#inbox.restoreRequested);
-    this.#enter('copying');
-  }
-
   #begin(traits: Traits): Migration {
     const { documents, bytes, warnings } = traits;
     this.#state.total = { documents, bytes };
@@ -298,8 +207,14 @@ class CollectionMigration {
     this.#tuner.apply();
     this.#counters.look(this.#state);
     this.#attributes?.showPhase();
-    if (this.#state.aborting) this.#story.cancel();
+    if (this.#state.restarting) this.#rounds.cancel();
+    if (this.#state.aborting) this.#cancel();
     setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
+  }
+
+  #cancel(): void {
+    this.#story.cancel();
+    this.#rounds.cancel();
   }
 
   #status(): MigrationStatus {
@@ -309,10 +224,4 @@ class CollectionMigration {
 
 function now(): string {
   return new Date(Date.now()).toISOString();
-}
-
-/** Rejects when the work fails, and never resolves. */
-async function onlyFailure(work: Promise<unknown>): Promise<never> {
-  await work;
-  return new Promise<never>(() => undefined);
 }

@@ -10,11 +10,11 @@ import type {
   VerificationReport,
 } from '../migration.js';
 import type { CutoverPlan, LagBound } from '../cutover-plan.js';
-import { oplogSecondsLeft } from '../oplog-left.js';
 import { type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { allBlockers } from './blockers.js';
-import { bufferOf, bufferProblem, type BufferStatus, bufferWarnings } from './buffer-status.js';
+import { bufferOf, type BufferStatus, bufferWarnings } from './buffer-status.js';
 import { isFinal, type Phase } from './phases.js';
+import { oplogHoursLeft, problemOf } from './problem.js';
 
 /** Documents and bytes. */
 export interface Amount {
@@ -50,6 +50,12 @@ export interface MigrationState {
   rejected: { readonly at: string; readonly message: string }[];
   cutover?: CutoverReport;
   lateWrites?: LateWrites;
+  /** The copy is being discarded. */
+  restarting?: true;
+  /** How often the copy has begun anew, with the last time that somebody asked for it. */
+  restarts?: { readonly count: number; readonly at: string; readonly reason?: string };
+  /** Which copy it is; missing for the first. */
+  round?: number;
   aborting?: { readonly dropTarget: boolean; readonly reason?: string };
   /** What is left at the target after the clean-up. */
   left?: readonly string[];
@@ -154,6 +160,7 @@ export interface MigrationStatus {
   readonly cutoverWhen: LagBound | null;
   readonly blockers: readonly Blocker[];
   readonly lastRefusal: MigrationState['refused'] | null;
+  readonly restarts: NonNullable<MigrationState['restarts']> | null;
   /** What `tune` can change, as it is now. */
   readonly settings: Settings;
   readonly problem: Problem | null;
@@ -235,6 +242,7 @@ export function buildStatus(
     ...plannedOf(state),
     blockers,
     lastRefusal: state.refused ?? null,
+    restarts: state.restarts ?? null,
     settings,
     problem: problemOf(state, buffer, live),
     warnings: [...state.warnings, ...bufferWarnings(buffer, state)],
@@ -315,53 +323,6 @@ export function plannedOf({
   };
 }
 
-function problemOf(
-  state: MigrationState,
-  buffer: BufferStatus | null,
-  live: Live | Unread | undefined,
-): Problem | null {
-  if (state.failure)
-    return { what: state.failure, todo: 'mend what the message names, then start again' };
-  if (isFinal(state.phase) || !live) return null;
-  if ('error' in live) {
-    const what = `the state at the servers could not be read: ${live.error}`;
-    return live.problem
-      ? { ...live.problem, what: `${live.problem.what}; ${what}` }
-      : { what, todo: 'see that source and target can be reached from the worker' };
-  }
-  if (live.problem) return live.problem;
-  const full = bufferProblem(buffer, state, oplogHoursLeft(live));
-  if (full) return full;
-  const refused = live.shape?.find(({ problem }) => problem !== undefined);
-  if (refused) {
-    return {
-      what: `the target does not take the ${refused.what} of the source: ${refused.problem}`,
-      todo: 'mend what the message names at the target, or take it away at the source; it is tried again every minute',
-    };
-  }
-  if (!live.stalled || state.phase === 'preflight') return null;
-  if (live.standsSince !== undefined) {
-    return {
-      what: 'the change stream brings nothing although the source goes on',
-      since: live.standsSince,
-      todo:
-        'see that the member of the source to which the connection string leads replicates, or let the ' +
-        'worker read from another one',
-    };
-  }
-  return {
-    what: 'capture has not been heard of for 30 s',
-    todo: 'see that a worker is running and that it reaches source and target',
-  };
-}
-
-function oplogHoursLeft(live: Live | undefined): number | null {
-  if (live?.oplogHours === undefined) return null;
-  const { asOf, positions, oplogHours } = live;
-  const buffered = positions.buffered === undefined ? undefined : new Date(positions.buffered);
-  return Math.round(oplogSecondsLeft(oplogHours, buffered, new Date(asOf)) / 36) / 100;
-}
-
 function percent(part: number, whole: number): number | null {
   return whole > 0 ? Math.min(100, Math.round((part / whole) * 1000) / 10) : null;
 }
@@ -373,7 +334,8 @@ function eta(
   total: number,
 ): number | null {
   if (!live || state.paused) return null;
-  const elapsed = (Date.parse(live.asOf) - Date.parse(state.startedAt)) / 1000;
+  const elapsed =
+    (Date.parse(live.asOf) - Date.parse(state.restarts?.at ?? state.startedAt)) / 1000;
   if (state.phase === 'copying' && state.copy === 'running') {
     return copied > 0 ? Math.round((elapsed / copied) * Math.max(0, total - copied)) : null;
   }

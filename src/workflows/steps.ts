@@ -39,6 +39,10 @@ const options = {
   dump: { summary: 'mongodump: partition %', startToCloseTimeout: LONG },
   restore: { summary: 'mongorestore: partition %', startToCloseTimeout: LONG },
   copyPartition: { summary: 'Copy from server to server: partition %', startToCloseTimeout: LONG },
+  discardCopy: {
+    summary: 'Discard the copy, so that it begins anew; capture goes on',
+    startToCloseTimeout: '1 hour',
+  },
   buildIndexes: {
     summary: 'Build the indexes, not yet unique or expiring',
     startToCloseTimeout: LONG,

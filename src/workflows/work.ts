@@ -10,12 +10,16 @@ export interface Beside {
 /** The work of a migration that is under way: what a pause cancels, and what has to end before the clean-up. */
 export class Work {
   readonly #isPaused: () => boolean;
+  readonly #whole: Work | undefined;
   /** Work that a pause cancels, and whether it has. */
-  readonly #pausable = new Map<CancellationScope, { paused: boolean }>();
+  readonly #pausable: Map<CancellationScope, { paused: boolean }>;
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(isPaused: () => boolean) {
+  /** @param whole the work of which this is a part. */
+  constructor(isPaused: () => boolean, whole?: Work) {
     this.#isPaused = isPaused;
+    this.#whole = whole;
+    this.#pausable = whole ? whole.#pausable : new Map();
   }
 
   /** Runs work that a pause cancels and a resume runs again. */
@@ -62,6 +66,7 @@ export class Work {
     this.#running.add(work);
     const forget = () => this.#running.delete(work);
     work.then(forget, forget);
+    void this.#whole?.track(work);
     return work;
   }
 

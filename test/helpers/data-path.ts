@@ -236,11 +236,12 @@ export class DataPath {
 }
 
 /** The control document of a collection, as one run sees it. */
-export function controlOf(target: Db, name: string, runId = 'run-1'): Control {
+export function controlOf(target: Db, name: string, runId = 'run-1', round = 0): Control {
   const namespace = `source.${name}`;
   const targetNamespace = `${target.databaseName}.${name}`;
   const workflowId = `migrate:source:${namespace}`;
-  return new Control(target, { workflowId, runId, source: 'source', namespace, targetNamespace });
+  const identity = { workflowId, runId, source: 'source', namespace, targetNamespace, round };
+  return new Control(target, identity);
 }
 
 /** All documents of a collection as bytes, in natural order. */

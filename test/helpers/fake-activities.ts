@@ -120,6 +120,7 @@ const defaults: Behaviours = {
   }),
   restore: async () => ({ documents: 10 }),
   copyPartition: async () => ({ documents: 10, bytes: 1000 }),
+  discardCopy: async ({ round = 0 }) => round,
   buildIndexes: async () => 2,
   renameStaging: async () => 'shop.orders',
   replay: untilCancelled,
@@ -193,6 +194,22 @@ export class FakeActivities {
   }
 
   /**
+   * Ids of what had started and not ended when the log first got a line.
+   * @throws when it has none
+   */
+  underWayAt(line: string): string[] {
+    const at = this.log.indexOf(line);
+    if (at < 0) throw new Error(`there is no "${line}": ${this.log.join(', ')}`);
+    const running: string[] = [];
+    for (const each of this.log.slice(0, at)) {
+      const [what = '', id = ''] = each.split(' ');
+      if (what === 'start') running.push(id);
+      else running.splice(running.indexOf(id), 1);
+    }
+    return running;
+  }
+
+  /**
    * Returns when the log holds the line (or so many of it).
    * @throws when the migration ends without it.
    */
@@ -221,6 +238,7 @@ export class FakeActivities {
       dump: (...args) => this.#run('dump', args),
       restore: (...args) => this.#run('restore', args),
       copyPartition: (...args) => this.#run('copyPartition', args),
+      discardCopy: (...args) => this.#run('discardCopy', args),
       buildIndexes: (...args) => this.#run('buildIndexes', args),
       renameStaging: (...args) => this.#run('renameStaging', args),
       replay: (...args) => this.#run('replay', args),

@@ -282,7 +282,11 @@ describe('the target', () => {
   it('must not hold a buffer or staging collection that nobody claims', async () => {
     await to.createCollection('cdc.orders');
     await to.createCollection('cdc-staging.orders');
-    expect(codes((await check()).errors)).toEqual(['nameTaken', 'nameTaken']);
+    await to.createCollection('cdc-staging-1-0a1b2c3d.orders');
+    await to.createCollection('cdc-staging.others');
+    const { errors, warnings } = await check();
+    expect(codes(errors)).toEqual(['nameTaken']);
+    expect(codes(warnings)).toEqual(['stagingLeft', 'stagingLeft']);
   });
 
   it('must not hold foreign documents where the control documents are', async () => {
@@ -368,10 +372,10 @@ describe('the target', () => {
     await from.createCollection('x'.repeat(240));
     const { errors } = await check({ namespace });
     expect(codes(errors)).toEqual(['targetNameTooLong']);
-    expect(errors[0]?.message).toContain('2 bytes shorter');
-    const fitting = await check({ namespace, targetNamespace: `shop.${'x'.repeat(238)}` });
+    expect(errors[0]?.message).toContain('13 bytes shorter');
+    const fitting = await check({ namespace, targetNamespace: `shop.${'x'.repeat(227)}` });
     expect(fitting.errors).toEqual([]);
-    await to.createCollection(`cdc-staging.${'x'.repeat(238)}`);
+    await to.createCollection(`cdc-staging-9-00000000.${'x'.repeat(227)}`);
   });
 });
 

@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   path = await DataPath.begin(client);
-  verification = new Verification(path.target, path.name, 'run-1');
+  verification = new Verification(path.target, path.control);
   await path.control.beginVerification();
   await path.orders.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n), a: 1 })));
   await path.follow();

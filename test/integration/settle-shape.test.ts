@@ -52,8 +52,8 @@ beforeEach(async () => {
     target,
     ...collections,
     control,
-    plan: new CopyPlan(target, NAME, control.runId),
-    verification: new Verification(target, NAME, control.runId),
+    plan: new CopyPlan(target, control),
+    verification: new Verification(target, control),
   };
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { randomFrom } from '../helpers/random.js';
 import { copy, type CopyFlaw } from './copy.js';
 import { explore, wander } from './explore.js';
+import { rounds, type RoundsFlaw } from './rounds.js';
 import { type Event, type Flaw, stream } from './stream.js';
 
 const put = (id: 'a' | 'b'): Event => ({ id });
@@ -27,6 +28,14 @@ const copyFlaws: Readonly<Record<CopyFlaw, true>> = {
   'the fence of clearing': true,
   'the fence of the record': true,
   'the name of its own': true,
+};
+
+const roundsFlaws: Readonly<Record<RoundsFlaw, true>> = {
+  'the fence of the round': true,
+  'the name of each round': true,
+  'the UUID of what is dropped': true,
+  'the end of old merges': true,
+  'where the replay has stopped': true,
 };
 
 describe('the way of a change', () => {
@@ -63,4 +72,28 @@ describe('the copy of a partition', () => {
   it.each(Object.keys(copyFlaws) as CopyFlaw[])('goes wrong without %s', (without) => {
     expect(explore(copy({ documents: 2, successors: 2, without })).wrong).toBeDefined();
   });
+});
+
+describe('a copy that begins anew', () => {
+  const small = { versions: 2, restarts: 1, successors: 1 };
+
+  it('ends equal in every order of steps', { timeout: 300_000 }, () => {
+    const { wrong, path, states } = explore(rounds(small));
+    expect(wrong, path.join('\n')).toBeUndefined();
+    expect(states).toBeGreaterThan(1_000);
+  });
+
+  it('ends equal in random orders of more steps', { timeout: 300_000 }, () => {
+    const more = { versions: 4, restarts: 3, successors: 2 };
+    const { wrong, path } = wander(rounds(more), 2_000, randomFrom(1));
+    expect(wrong, path.join('\n')).toBeUndefined();
+  });
+
+  it.each(Object.keys(roundsFlaws) as RoundsFlaw[])(
+    'goes wrong without %s',
+    { timeout: 300_000 },
+    (without) => {
+      expect(explore(rounds({ ...small, without })).wrong).toBeDefined();
+    },
+  );
 });

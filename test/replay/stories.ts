@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { FakeActivities } from '../helpers/fake-activities.js';
+import { FakeActivities, untilCancelled } from '../helpers/fake-activities.js';
 import type { Running } from '../helpers/workflow-environment.js';
 
 /** Where the recorded histories are. */
@@ -67,6 +67,16 @@ export const stories: Readonly<Record<string, Story>> = {
       await running.result();
     },
   },
+  // What is under way is cancelled in an order that the history holds, with a timer in the midst.
+  'aborted-while-planned': {
+    input: { cutover: { at: timeIn(3_600_000) } },
+    fakes: () => plain().set('restore', untilCancelled),
+    follow: async (running, fakes) => {
+      await fakes.happened('start restore-1');
+      await running.update('abort');
+      await running.result();
+    },
+  },
   failed: {
     input: {},
     fakes: () =>
@@ -97,6 +107,17 @@ export const stories: Readonly<Record<string, Story>> = {
       await running.complete();
     },
   },
+  // Recorded with code that did not know it.
+  'unknown-restart': {
+    input: {},
+    fakes: plain,
+    follow: async (running) => {
+      await running.reaches('ready');
+      await running.signal('restart');
+      await running.until(({ rejectedMessages }) => rejectedMessages.length === 1);
+      await running.complete();
+    },
+  },
   planned: {
     input: { cutover: { whenLagUnder: 5 } },
     fakes: () => plain().once('cutover', async () => refusal),
@@ -119,6 +140,23 @@ export const stories: Readonly<Record<string, Story>> = {
       await running.signal('tune', { verifyDocumentsPerSecond: 5 });
       await fakes.happened('end tune', 2);
       gate.open();
+      await running.complete();
+    },
+  },
+  restarted: {
+    input: { cutover: { at: timeIn(3_600_000) }, restore: 'signal' },
+    fakes: plain,
+    follow: async (running, fakes) => {
+      await running.reaches('waiting');
+      await running.signal('restart', { reason: 'a test' });
+      await fakes.happened('end discardCopy');
+      await running.reaches('waiting');
+      await running.update('restore');
+      await running.reaches('ready');
+      await running.update('restart');
+      await running.update('pause');
+      await fakes.happened('end discardCopy', 2);
+      await running.update('resume');
       await running.complete();
     },
   },

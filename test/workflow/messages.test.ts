@@ -146,8 +146,8 @@ describe('what people see', () => {
       const { queryDefinitions, signalDefinitions, updateDefinitions } = definition;
       for (const [list, names] of [
         [queryDefinitions, ['status']],
-        [signalDefinitions, ['abort', 'cutover', 'pause', 'restore', 'resume', 'tune']],
-        [updateDefinitions, ['abort', 'cutover', 'pause', 'restore', 'resume', 'tune']],
+        [signalDefinitions, ['abort', 'cutover', 'pause', 'restart', 'restore', 'resume', 'tune']],
+        [updateDefinitions, ['abort', 'cutover', 'pause', 'restart', 'restore', 'resume', 'tune']],
       ] as const) {
         const described = list.filter(({ description }) => description.length > 10);
         expect(described.map(({ name }) => name)).toEqual(expect.arrayContaining([...names]));

@@ -9,12 +9,13 @@ import { type CommonOptions, type Context, openContext } from './context.js';
 export interface MessageOptions extends CommonOptions {
   readonly source: string;
   readonly reason?: string;
+  /** Do not ask. */
+  readonly yes?: boolean;
 }
 
 /** Options of `abort`. */
 export interface AbortOptions extends MessageOptions {
   readonly dropTarget?: boolean;
-  readonly yes?: boolean;
   readonly wait: boolean;
 }
 
@@ -24,16 +25,20 @@ const SAID = {
   pause: 'is paused: copy, replay and comparison stand still, changes are still captured',
   resume: 'goes on',
   restore: 'goes on with the restore',
+  restart: 'copies anew: what it has copied is discarded, changes are still captured',
 } as const;
 
-/** `csm pause`, `csm resume` and `csm restore`. */
+/** `csm pause`, `csm resume`, `csm restore` and `csm restart`. */
 export async function message(
   name: keyof typeof SAID,
   migration: string,
-  { source, reason, ...options }: MessageOptions,
+  { source, reason, yes, ...options }: MessageOptions,
 ): Promise<void> {
   const context = await openContext(options);
   const to = await addressOf(context, migration, source);
+  if (name === 'restart') {
+    await confirm(context, yes, `Discard what ${to.workflowId} has copied, and copy it again?`);
+  }
   const payload = reason === undefined ? {} : { reason };
   const answer = await send(context.session, { ...to, name, payload });
   context.output.data({ ...to, answer });

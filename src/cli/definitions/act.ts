@@ -103,8 +103,12 @@ function defineMessages(program: Command): void {
       'Stops copy, replay and comparison. Changes are still captured, so that nothing is lost.',
     ],
     resume: ['go on after a pause', 'Ends a pause.'],
+    restart: [
+      'discard the copy and begin it anew',
+      'For a target that somebody has written to or repaired. Changes are still captured, so that nothing is lost. Asks first on a terminal.',
+    ],
   } as const;
-  for (const name of ['restore', 'pause', 'resume'] as const) {
+  for (const name of ['restore', 'pause', 'resume', 'restart'] as const) {
     const [summary, description] = texts[name];
     const command = program
       .command(name)
@@ -115,6 +119,7 @@ function defineMessages(program: Command): void {
       .action(async (migration: string, options: MessageOptions) =>
         (await messages()).message(name, migration, options),
       );
+    if (name === 'restart') command.option('--yes', 'do not ask');
     addCommonOptions(addSource(command));
     addExamples(command, `csm ${name} shop.orders`, `csm ${name} migrate:eu:shop.orders`);
   }

@@ -17,6 +17,10 @@ function killedAt(point: Failpoint): Case {
         await writers.stop();
         await handle.signal('cutover');
       }
+      if (point === 'round-begun' || point === 'copy-dropped') {
+        await scene.environment.until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
+        await handle.signal('restart');
+      }
       await until(`the worker's death at ${point}`, () => !isRunning(worker));
       const { signalCode } = worker.process;
       if (signalCode !== 'SIGKILL') return [`the worker has ended otherwise: ${signalCode}`];
@@ -32,6 +36,8 @@ export const failpoints: Cases = {
   'dies-at-token-read': killedAt('token-read'),
   'dies-at-partition-copied': killedAt('partition-copied'),
   'dies-at-staging-renamed': killedAt('staging-renamed'),
+  'dies-at-round-begun': killedAt('round-begun'),
+  'dies-at-copy-dropped': killedAt('copy-dropped'),
   'dies-at-cutover-held': killedAt('cutover-held'),
   'dies-at-cutover-drained': killedAt('cutover-drained'),
   'dies-at-cutover-enforced': killedAt('cutover-enforced'),

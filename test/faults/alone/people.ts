@@ -1,7 +1,7 @@
 import { bufferName, CONTROL_COLLECTION } from '../../../src/names.js';
 import type { Scene } from '../scene.js';
 import { until } from '../skipped.js';
-import { type Cases, endsEqual, failsWith, loaded, nothingLeft } from './case.js';
+import { type Cases, endsEqual, failsWith, loaded } from './case.js';
 
 /** What is used here of a control document. */
 interface Controlled {
@@ -63,7 +63,8 @@ export const people: Cases = {
     },
   },
 
-  // Nobody can see in a position that there should have been changes before it.
+  // Nobody can see in a position that there should have been changes before it. A copy that begins anew has
+  // them, whatever was missed.
   'position-edited': {
     run: async (scene, _dice, copy) => {
       const { name, writers } = await loaded(scene);
@@ -85,9 +86,8 @@ export const people: Cases = {
       const status = await environment.until(handle, 'the difference', ({ blockers }) =>
         blockers.some(({ code }) => code === 'differences'),
       );
-      await handle.executeUpdate('abort', { args: [{ dropTarget: true }] });
-      await handle.result();
-      const problems = await nothingLeft(environment);
+      await handle.executeUpdate('restart', { args: [{}] });
+      const problems = await endsEqual(scene, { name, writers }, handle);
       return status.mayCutOver ? ['it may cut over', ...problems] : problems;
     },
   },

@@ -33,6 +33,32 @@ export const together: Cases = {
     },
   },
 
+  // What it still writes goes to a name of the copy before, and is removed at the end.
+  'restarted-beside-a-frozen-worker': {
+    run: async (scene, _dice, copy) => {
+      const items = await loaded(scene, DOCUMENTS);
+      const { environment } = scene;
+      const zombie = await scene.startWorker();
+      const handle = await environment.migrate(items.name, {
+        copy,
+        partitionBytes: PARTITION_BYTES,
+      });
+      await environment.until(handle, 'some copy', ({ copied }) => copied.documents > 0);
+      zombie.process.kill('SIGSTOP');
+      await scene.startWorker();
+      await handle.signal('restart');
+      await environment.until(
+        handle,
+        'the copy after it',
+        ({ restarts, phase }) => restarts !== null && phase === 'ready',
+      );
+      zombie.process.kill('SIGCONT');
+      const found = await endsEqual(scene, items, handle);
+      await zombie.kill('SIGTERM');
+      return found;
+    },
+  },
+
   // A typing error in the settings of a worker must not end what others have done for days.
   'worker-without-an-alias': {
     run: async (scene, _dice, copy) => {

@@ -173,7 +173,7 @@ describe('the position from which capture starts', () => {
 
 describe('what else is kept in cdc', () => {
   it('a plan is saved once and counts what is copied', async () => {
-    const plan = new CopyPlan(db, 'orders', 'run-1');
+    const plan = new CopyPlan(db, controlOf(db, 'orders'));
     expect(await plan.count()).toBe(0);
     expect(
       await plan.save([
@@ -194,12 +194,12 @@ describe('what else is kept in cdc', () => {
     });
     await expect(plan.get(2)).rejects.toThrow('partition 2');
     // Another collection's, and another run's, are none of its business.
-    expect(await new CopyPlan(db, 'order', 'run-1').count()).toBe(0);
-    expect(await new CopyPlan(db, 'orders', 'run-2').count()).toBe(0);
+    expect(await new CopyPlan(db, controlOf(db, 'order')).count()).toBe(0);
+    expect(await new CopyPlan(db, controlOf(db, 'orders', 'run-2')).count()).toBe(0);
   });
 
   it('differences come back with the exact bytes of their _ids', async () => {
-    const verification = new Verification(db, 'orders', 'run-1');
+    const verification = new Verification(db, controlOf(db, 'orders'));
     // The last ones no driver can read.
     const ids = [...Object.values(everyId).map(rawOf), ...unreadableIds];
     const differences = ids.map((id) => ({ id, kind: 'missing' as const }));
@@ -227,10 +227,10 @@ describe('what else is kept in cdc', () => {
   });
 
   it('goes with the run, and only with its own', async () => {
-    const own = new Verification(db, 'orders', 'run-1');
+    const own = new Verification(db, controlOf(db, 'orders'));
     await controlOf(db, 'orders').claim();
     await own.record(0, { documents: 1, bytes: 1 }, [{ id: rawOf(1), kind: 'extra' }]);
-    await new CopyPlan(db, 'orders', 'run-1').save([{ index: 0 }]);
+    await new CopyPlan(db, controlOf(db, 'orders')).save([{ index: 0 }]);
     await controlOf(db, 'others', 'run-2').claim();
     await removeControl(db, 'orders', 'run-1');
     expect(await documents()).toMatchObject([{ _id: 'others' }]);

@@ -4,7 +4,7 @@ import { readCatalogue } from '../../../src/mongo/catalogue.js';
 import { clearPartition, dropCapped } from '../../../src/mongo/clear-partition.js';
 import { copyDirectly } from '../../../src/mongo/direct-copy.js';
 import { CopyPlan, type TakenPartition } from '../../../src/mongo/copy-plan.js';
-import { must, TestMongo } from '../../helpers/data-path.js';
+import { controlOf, must, TestMongo } from '../../helpers/data-path.js';
 import type { Id } from '../../helpers/bson.js';
 
 /** A clear in one go, and one of several transactions. */
@@ -40,7 +40,7 @@ async function begin(documents = 100): Promise<Case> {
   serial += 1;
   const name = `orders${serial}`;
   const staging = `cdc-staging.${name}`;
-  const plan = new CopyPlan(db, name, 'run-1');
+  const plan = new CopyPlan(db, controlOf(db, name));
   const half = JSON.stringify({ $numberInt: String(documents / 2) });
   await plan.save([
     { index: 0, max: half },

@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   path = await DataPath.begin(client);
-  verification = new Verification(path.target, path.name, 'run-1');
+  verification = new Verification(path.target, path.control);
 });
 
 afterAll(async () => {

@@ -94,9 +94,12 @@ describe('lanes', () => {
     }
   });
 
-  it('can be used again', async () => {
+  it.each([
+    ['all is done', async () => undefined],
+    ['it has failed', async () => Promise.reject(new Error('cancelled'))],
+  ])('can be used again when %s', async (_what, work) => {
     const lanes = new Lanes(2);
-    await lanes.run(3, async () => undefined);
+    await lanes.run(3, work).catch(() => undefined);
     const seen: number[] = [];
     await lanes.run(3, async (index) => seen.push(index));
     expect(seen).toEqual([0, 1, 2]);

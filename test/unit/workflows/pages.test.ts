@@ -37,6 +37,12 @@ describe('the page of a migration', () => {
     expect(page({ phase: 'completed' })).not.toContain('▶');
   });
 
+  it('says that the copy has begun anew', () => {
+    const at = '2026-01-02T00:00:00.000Z';
+    expect(page({ restarts: { count: 1, at } })).toContain(`| Copy begun anew | at ${at} |`);
+    expect(page({ restarts: { count: 3, at } })).toContain(`| 3 times, the last time at ${at} |`);
+  });
+
   it('answers whether it may cut over, with reasons', () => {
     const text = page({ phase: 'copying' });
     expect(text).toContain('**May it cut over? No, because:**');
