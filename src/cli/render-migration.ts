@@ -86,6 +86,7 @@ function progress(
   const rate = (perSecond: number) => (isOver ? '' : ` (${number(perSecond)}/s)`);
   return [
     ...copyRow(status, screen, extras),
+    ...restartRow(status),
     ...compareRow(status, screen),
     ...(limits.length > 0 ? row('limits', limits.join('; ')) : []),
     ...(captured && applied
@@ -101,6 +102,13 @@ function progress(
       ? []
       : row('history', `${historyLeft(oplogHoursLeft)} left at the source`)),
   ];
+}
+
+/** A worker of another version may not tell. */
+function restartRow({ restarts }: Partial<MigrationStatus>): string[] {
+  if (!restarts) return [];
+  const { count: times, at } = restarts;
+  return row('restarted', `${times === 1 ? 'at' : `${times} times, last at`} ${moment(at)}`);
 }
 
 /** How full the buffer is, where it has a limit or grows. */

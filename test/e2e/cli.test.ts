@@ -158,6 +158,10 @@ describe('a migration that waits', () => {
     expect((await view('status', 'shop.refused')).status?.paused).toBe(true);
     expect((await csm('resume', 'shop.refused')).exitCode).toBe(exitCodes.ok);
 
+    const restarted = await csm('restart', 'shop.refused', '--reason', 'a test');
+    expect(restarted.stdout).toContain('copies anew');
+    expect((await view('status', 'shop.refused')).status?.restarts).toMatchObject({ count: 1 });
+
     const all = JSON.parse((await csm('status', '--json')).stdout) as {
       migrations: MigrationView[];
     };

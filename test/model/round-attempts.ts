@@ -29,7 +29,7 @@ export function attemptStep(
       return copyStep(state, attempt, options, step);
     case 'replay':
       return replayStep(state, attempt, step);
-    case 'discard':
+    default:
       return discardStep(state, attempt, options, step);
   }
 }
@@ -95,7 +95,7 @@ function copyStep(state: RoundsState, copy: Copy, { without }: RoundsOptions, to
         },
       );
     }
-    case 'named': {
+    default: {
       if (!isCurrent) return to('is fenced', undefined);
       const epoch = control.epoch + 1;
       const late = without === 'where the replay has stopped';
@@ -132,7 +132,7 @@ function replayStep(state: RoundsState, replay: Replay, to: To): Step<RoundsStat
         },
       );
     }
-    case 'advance':
+    default:
       if (!isCurrent) return to('is fenced', undefined);
       return to(
         'advances',
@@ -194,7 +194,7 @@ function discardStep(
       const { [FINAL]: _dropped, ...others } = collections;
       return to('drops the collection', next, { collections: others });
     }
-    case 'end':
+    default:
       if (!state.isDiscarding || state.round !== round) return to('ends late', undefined);
       return to('ends, and the next copy begins', copyOf(round), { isDiscarding: false });
   }

@@ -62,6 +62,14 @@ describe('a migration in a pipe', () => {
     expect(textOf(viewOf({ phase: 'ready' }))).not.toContain('limits');
   });
 
+  it('says that the copy has begun anew', () => {
+    const at = '2026-01-02T03:04:05.000Z';
+    const text = (times: number) => textOf(viewOf({ restarts: { count: times, at } }));
+    expect(text(1)).toMatch(/^ *restarted +at 2026-01-0/m);
+    expect(text(2)).toMatch(/^ *restarted +2 times, last at 2026-01-0/m);
+    expect(textOf(viewOf({}))).not.toContain('restarted');
+  });
+
   it('says how full the buffer is, where it has a limit or grows', () => {
     const buffer = {
       documents: 10,
