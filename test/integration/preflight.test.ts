@@ -188,9 +188,9 @@ describe('a look with a time limit', () => {
     const mute = new MongoClient(`mongodb://127.0.0.1:${port}/`, {
       serverSelectionTimeoutMS: 60_000,
     });
-    const report = await check({}, { source: mute, limitMs: 300 });
+    const report = await check({}, { source: mute, limitMs: 3_000 });
     expect(codes(report.errors)).toEqual(['sourceUnreachable']);
-    expect(report.errors[0]?.message).toContain('no answer in 0.3 s');
+    expect(report.errors[0]?.message).toContain('no answer in 3 s');
     expect(report.target).toBeDefined();
     sockets.forEach((socket) => socket.destroy());
     silent.close();
