@@ -38,8 +38,11 @@ export async function checkTarget(
   checkDeployment(findings, 'target', deployment);
   checkWritable(findings, context, deployment);
   checkNames(findings, options.targetNamespace, deployment);
-  await checkDatabaseCase(findings, context);
-  const privileges = await readPrivileges(db, signal);
+  const [privileges, freeBytes] = await Promise.all([
+    readPrivileges(db, signal),
+    readRoom(target, name, signal),
+    checkDatabaseCase(findings, context),
+  ]);
   const canRead = checkPrivileges(findings, options.targetNamespace, privileges);
   const attempt = { side: 'target', code: 'targetRefused', privilege: `find on ${name}` };
   const found = canRead
@@ -52,7 +55,6 @@ export async function checkTarget(
       })
     : undefined;
   const actions = [...targetActions, 'collMod'];
-  const freeBytes = await readRoom(target, name, signal);
   const collModAllowed = privileges.allows('collMod', options.targetNamespace);
   return {
     deployment,

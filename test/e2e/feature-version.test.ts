@@ -71,7 +71,7 @@ it.each(['dump', 'direct'] as const)('is migrated to, copy %s', async (copy) => 
 
 it.each([
   ['target', /preImages|pre-images/],
-  ['writer', /does not take the option changeStreamPreAndPostImages/],
+  ['writer', /changeStreamPreAndPostImages/],
 ])('migrates without pre-images what has them, as the user of "%s"', async (alias, warning) => {
   const name = `imaged.${alias}`;
   await source.createCollection(name, { changeStreamPreAndPostImages: { enabled: true } });
@@ -86,7 +86,7 @@ it.each([
 
 it.each([
   ['target', /clustered collection/],
-  ['writer', /clusteredIndex.*featureCompatibilityVersion/s],
+  ['writer', /cluster.*featureCompatibilityVersion/s],
 ])(
   'refuses a clustered collection before it is copied, as the user of "%s"',
   async (alias, message) => {
