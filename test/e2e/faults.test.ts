@@ -39,3 +39,10 @@ it('ends equal although the worker dies before it has recorded what it copied', 
   expect(problems).toEqual([]);
   expect(happened).toEqual(options.only);
 });
+
+it('tells apart what it cannot show', async () => {
+  const options = { ...OPTIONS, only: ['dump-lost'] };
+  const { problems, happened, skipped } = await runCases(scene, options, () => undefined);
+  expect({ problems, happened }).toEqual({ problems: [], happened: [] });
+  expect(skipped).toEqual(['dump-lost: a direct copy has no dump files']);
+});

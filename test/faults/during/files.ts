@@ -2,7 +2,7 @@ import { readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Faults, MOVER, type Scene } from '../scene.js';
-import { unlessSkipped, until } from '../skipped.js';
+import { Skipped, until } from '../skipped.js';
 
 /** How a missing privilege is told. */
 const NAMED = /lacks a privilege: not authorized on shop\S* to execute \w+/;
@@ -13,12 +13,15 @@ export const files: Faults = {
   'dumps-broken': {
     dumps: true,
     run: async (scene, dice) => {
-      await unlessSkipped('there is no dump file', async () => {
+      await until('a dump file', async () => {
         const broken = [];
         for (const file of await dumpFiles(scene)) {
           broken.push(await (dice.chance(0.5) ? remove(file) : halve(file)));
         }
-        return broken.includes(true);
+        if (broken.includes(true)) return true;
+        if (!(await isCopying(scene)))
+          throw new Skipped('no dump file was seen before all was copied');
+        return false;
       });
     },
   },
@@ -49,6 +52,12 @@ export const files: Faults = {
 async function problemsOf({ environment, handles }: Scene): Promise<string[]> {
   const statuses = await Promise.all(handles.map((handle) => environment.status(handle)));
   return statuses.flatMap(({ problem }) => problem?.what ?? []);
+}
+
+/** Whether a migration has still to copy something. */
+async function isCopying({ environment, handles }: Scene): Promise<boolean> {
+  const statuses = await Promise.all(handles.map((handle) => environment.status(handle)));
+  return statuses.some(({ phase }) => ['preflight', 'copying', 'waiting'].includes(phase));
 }
 
 async function dumpFiles({ environment }: Scene): Promise<string[]> {
