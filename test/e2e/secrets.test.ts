@@ -153,7 +153,7 @@ it('is in no file that a worker leaves that dies', async () => {
   for (const file of ['package.json', 'Dockerfile', 'docker-compose.yml', '.env.example']) {
     expect(await readFile(file, 'utf8')).not.toMatch(/--(report-|heapsnapshot|abort-on)/);
   }
-}, 120_000);
+}, 240_000);
 
 // The last one: it reads what all of them have caused.
 it('is in no line that a worker writes, however much it says', () => {
