@@ -126,6 +126,7 @@ async function create(
   throw new PermanentError(
     errorTypes.preflightFailed,
     `the target does not take the collection's options (${[...options.keys()].join(', ')}), which it cannot be ` +
-      `copied without: ${refusal?.message}; a newer target does, or one whose featureCompatibilityVersion is raised, or a collection without the option at the source`,
+      `copied without: ${refusal?.message}; a newer target does, or one whose featureCompatibilityVersion is ` +
+      'raised, or a collection without the option at the source',
   );
 }
