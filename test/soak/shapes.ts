@@ -25,6 +25,9 @@ const keys: readonly Document[] = [
   { 'a.$**': 1 },
 ];
 
+/** With a collation an index refuses symbols, which odd documents have in other fields. */
+const collatedKeys: readonly Document[] = [{ group: 1 }, { text: -1 }];
+
 /** What makes an index another one, though its key is the same. */
 const qualities: readonly ((dice: Dice) => Document)[] = [
   () => ({}),
@@ -106,8 +109,8 @@ export function nextShapeChange(
 }
 
 function newIndex(name: string, dice: Dice): Document {
-  const key = dice.pick(keys);
   const quality = dice.pick(qualities)(dice);
+  const key = dice.pick('collation' in quality ? collatedKeys : keys);
   // Every index on all that is below a field is sparse.
   const isWildcard = Object.keys(key).some((field) => field.includes('$**'));
   return { key, name, ...(isWildcard && quality['sparse'] === true ? {} : quality) };

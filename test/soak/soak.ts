@@ -4,7 +4,7 @@ import { commandOf, helpText, readOptions, type SoakOptions } from './options.js
 import { runSoak } from './run.js';
 
 /** Patience beyond the changes, on a machine that does other things too. */
-const PATIENCE_MS = 5 * 60_000;
+const PATIENCE_MS = 15 * 60_000;
 
 /** Builds, starts servers, soaks. @returns whether all is equal */
 async function soak(options: SoakOptions): Promise<boolean> {
