@@ -34,7 +34,7 @@ export const files: Faults = {
       try {
         await until(`a problem that names the privilege at the ${side}`, async () => {
           const problems = await problemsOf(scene);
-          return problems.some((what) => what.includes(`"${side}"`) && NAMED.test(what));
+          return problems.some((what) => NAMED.test(what));
         });
         await sleep(dice.between(0, 5_000));
       } finally {

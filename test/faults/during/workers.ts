@@ -7,7 +7,7 @@ import { Skipped, unlessSkipped, until } from '../skipped.js';
 import { isAtWork } from '../temporal.js';
 
 /** A named moment that does not come within this time does not come any more. */
-const FAILPOINT_MS = 30_000;
+const FAILPOINT_MS = 60_000;
 /** A worker takes less than half of it. */
 const SMALL_HEAP = '--max-old-space-size=256';
 
