@@ -15,6 +15,13 @@ const DEFAULTS = {
   serverSelectionTimeoutMS: 10_000,
 } satisfies MongoClientOptions;
 
+const aliasesOfClients = new WeakMap<MongoClient, string>();
+
+/** The alias that a client is of. */
+export function aliasOf(client: MongoClient): string | undefined {
+  return aliasesOfClients.get(client);
+}
+
 /** The MongoDB deployments that this worker knows: one client each, connected on first use. */
 export class Connections {
   readonly #uris: Configuration['uris'];
@@ -120,6 +127,7 @@ export class Connections {
     const defaults = Object.entries(DEFAULTS).filter(([name]) => !given.has(name.toLowerCase()));
     const client = new MongoClient(uri, Object.fromEntries(defaults));
     clients.set(alias, client);
+    aliasesOfClients.set(client, alias);
     this.#opened.add(client);
     // The driver closes a client's topology for good when its first connection fails.
     client.once('topologyClosed', () => {

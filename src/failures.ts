@@ -2,8 +2,10 @@ import { CompleteAsyncError } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { MongoError } from 'mongodb';
+import { aliasOf } from './connections.js';
 import { errorTypes, PermanentError, TransientError, type ErrorType } from './errors.js';
 import { explainMongoError, isUnreachable, unreachable } from './mongo-failures.js';
+import { clientOf } from './mongo/error-reply.js';
 import { redact } from './redact.js';
 import { shorten } from './shorten.js';
 import { ToolError } from './tools/index.js';
@@ -68,6 +70,7 @@ export const failureInterceptor: ActivityInterceptorsFactory = ({
         const failure = toFailure(error, {
           activity,
           ...namespaceOf(input.args[0]),
+          ...sideOf(error),
           signal: cancellationSignal,
         });
         if (failure instanceof ApplicationFailure && failure.category !== 'BENIGN') {
@@ -142,6 +145,12 @@ function cleanDetails(details: readonly unknown[]): unknown[] {
   });
   const cleaned: unknown[] = JSON.parse(json);
   return cleaned;
+}
+
+function sideOf(error: unknown): Pick<FailureContext, 'alias'> {
+  const client = clientOf(error);
+  const alias = client && aliasOf(client);
+  return alias === undefined ? {} : { alias };
 }
 
 // Every activity gets its migration first.

@@ -8,6 +8,21 @@ const ATTEMPTS = 3;
 /** Longer than a driver looks for a server before it gives up, in ms. */
 const RUNNING_MS = 15_000;
 
+/**
+ * An attempt that does not move beats for three minutes, and is lost then: one that came after such a one has
+ * got over it when it runs longer, in ms.
+ */
+const STUCK_MS = 240_000;
+/** Goes on for as long as the migration does; what has ended by a time limit there was a worker that died. */
+const LASTING: readonly (string | null | undefined)[] = [
+  'capture',
+  'replay',
+  'followShape',
+  'reverify',
+  'untilLagIs',
+  'untilProblemChanges',
+];
+
 /** An activity is taken within moments where a worker has room for it, in ms. */
 const WAITING_MS = 60_000;
 
@@ -78,11 +93,12 @@ function findTrouble(
 }
 
 function troubleOf(activity: Pending[number]): Trouble | undefined {
-  const { state, attempt, lastFailure, lastStartedTime, scheduledTime } = activity;
+  const { state, attempt, lastFailure, lastStartedTime, scheduledTime, activityType } = activity;
   if (PAUSED_STATES.includes(state)) return 'is paused';
   const hasStarted = STARTED_STATES.includes(state);
   // An attempt that has run for a while has got over what the one before it failed with.
-  const runsAgain = hasStarted && isOlder(lastStartedTime, RUNNING_MS);
+  const isStuck = lastFailure?.timeoutFailureInfo && !LASTING.includes(activityType?.name);
+  const runsAgain = hasStarted && isOlder(lastStartedTime, isStuck ? STUCK_MS : RUNNING_MS);
   if ((attempt ?? 0) > ATTEMPTS && lastFailure && !runsAgain) return 'fails';
   return !hasStarted && isOlder(scheduledTime, WAITING_MS) ? 'waits for a worker' : undefined;
 }

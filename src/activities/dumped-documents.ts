@@ -8,6 +8,9 @@ import type { Refusal } from '../mongo/refusal.js';
 import type { Opened } from './context.js';
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
+const GUNZIP_BYTES = 256 * 1024;
+/** Its length begins each document. */
+const LENGTH_BYTES = 4;
 const BATCH_DOCUMENTS = 1_000;
 const BATCH_BYTES = 16 * 1024 * 1024;
 
@@ -98,24 +101,35 @@ export function readDump({
 }): AsyncGenerator<Buffer> {
   const raw = createReadStream(file, { highWaterMark: CHUNK_BYTES, ...(signal && { signal }) });
   // A mere pipe hands no errors on, and one that nobody hears ends the process. Here the reader does.
-  return splitDocuments(gzip ? pipeline(raw, createGunzip(), () => undefined) : raw);
+  return splitDocuments(
+    gzip ? pipeline(raw, createGunzip({ chunkSize: GUNZIP_BYTES }), () => undefined) : raw,
+  );
 }
 
 /** Cuts a stream of BSON documents that follow each other, as mongodump writes them. */
 export async function* splitDocuments(stream: Readable): AsyncGenerator<Buffer> {
-  let rest: Buffer = Buffer.alloc(0);
+  // Joined only when a document is whole: a large one comes in very many chunks.
+  let parts: Buffer[] = [];
+  let [held, needed] = [0, LENGTH_BYTES];
   for await (const chunk of stream as AsyncIterable<Buffer>) {
-    let bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    parts.push(chunk);
+    held += chunk.length;
+    if (held < needed) continue;
+    const bytes = parts.length === 1 ? chunk : Buffer.concat(parts, held);
     let at = 0;
-    while (bytes.length - at >= 4) {
+    needed = LENGTH_BYTES;
+    while (bytes.length - at >= LENGTH_BYTES) {
       const length = bytes.readInt32LE(at);
       if (length < 5) throw new Error(`the dump has a document of ${length} bytes`);
-      if (bytes.length - at < length) break;
+      if (bytes.length - at < length) {
+        needed = length;
+        break;
+      }
       yield bytes.subarray(at, at + length);
       at += length;
     }
-    bytes = bytes.subarray(at);
-    rest = bytes;
+    held = bytes.length - at;
+    parts = held > 0 ? [bytes.subarray(at)] : [];
   }
-  if (rest.length > 0) throw new Error('the dump ends in the middle of a document');
+  if (held > 0) throw new Error('the dump ends in the middle of a document');
 }

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { BSONType, type ClientSession, type Db, type Document } from 'mongodb';
+import { noteClient } from './error-reply.js';
 
 /**
  * Raw BSON in and out of the driver. Two things here are not public API of mongodb 7.9.0 and bson
@@ -242,7 +243,7 @@ export async function runCommand(
 ): Promise<Document> {
   options.signal?.throwIfAborted();
   const limited = maxTimeMS === undefined ? command : { ...command, maxTimeMS };
-  const reply = await db.command(limited, { ...defined(options), enableUtf8Validation: false });
+  const reply = await send(db, limited, options);
   throwWriteConcernError(reply);
   return reply;
 }
@@ -254,7 +255,7 @@ export async function runRaw(
   options: CommandOptions = {},
 ): Promise<Record<string, unknown>> {
   options.signal?.throwIfAborted();
-  return db.command(command, { ...defined(options), raw: true, enableUtf8Validation: false });
+  return send(db, command, options, { raw: true });
 }
 
 /**
@@ -273,6 +274,20 @@ export async function runWithDocuments(
   return runCommand(db, { ...command, [field]: sequence }, options);
 }
 
+async function send(
+  db: Db,
+  command: Document,
+  options: CommandOptions,
+  more: { readonly raw?: true } = {},
+): Promise<Document> {
+  try {
+    return await db.command(command, { ...defined(options), ...more, enableUtf8Validation: false });
+  } catch (error) {
+    noteClient(error, db.client);
+    throw error;
+  }
+}
+
 function defined(options: CommandOptions): { session?: ClientSession; signal?: AbortSignal } {
   return {
     ...(options.session && { session: options.session }),
@@ -282,5 +297,7 @@ function defined(options: CommandOptions): { session?: ClientSession; signal?: A
 
 function throwWriteConcernError(reply: Document): void {
   const error = reply.writeConcernError as { errmsg?: string; code?: number } | undefined;
-  if (error) throw new Error(`write concern not met: ${error.errmsg ?? ''} (${error.code ?? '?'})`);
+  if (!error) return;
+  const { errmsg = '', code } = error;
+  throw Object.assign(new Error(`write concern not met: ${errmsg} (${code ?? '?'})`), { code });
 }

@@ -1,6 +1,5 @@
 import { failpoint } from '../failpoint.js';
 import { checkBuffer } from './buffer.js';
-import { errorCode } from './catalogue.js';
 import { FencedError } from './control.js';
 import type { ReplayState } from './control-document.js';
 import { readRange } from './range.js';
@@ -80,7 +79,9 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
           await applyRange(loop, range);
           most = Math.min(RANGE_EVENTS, most * 2);
         } catch (error) {
-          if (errorCode(error) !== MAX_TIME_EXPIRED || most <= LEAST_EVENTS) throw error;
+          // Also where it is the majority that is waited for.
+          const isLate = (error as { code?: unknown }).code === MAX_TIME_EXPIRED;
+          if (!isLate || most <= LEAST_EVENTS) throw error;
           most = Math.max(LEAST_EVENTS, Math.floor(Math.min(most, range.changes.length) / 4));
           continue;
         }

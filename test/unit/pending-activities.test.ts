@@ -39,6 +39,21 @@ describe('problemIn', () => {
     expect(problem?.since).toBe('2026-01-01T00:00:00.000Z');
   });
 
+  it('tells what is lost again and again although it runs for a while each time', async () => {
+    const ago = (seconds: number) => ({ seconds: String(Math.floor(Date.now() / 1000) - seconds) });
+    const lost = { message: 'activity Heartbeat timeout', timeoutFailureInfo: {} };
+    const stuck = { ...failing, activityId: 'restore-23', state: 2, lastFailure: lost };
+    const named = (name: string, seconds: number) => ({
+      ...stuck,
+      activityType: { name },
+      lastStartedTime: ago(seconds),
+    });
+    expect((await find(named('restore', 100)))?.what).toContain('restore-23 fails, attempt 4');
+    expect(await find(named('restore', 300))).toBeUndefined();
+    // Of what goes on for days, it is workers that have died.
+    expect(await find(named('capture', 100))).toBeUndefined();
+  });
+
   it.each([4, 5, 'PAUSED', 'PAUSE_REQUESTED'])(
     'tells what is paused, and how to go on: %s',
     async (state) => {

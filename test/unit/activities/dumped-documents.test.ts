@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { BSON } from 'mongodb';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { splitDocuments } from '../../../src/activities/dumped-documents.js';
 
 const documents = [{}, { _id: 1 }, { _id: 2, t: 'x'.repeat(1000) }, { _id: 3 }].map((one) =>
@@ -28,6 +28,16 @@ describe('splitDocuments', () => {
       expect(await split(file, size)).toEqual(documents);
     },
   );
+
+  it('does not join a large document again with each of its chunks', async () => {
+    const large = Buffer.from(BSON.serialize({ t: 'x'.repeat(4 * 1024 ** 2) }));
+    const concat = vi.spyOn(Buffer, 'concat');
+    expect(await split(large, 1_024)).toEqual([large]);
+    const lists = concat.mock.calls.flatMap(([list]) => list);
+    concat.mockRestore();
+    const joined = lists.reduce((sum, part) => sum + part.length, 0);
+    expect(joined).toBeLessThan(2 * large.length);
+  });
 
   it('finds nothing in an empty dump', async () => {
     expect(await split(Buffer.alloc(0), 5)).toEqual([]);
