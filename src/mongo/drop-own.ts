@@ -1,13 +1,15 @@
 import { type Db, MongoServerError, type UUID } from 'mongodb';
 import { collectionUuid } from './buffer.js';
+import { readUuid } from './catalogue.js';
 import { runCommand } from './raw.js';
 
 const NAMESPACE_NOT_FOUND = 26;
 const UUID_MISMATCH = 361;
 
 /**
- * Drops a collection that this migration has made. Where the server can check it (6.0) the drop names
- * the UUID: one that comes late leaves alone what a later migration has made under the same name.
+ * Drops a collection that this migration has made: one that comes late leaves alone what a later migration
+ * has made under the same name. The UUID is looked at before, and where the server can check it (6.0) the drop
+ * names it.
  * @returns whether another collection has the name, which stays.
  */
 export async function dropOwn(
@@ -15,7 +17,9 @@ export async function dropOwn(
   name: string,
   uuid: UUID | null | undefined,
 ): Promise<'dropped' | 'another'> {
-  const checked = uuid && (await collectionUuid(db, name)) ? { collectionUUID: uuid } : {};
+  const found = uuid && (await readUuid(db, name));
+  if (found && !found.equals(uuid)) return 'another';
+  const checked = found && (await collectionUuid(db, name)) ? { collectionUUID: uuid } : {};
   try {
     await runCommand(db, { drop: name, ...checked, writeConcern: { w: 'majority' } });
   } catch (error) {
