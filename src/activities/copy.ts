@@ -55,7 +55,7 @@ export async function dump(
       const progress = new ProgressWriter(opened, partition);
       const hello = await opened.source.command({ hello: 1 });
       const { source } = migration.options;
-      const member = await chooseDumpMember(deps.connections, source, opened, signal);
+      const member = await chooseDumpMember(deps.connections, migration.options, opened, signal);
       touch();
       const dumped = await dumpPartition({
         binary: tools.mongodump,
@@ -189,7 +189,7 @@ export async function copyPartition(
         targetCollection: opened.staging,
         targetUuid: await collectionUuid(opened.target, opened.staging),
         filter: partitionFilter(record),
-        after: await copyTime(opened),
+        after: await copyTime(opened, migration.options),
         ordered: migration.traits.capped,
         signal,
         limits: await copyLimits(opened, migration.options),

@@ -1,6 +1,7 @@
-import { type Db, MongoClient, type Timestamp } from 'mongodb';
+import { type Db, MongoClient, Timestamp } from 'mongodb';
 import type { Connections } from '../connections.js';
 import { errorTypes, TransientError } from '../errors.js';
+import type { Migration } from '../migration.js';
 import { runCommand } from '../mongo/raw.js';
 import { tokenTime } from '../mongo/token.js';
 import { toolUri } from '../tools/tool-uri.js';
@@ -10,11 +11,20 @@ import type { Opened } from './context.js';
 const PATIENCE_MS = 30_000;
 const MAX_TIME_EXPIRED = 50;
 
-/** From when on a copy has to read: the start position in the source's own time. */
-export async function copyTime({ control }: Pick<Opened, 'control'>): Promise<Timestamp> {
+/**
+ * From when on a copy has to read, in the source's own time: it has to have all that the stream does not bring.
+ * A stream that begins by itself begins one tick after what its server has, at a time that comes only with the
+ * next write; the marker's token is that of a delete, which the copy has to know of.
+ */
+export async function copyTime(
+  { control }: Pick<Opened, 'control'>,
+  { token }: Pick<Migration['options'], 'token'>,
+): Promise<Timestamp> {
   const { startToken } = await control.read();
   if (!startToken) throw new Error('the control document has no token to start from');
-  return tokenTime(startToken._data);
+  const time = tokenTime(startToken._data);
+  const isExact = token === 'marker' || time.low === 0;
+  return isExact ? time : Timestamp.fromBits(time.low - 1, time.high);
 }
 
 /**
@@ -26,12 +36,13 @@ export async function copyTime({ control }: Pick<Opened, 'control'>): Promise<Ti
  */
 export async function chooseDumpMember(
   connections: Connections,
-  alias: string,
+  options: Pick<Migration['options'], 'source' | 'token'>,
   opened: Pick<Opened, 'control' | 'source' | 'sourceCollection'>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { source, sourceCollection } = opened;
-  const time = await copyTime(opened);
+  const { source: alias } = options;
+  const time = await copyTime(opened, options);
   const { readPreference, directConnection } = connections.get(alias).options;
   const hello = await source.command({ hello: 1 }, { readPreference });
   const isPrimary = hello['isWritablePrimary'] === true;

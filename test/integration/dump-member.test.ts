@@ -56,14 +56,19 @@ it('is one that has what was before the start position, and no other', async () 
     await setStopped('alwaysOn');
     await orders.deleteOne({ _id: 2 }, { writeConcern: { w: 'majority' } });
     const migration = await opened();
-    expect(await chooseDumpMember(connections, 'plain', migration, signal)).toBeUndefined();
+    expect(
+      await chooseDumpMember(connections, { source: 'plain', token: 'stream' }, migration, signal),
+    ).toBeUndefined();
     await must(other).stop();
     let chosen: string | undefined;
-    const choosing = chooseDumpMember(connections, 'secondary', migration, signal).then(
-      (member) => {
-        chosen = member;
-      },
-    );
+    const choosing = chooseDumpMember(
+      connections,
+      { source: 'secondary', token: 'stream' },
+      migration,
+      signal,
+    ).then((member) => {
+      chosen = member;
+    });
     // A dump that began now would have the deleted document.
     await sleep(2_000);
     expect(chosen).toBeUndefined();
