@@ -20,7 +20,9 @@ export async function copyTime(
   { control }: Pick<Opened, 'control'>,
   { token }: Pick<Migration['options'], 'token'>,
 ): Promise<Timestamp> {
-  const { startToken } = await control.read();
+  const { startToken, replay } = await control.read();
+  // A copy that begins anew: what is before has been applied to the one that was discarded.
+  if (replay.from !== undefined) return tokenTime(replay.from);
   if (!startToken) throw new Error('the control document has no token to start from');
   const time = tokenTime(startToken._data);
   const isExact = token === 'marker' || time.low === 0;
@@ -45,9 +47,10 @@ export async function chooseDumpMember(
   const time = await copyTime(opened, options);
   const { readPreference, directConnection } = connections.get(alias).options;
   const hello = await source.command({ hello: 1 }, { readPreference });
-  const isPrimary = hello['isWritablePrimary'] === true;
   const member: unknown = hello['me'];
-  if (isPrimary || directConnection || typeof member !== 'string') {
+  // With any other mode mongodump would choose once more, and another one.
+  const isFound = readPreference.mode === 'primary' || directConnection;
+  if (isFound || typeof member !== 'string') {
     await untilRead(source, sourceCollection, time, signal);
     return undefined;
   }

@@ -5,7 +5,7 @@ import type { IndexProgress, Migration } from '../migration.js';
 import { indexName, readCatalogue, readIndexes } from '../mongo/catalogue.js';
 import { FencedError } from '../mongo/control.js';
 import { loadForms } from '../mongo/index-twins.js';
-import { createIndexes, dropIndex, hasFlag } from '../mongo/indexes.js';
+import { createIndexes, dropIndex, hasFlag, secondaryIndexes } from '../mongo/indexes.js';
 import { runCommand } from '../mongo/raw.js';
 import { isShapeRefused } from '../mongo/shape-refusal.js';
 import { stageIndexes } from '../mongo/staged-indexes.js';
@@ -60,7 +60,9 @@ function ignore(error: unknown): void {
 
 /** What an attempt to plan the copy tried that was given up, and came late: replay could not live with it. */
 async function dropFinalForms(target: Db, staging: string, signal: AbortSignal): Promise<void> {
-  for (const spec of await readIndexes(target, staging, signal)) {
+  const indexes = await readIndexes(target, staging, signal);
+  // Not that of a clustered collection, which is unique and cannot be dropped.
+  for (const spec of secondaryIndexes({ indexes })) {
     const isFinal = hasFlag(spec, 'unique') || hasFlag(spec, 'prepareUnique');
     if (!isFinal && !spec.has('expireAfterSeconds')) continue;
     await dropIndex(target, staging, indexName(spec), { signal });

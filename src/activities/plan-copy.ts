@@ -31,11 +31,14 @@ export async function planCopy(
   const opened = open(deps, migration);
   return withPulse(
     () => ({ doing: 'planning the copy' }),
-    async ({ signal }) => {
+    async ({ signal, touch }) => {
       await ensureStaging(opened, migration, signal);
       const { target, staging, plan, control } = opened;
       // Once there is a plan, staging may hold documents.
-      if ((await plan.count()) === 0) await checkShape(opened, migration, signal);
+      // In a later round the shape is followed as it is: what is refused then ends nothing.
+      const isFirst = migration.round === undefined && (await plan.count()) === 0;
+      if (isFirst) await checkShape(opened, migration, signal);
+      touch();
       const { documents, bytes, capped } = migration.traits;
       const { partitionBytes, parallelPartitions } = migration.options;
       const singlePartition = capped || !(await findsRanges(target, staging, signal));

@@ -82,6 +82,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
           // Also where it is the majority that is waited for.
           const isLate = (error as { code?: unknown }).code === MAX_TIME_EXPIRED;
           if (!isLate || most <= LEAST_EVENTS) throw error;
+          // That is no standing still: the next one is smaller.
+          loop.touch();
           most = Math.max(LEAST_EVENTS, Math.floor(Math.min(most, range.changes.length) / 4));
           continue;
         }
