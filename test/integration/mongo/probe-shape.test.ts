@@ -159,10 +159,12 @@ describe('a server that runs as 5.0', () => {
   });
 
   it('has a buffer that is not clustered, and writes that name no UUID', async () => {
-    expect(await createBuffer(db, 'orders')).toBeUndefined();
-    expect(await createBuffer(db, 'orders')).toBeUndefined();
+    const uuid = must(await createBuffer(db, 'orders'));
+    expect(await createBuffer(db, 'orders')).toEqual(uuid);
     const found = must(await readCatalogue(db, 'cdc.orders'));
     expect([...found.options.keys()]).toEqual([]);
+    expect(found.uuid).toEqual(uuid);
+    expect(await collectionUuid(db, 'cdc.orders')).toBeUndefined();
     await runAs('6.0');
     expect(await collectionUuid(db, 'cdc.orders')).toEqual(found.uuid);
   });
