@@ -92,6 +92,20 @@ export const temporal: Faults = {
       );
     },
   },
+
+  'copied-anew': {
+    run: async ({ environment, handles }, dice) => {
+      const handle = dice.pick(handles);
+      const { count } = await handle.executeUpdate<{ count: number }, []>('restart');
+      // The next fault comes while it is copied, or once it follows the source again.
+      if (dice.chance(0.5)) return;
+      await environment.until(
+        handle,
+        'the new copy',
+        ({ restarts, phase }) => restarts?.count === count && phase !== 'copying',
+      );
+    },
+  },
 };
 
 /** An activity that is under way. @throws Skipped when none is for a while */
