@@ -4,6 +4,7 @@
 export const errorTypes = {
   invalidInput: 'InvalidInput',
   preflightFailed: 'PreflightFailed',
+  collectionsFailed: 'CollectionsFailed',
   notComparable: 'NotComparable',
   migrationExists: 'MigrationExists',
   markerRefused: 'MarkerRefused',

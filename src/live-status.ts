@@ -3,20 +3,25 @@ import type { Payload, PayloadCodec } from '@temporalio/common';
 import { uncomparedSeconds } from './blockers.js';
 import type { Connections } from './connections.js';
 import { open } from './activities/context.js';
+import { readGroup } from './live-group.js';
 import type { IndexProgress } from './migration.js';
 import { measureBuffer } from './mongo/buffer.js';
 import type { ControlDocument } from './mongo/control-document.js';
 import type { CopySummary } from './mongo/copy-plan.js';
-import { appliedAsOf, isStalled, lagSeconds } from './mongo/lag.js';
+import { appliedAsOf, currentRate, isRecent, isStalled, lagSeconds } from './mongo/lag.js';
 import { summariseDifferences } from './mongo/verification.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
 import { redact } from './redact.js';
 import { shorten, SHOWN_TOKEN } from './shorten.js';
 import { renderDetails } from './workflows/details.js';
+import { renderGroupDetails } from './workflows/group/details.js';
+import { buildGroupStatus } from './workflows/group/status.js';
 import {
   LIVE_DETAILS,
   LIVE_STATUS_PREFIX,
+  type GroupMark,
   type LiveMark,
+  type Mark,
   type VerifyMark,
 } from './workflows/live.js';
 import { type Amount, buildStatus, type Live } from './workflows/status.js';
@@ -25,8 +30,6 @@ import { buildVerifyStatus, type VerifyLive } from './workflows/verify-status.js
 
 /** Longest that an answer waits for the servers, in ms. */
 const TIME_LIMIT_MS = 3_000;
-/** A rate that is older says nothing. */
-const RATE_MS = 5_000;
 const PREFIX = Buffer.from(LIVE_STATUS_PREFIX);
 const DETAILS_START = Buffer.from(LIVE_DETAILS.start);
 
@@ -57,7 +60,7 @@ export class LiveStatusCodec implements PayloadCodec {
     if (!payload.data) return payload;
     const data = Buffer.from(payload.data);
     if (data.subarray(0, PREFIX.length).equals(PREFIX)) {
-      const mark = JSON.parse(data.toString()) as LiveMark | VerifyMark;
+      const mark = JSON.parse(data.toString()) as Mark;
       const { status } = await this.#answer(mark);
       return { ...payload, data: Buffer.from(JSON.stringify(status)) };
     }
@@ -72,12 +75,18 @@ export class LiveStatusCodec implements PayloadCodec {
     const { start, end } = LIVE_DETAILS;
     const stop = currentDetails.indexOf(end);
     if (!currentDetails.startsWith(start) || stop < 0) return data;
-    const mark = JSON.parse(currentDetails.slice(start.length, stop)) as LiveMark | VerifyMark;
+    const mark = JSON.parse(currentDetails.slice(start.length, stop)) as Mark;
     const { page } = await this.#answer(mark);
     return Buffer.from(JSON.stringify({ ...answer, currentDetails: page() }));
   }
 
-  async #answer(mark: LiveMark | VerifyMark): Promise<{ status: object; page: () => string }> {
+  async #answer(mark: Mark): Promise<{ status: object; page: () => string }> {
+    if (isGroup(mark)) {
+      const { $live: group, state } = mark;
+      const live = await withinLimit(readGroup(this.#connections, this.#client, group, state));
+      const status = buildGroupStatus(state, group, live);
+      return { status, page: () => renderGroupDetails(status) };
+    }
     if (isVerify(mark)) {
       const { $live: comparison, state } = mark;
       const live = await withinLimit(this.#readComparison(comparison.workflowId));
@@ -147,6 +156,10 @@ function isVerify(mark: LiveMark | VerifyMark): mark is VerifyMark {
   return 'kind' in mark.$live;
 }
 
+function isGroup(mark: Mark): mark is GroupMark {
+  return 'kind' in mark.$live && mark.$live.kind === 'group';
+}
+
 /** What was read, or why it could not be. */
 async function withinLimit<T>(work: Promise<T>): Promise<T | { error: string }> {
   let timer: NodeJS.Timeout | undefined;
@@ -204,15 +217,6 @@ function describeRoom(
     ...(isRecent(at) && { growth }),
     ...(fullSince && { fullSince: fullSince.toISOString() }),
   };
-}
-
-/** A rate is written with each step; without steps it is nothing. */
-function currentRate(role: { rate: number; at?: Date } | undefined): number {
-  return role && isRecent(role.at) ? role.rate : 0;
-}
-
-function isRecent(at: Date | undefined): boolean {
-  return at !== undefined && Date.now() - at.getTime() < RATE_MS;
 }
 
 function describeCopy(summary: CopySummary): Live['copied'] {

@@ -33,8 +33,13 @@ export function stagingName(collection: string, round = 0, tag?: string): string
 
 /** Names of a collection's staging collections, of whichever round and run. */
 export function stagingNames(collection: string): RegExp {
-  const literally = collection.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-  return new RegExp(`^${CONTROL_COLLECTION}-staging(-\\d+)?(-[0-9a-f]{8})?\\.${literally}$`, 'u');
+  const name = literally(collection);
+  return new RegExp(`^${CONTROL_COLLECTION}-staging(-\\d+)?(-[0-9a-f]{8})?\\.${name}$`, 'u');
+}
+
+/** A text in a regular expression that stands for itself. */
+export function literally(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
 /** Database and collection of a namespace; the collection may itself contain dots. */

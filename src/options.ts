@@ -7,14 +7,14 @@ import { parseNamespace } from './names.js';
 const DEFAULT_PARTITION_BYTES = 1024 ** 3;
 const CONNECTION_STRING = /mongodb(\+srv)?:\/\//i;
 
-const alias = z
+export const alias = z
   .string()
   .regex(
     /^[a-z][a-z0-9_]*$/,
     'must be an alias in lower case (a-z, 0-9, _), defined on the worker by MONGODB_URI_<ALIAS>',
   );
 
-const namespace = z
+export const namespace = z
   .string()
   .max(255, 'is longer than the 255 bytes that MongoDB allows')
   .regex(

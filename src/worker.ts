@@ -8,6 +8,7 @@ import { failureInterceptor } from './failures.js';
 import { Health, serveHealth } from './health.js';
 import { LiveStatusCodec } from './live-status.js';
 import { createLog } from './log.js';
+import { memberCalls } from './member-calls.js';
 import { metricsInterceptor } from './metrics/interceptor.js';
 import { hostQueue, TASK_QUEUE } from './names.js';
 import { readPending } from './pending-activities.js';
@@ -66,6 +67,7 @@ async function main(): Promise<void> {
       metrics,
       isRunning: isOpen,
       readPending: (workflowId) => readPending(client, workflowId),
+      members: memberCalls(client),
       hasSearchAttributes: () => hasSearchAttributes(temporal),
     }),
     interceptors: {

@@ -4,6 +4,7 @@ import type { Connections } from '../connections.js';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { MigrationMetrics } from '../metrics/migration-metrics.js';
 import type { Metrics } from '../metrics/metrics.js';
+import type { MemberCalls } from '../member-calls.js';
 import type { Migration } from '../migration.js';
 import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
 import { Control } from '../mongo/control.js';
@@ -30,6 +31,8 @@ export interface ActivityDependencies {
   readonly isRunning: (workflowId: string, runId: string) => Promise<boolean | undefined>;
   /** A workflow's running activities. */
   readonly readPending: (workflowId: string) => Promise<Pending>;
+  /** The workflows of a group's collections. */
+  readonly members: MemberCalls;
   /** Whether migrations can be searched for by what `csm setup` registers. */
   readonly hasSearchAttributes: () => Promise<boolean>;
 }

@@ -1,5 +1,6 @@
 import type { Comparison } from '../comparison.js';
 import type { LagBound } from '../cutover-plan.js';
+import type { Group } from '../group.js';
 import type { Migration } from '../migration.js';
 import type { Limits } from '../tuning.js';
 import { capture } from './capture.js';
@@ -13,6 +14,14 @@ import { discardCopy } from './discard-copy.js';
 import { dryRun } from './dry-run.js';
 import { buildIndexes, renameStaging } from './finish-copy.js';
 import { followShape } from './follow-shape.js';
+import {
+  cutoverTogether,
+  dryRunTogether,
+  type GroupCutoverOrder,
+} from './group/cutover-together.js';
+import { resolveCollections } from './group/resolve-collections.js';
+import { type Letter, tellMembers } from './group/tell-members.js';
+import { watchCollections } from './group/watch-collections.js';
 import { inspect } from './inspect.js';
 import { untilLagIs } from './lag.js';
 import { planCopy } from './plan-copy.js';
@@ -55,6 +64,14 @@ export function createActivities(deps: ActivityDependencies) {
     countLateWrites: (migration: Migration) => countLateWrites(deps, migration),
     cleanUp: (migration: Migration, options: CleanUpOptions) => cleanUp(deps, migration, options),
     inspect: (migration: Omit<Migration, 'traits'>) => inspect(deps, migration),
+    resolveCollections: (group: Group) => resolveCollections(deps, group),
+    watchCollections: (group: Group, known: readonly string[]) =>
+      watchCollections(deps, group, known),
+    tellMembers: (letters: readonly Letter[]) => tellMembers(deps, letters),
+    dryRunTogether: (order: Pick<GroupCutoverOrder, 'members' | 'force'>) =>
+      dryRunTogether(deps, order),
+    cutoverTogether: (group: Group, order: GroupCutoverOrder) =>
+      cutoverTogether(deps, group, order),
     compareCollections: (comparison: Comparison) => compareCollections(deps, comparison),
   };
 }

@@ -4,6 +4,8 @@ import type { ControlDocument } from './control-document.js';
 const FRESH_MS = 5_000;
 /** Capture writes much more often than this. */
 const AT_WORK_MS = 60_000;
+/** A rate that is older says nothing. */
+const RATE_MS = 5_000;
 /** Without a word from capture for so long, it counts as stalled. */
 const STALLED_MS = 30_000;
 
@@ -65,6 +67,16 @@ export function isAtWork(
 ): boolean {
   const last = Math.max(...[capture?.at, replay?.at, startedAt].map((at) => at?.getTime() ?? 0));
   return now.getTime() - last < AT_WORK_MS;
+}
+
+/** A rate is written with each step; without steps it is nothing. */
+export function currentRate(role: { rate: number; at?: Date } | undefined): number {
+  return role && isRecent(role.at) ? role.rate : 0;
+}
+
+/** Whether something that is written with each step is of the last seconds. */
+export function isRecent(at: Date | undefined): boolean {
+  return at !== undefined && Date.now() - at.getTime() < RATE_MS;
 }
 
 function seconds(ms: number): number {

@@ -63,12 +63,17 @@ export async function checkDump(
 }
 
 /** Warns when the target's disk may be too small; how well its server compresses, nobody knows before. */
-export function checkRoom(findings: Findings, bytes: number, freeBytes: number | undefined): void {
+export function checkRoom(
+  findings: Findings,
+  bytes: number,
+  freeBytes: number | undefined,
+  what = 'the collection',
+): void {
   const needed = Math.ceil(bytes * DISK_MARGIN);
   if (freeBytes === undefined || freeBytes >= needed) return;
   findings.warn(
     'targetRoom',
-    `the disk of the target has ${gib(freeBytes)} free, and the collection may take ${gib(needed)} there: its ` +
+    `the disk of the target has ${gib(freeBytes)} free, and ${what} may take ${gib(needed)} there: all ` +
       'documents uncompressed, and a tenth for what is still growing. Servers compress, as a rule to less than half, ' +
       'but indexes and the buffer of changes need room too',
   );

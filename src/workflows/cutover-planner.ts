@@ -2,7 +2,7 @@ import { CancellationScope, condition, isCancellation } from '@temporalio/workfl
 import type { LagBound, LagCutover, TimedCutover } from '../cutover-plan.js';
 import type { Blocker } from '../migration.js';
 import { messageOf } from './failure.js';
-import type { CutoverRequest, Inbox } from './inbox.js';
+import type { CutoverRequest } from './inbox.js';
 import type { MigrationState } from './status.js';
 
 /**
@@ -16,10 +16,23 @@ export const PAUSE_SECONDS = { first: 5, longest: 600 };
  */
 const LATEST_MINUTES = 5;
 
+/** Where a planner leaves what it asks for. */
+interface PlannedInbox {
+  request: PlannedRequest | undefined;
+  readonly blockers: (force: readonly string[]) => readonly Blocker[];
+  readonly refuse: (blockers: readonly Blocker[]) => void;
+}
+
+interface PlannedRequest extends Pick<CutoverRequest, 'force' | 'notAfter'> {
+  outcome?: { readonly refused: readonly Blocker[] } | { readonly done: unknown };
+}
+
 /** What a planner works on. */
 export interface PlannerContext {
-  readonly state: MigrationState;
-  readonly inbox: Inbox;
+  readonly state: Pick<MigrationState, 'phase' | 'paused' | 'plan'> & {
+    readonly cutover?: unknown;
+  };
+  readonly inbox: PlannedInbox;
   /** Returns once the lag is as wanted. */
   readonly untilLagIs: (bound: LagBound) => Promise<void>;
 }
@@ -110,7 +123,7 @@ export class CutoverPlanner {
       inbox.refuse(blockers);
       return blockers;
     }
-    const request: CutoverRequest = {
+    const request: PlannedRequest = {
       force: plan.force,
       ...(notAfter !== undefined && { notAfter: new Date(notAfter).toISOString() }),
     };

@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
-import { errorTypes } from '../errors.js';
+import { type ErrorType, errorTypes } from '../errors.js';
 import type { Blocker } from '../migration.js';
 import type { Parsed } from '../options.js';
 
@@ -39,9 +39,14 @@ export function causeOf(error: unknown): unknown {
   return error instanceof ActivityFailure ? error.cause : error;
 }
 
+/** A failure that no retry can mend. */
+export function failed(type: ErrorType, message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nonRetryable: true });
+}
+
 /** A message that cannot be understood. */
 export function invalid(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type: errorTypes.invalidInput, message, nonRetryable: true });
+  return failed(errorTypes.invalidInput, message);
 }
 
 /** A cutover that is refused, with its reasons. */

@@ -24,6 +24,8 @@ export interface CutoverRequest {
   readonly force: readonly string[];
   /** ISO 8601; the cutover may not begin later. */
   readonly notAfter?: string;
+  /** How it ends, where a group does it for all its collections. */
+  readonly ofGroup?: () => Promise<CutoverOutcome>;
   outcome?: CutoverOutcome;
 }
 
@@ -37,6 +39,8 @@ export interface InboxHooks {
   readonly changed: () => void;
   /** What the servers say against a cutover now. */
   readonly look: (force: readonly string[]) => Promise<readonly Blocker[]>;
+  /** Workflow id of the group that it belongs to. */
+  readonly group?: string | undefined;
 }
 
 const schemas = {
@@ -167,7 +171,7 @@ export class Inbox {
         const { force, dryRun } = given;
         if (dryRun) return this.#ignoreDryRun();
         if (isAboutPlan(given)) return this.#takePlan(given);
-        const blockers = this.blockers(force);
+        const blockers = [...this.#groupBlockers(), ...this.blockers(force)];
         if (blockers.length > 0) return this.refuse(blockers);
         this.request = { force };
       },
@@ -190,7 +194,7 @@ export class Inbox {
             ? []
             : isAboutPlan(given)
               ? this.#planBlockers()
-              : this.blockers(given.force);
+              : [...this.#groupBlockers(), ...this.blockers(given.force)];
           if (blockers.length > 0) throw refused(blockers);
         },
       },
@@ -238,7 +242,15 @@ export class Inbox {
   /** Whatever else speaks against a cutover now may be gone when its time comes. */
   #planBlockers(): Blocker[] {
     const final = ['ended', 'aborting', 'cuttingOver'];
-    return this.blockers([]).filter(({ code }) => final.includes(code));
+    const known = this.blockers([]).filter(({ code }) => final.includes(code));
+    return [...this.#groupBlockers(), ...known];
+  }
+
+  /** A collection that went ahead would not arrive together with the others. */
+  #groupBlockers(): Blocker[] {
+    const { group } = this.#hooks;
+    if (group === undefined) return [];
+    return [{ code: 'group', message: `it is cut over with its group: send cutover to ${group}` }];
   }
 
   #ignoreDryRun(): void {
@@ -271,6 +283,9 @@ export class Inbox {
     if (name === 'restart') {
       const isCutoverAsked = this.request !== undefined;
       return restartProblem(this.#state, { isCutoverAsked, isEnding: this.#hooks.isEnding() });
+    }
+    if (name === 'abort' && this.request?.ofGroup) {
+      return `a cutover of its group is under way: send abort to ${this.#hooks.group}`;
     }
     if (name !== 'cutover' && this.#state.cutover) {
       return `${name} comes too late: the cutover is done`;

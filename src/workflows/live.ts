@@ -1,5 +1,7 @@
 import type { Comparison } from '../comparison.js';
+import type { Group } from '../group.js';
 import type { Migration } from '../migration.js';
+import type { GroupState } from './group/state.js';
 import { isFinal } from './phases.js';
 import type { MigrationState, MigrationStatus } from './status.js';
 import type { VerifyState } from './verify-status.js';
@@ -25,16 +27,22 @@ export interface VerifyMark {
   readonly state: VerifyState;
 }
 
+/** The same for a group: what the worker fills in is what the servers say of its collections. */
+export interface GroupMark {
+  readonly $live: Group & { readonly kind: 'group' };
+  readonly state: GroupState;
+}
+
+/** Any of the marks. */
+export type Mark = LiveMark | VerifyMark | GroupMark;
+
 /** The status with the mark first; without one as it is. */
-export function markStatus<Status extends object>(
-  mark: LiveMark | VerifyMark | undefined,
-  status: Status,
-): Status {
+export function markStatus<Status extends object>(mark: Mark | undefined, status: Status): Status {
   return mark ? { ...mark, ...status } : status;
 }
 
 /** Markdown with the mark in a comment; without one as it is. */
-export function markDetails(mark: LiveMark | VerifyMark | undefined, markdown: string): string {
+export function markDetails(mark: Mark | undefined, markdown: string): string {
   if (!mark) return markdown;
   // "--" would end a comment; within JSON it can only stand in a text.
   const json = JSON.stringify(mark).replaceAll('--', '-\\u002d');

@@ -5,16 +5,18 @@ import {
   isCancellation,
   setCurrentDetails,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
 import type { Blocker, Migration, Traits } from '../migration.js';
 import { planOf } from '../cutover-plan.js';
 import { parseMigrateCollection } from '../options.js';
+import type { Membership } from '../group.js';
 import { Attributes } from './attributes.js';
 import { Counters } from './counters.js';
 import { renderDetails } from './details.js';
 import { CutoverPlanner } from './cutover-planner.js';
 import { acceptInput, bareFailure, messageOf } from './failure.js';
+import { Member } from './group/member.js';
+import { identityOfRun, now } from './identity.js';
 import { Inbox } from './inbox.js';
 import { liveDetails, liveStatus } from './live.js';
 import { descriptions, statusQuery } from './messages.js';
@@ -35,16 +37,15 @@ const FAILED_CLEAN_UP = '10 minutes' as const;
  * Moves one live collection: token, capture, copy, replay, verification, cutover. Signals `restore`,
  * `cutover`, `pause`, `resume`, `tune`, `restart`, `abort`; updates of the same names; query `status`.
  * @param input see `migrateCollectionInput`.
+ * @param group which it belongs to; only `migrateCollections` gives one.
  * @returns the final status.
  */
-export async function migrateCollection(input?: unknown): Promise<MigrationStatus> {
+export async function migrateCollection(
+  input?: unknown,
+  group?: Membership,
+): Promise<MigrationStatus> {
   const options = acceptInput(parseMigrateCollection(input));
-  return new CollectionMigration({
-    workflowId: workflowInfo().workflowId,
-    // Stays the same when the workflow is reset, so that a reset run finds its own state.
-    runId: workflowInfo().originalExecutionRunId ?? workflowInfo().runId,
-    options,
-  }).run();
+  return new CollectionMigration({ ...identityOfRun(), options }, group).run();
 }
 
 class CollectionMigration {
@@ -59,8 +60,9 @@ class CollectionMigration {
   #looks = 0;
   #attributes: Attributes | undefined;
   #watch: Beside | undefined;
+  readonly #member: Member | undefined;
 
-  constructor(identity: Omit<Migration, 'traits'>) {
+  constructor(identity: Omit<Migration, 'traits'>, group?: Membership) {
     this.#identity = identity;
     this.#state = initialState(now(), planOf(identity.options.cutover));
     this.#tuner = new Tuner(identity.options, this.#state);
@@ -71,7 +73,16 @@ class CollectionMigration {
       isEnding: () => this.#story.consideredCancelled,
       changed: () => this.#changed(),
       look: (force) => this.#look(force),
+      group: group?.workflowId,
     });
+    this.#member =
+      group &&
+      new Member(group, {
+        namespace: identity.options.namespace,
+        inbox: this.#inbox,
+        state: this.#state,
+        followed: () => this.#rounds.followed,
+      });
     setHandler(statusQuery, () => liveStatus(identity, this.#state, this.#status()), {
       description: descriptions.status,
     });
@@ -107,7 +118,9 @@ class CollectionMigration {
     this.#work.start(() => this.#tuner.keepLimits(migration));
     const capture = this.#work.start(() => step('capture')(migration));
     const shared = { state: this.#state, inbox: this.#inbox, tuner: this.#tuner, now };
-    const context = { ...shared, changed: () => this.#changed() };
+    const member = this.#member;
+    const mayCopy = member && (() => member.mayCopy());
+    const context = { ...shared, changed: () => this.#changed(), mayCopy };
     const rounds = this.#rounds.run(context, migration, round);
     await Promise.race([capture.done, this.#work.track(rounds)]);
     // The target is open for applications: from here on there is only forward.
@@ -207,6 +220,7 @@ class CollectionMigration {
     this.#tuner.apply();
     this.#counters.look(this.#state);
     this.#attributes?.showPhase();
+    this.#member?.report();
     if (this.#state.restarting) this.#rounds.cancel();
     if (this.#state.aborting) this.#cancel();
     setCurrentDetails(liveDetails(this.#identity, this.#state, renderDetails(this.#status())));
@@ -220,8 +234,4 @@ class CollectionMigration {
   #status(): MigrationStatus {
     return buildStatus(this.#state, this.#identity);
   }
-}
-
-function now(): string {
-  return new Date(Date.now()).toISOString();
 }

@@ -16,6 +16,8 @@ export interface RoundContext {
   readonly now: () => string;
   /** Called after each change of the state. */
   readonly changed: () => void;
+  /** Returns when its group lets it copy; missing where it belongs to none. */
+  readonly mayCopy?: (() => Promise<void>) | undefined;
 }
 
 /** One copy and what follows it, up to the cutover, while capture runs beside it. */
@@ -40,6 +42,9 @@ export class Round {
     const migration = this.#migration;
     const { tuner } = this.#context;
     this.#enter('copying');
+    const { mayCopy } = this.#context;
+    // Without a group not even an empty await: it would shift the commands of running workflows.
+    if (mayCopy) await mayCopy();
     const planned = await this.#work.untilNotPaused(() => step('planCopy')(tuner.tuned(migration)));
     const { partitions, warnings } =
       typeof planned === 'number' ? { partitions: planned, warnings: [] } : planned;
@@ -115,9 +120,9 @@ export class Round {
       await condition(() => inbox.request !== undefined || isDue());
       const request = inbox.request;
       this.#enter('cuttingOver');
-      const { force = [], notAfter } = request ?? {};
+      const { force = [], notAfter, ofGroup } = request ?? {};
       const latest = notAfter === undefined ? [] : ([notAfter] as const);
-      const outcome = await step('cutover')(migration, force, ...latest);
+      const outcome = await (ofGroup?.() ?? step('cutover')(migration, force, ...latest));
       if (request) request.outcome = outcome;
       inbox.request = undefined;
       if ('done' in outcome) {

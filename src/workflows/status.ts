@@ -310,7 +310,7 @@ export function plannedOf({
   plan,
   cutover,
   phase,
-}: Pick<MigrationState, 'plan' | 'cutover' | 'phase'>): Pick<
+}: Pick<MigrationState, 'plan' | 'phase'> & { readonly cutover?: unknown }): Pick<
   MigrationStatus,
   'cutoverAt' | 'cutoverWhen'
 > {

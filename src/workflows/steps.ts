@@ -90,6 +90,26 @@ const options = {
     summary: 'Compare two collections byte for byte; nothing is written',
     startToCloseTimeout: LONG,
   },
+  resolveCollections: {
+    summary: 'Find the collections and look at both sides; nothing is written',
+    startToCloseTimeout: '1 hour',
+  },
+  watchCollections: {
+    summary: 'Look for collections that appear at the source',
+    startToCloseTimeout: LONG,
+  },
+  tellMembers: {
+    summary: 'Tell the migrations of the collections',
+    startToCloseTimeout: '10 minutes',
+  },
+  dryRunTogether: {
+    summary: 'Ask each collection what speaks against a cutover',
+    startToCloseTimeout: '1 minute',
+  },
+  cutoverTogether: {
+    summary: 'One fence for all collections, last changes, indexes into force',
+    startToCloseTimeout: '6 hours',
+  },
 } as const satisfies Record<keyof Activities, ActivityOptions>;
 
 /** More options for one call. */

@@ -138,6 +138,23 @@ const defaults: Behaviours = {
   cleanUp: async () => ({ removed: ['shop.cdc.orders'], left: ['shop.orders'] }),
   inspect: async () => inspection,
   compareCollections: async () => comparisonReport,
+  resolveCollections: async ({ options }) => ({
+    collections: options.namespaces.map((namespace) => ({
+      namespace,
+      targetNamespace: namespace,
+      documents: 30,
+      bytes: 3000,
+    })),
+    leftOut: [],
+    warnings: [],
+  }),
+  watchCollections: async () => untilCancelled(),
+  tellMembers: async (letters) => letters.length,
+  dryRunTogether: async () => [],
+  cutoverTogether: async (_group, { members }) => ({
+    done: { ...report, collections: members.length },
+    reports: members.map(() => report),
+  }),
 };
 
 /** One call of an activity. */
@@ -256,6 +273,11 @@ export class FakeActivities {
       cleanUp: (...args) => this.#run('cleanUp', args),
       inspect: (...args) => this.#run('inspect', args),
       compareCollections: (...args) => this.#run('compareCollections', args),
+      resolveCollections: (...args) => this.#run('resolveCollections', args),
+      watchCollections: (...args) => this.#run('watchCollections', args),
+      tellMembers: (...args) => this.#run('tellMembers', args),
+      dryRunTogether: (...args) => this.#run('dryRunTogether', args),
+      cutoverTogether: (...args) => this.#run('cutoverTogether', args),
     };
   }
 

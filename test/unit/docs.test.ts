@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readConfiguration } from '../../src/configuration.js';
 import { errorTypes } from '../../src/errors.js';
+import { migrateCollectionsInput } from '../../src/group-options.js';
 import { definitions } from '../../src/metrics/definitions.js';
 import {
   abortInput,
@@ -16,6 +17,9 @@ import {
 } from '../../src/options.js';
 import { tuneInput } from '../../src/tuning.js';
 import { forcible } from '../../src/blockers.js';
+import { groupMessageNames } from '../../src/workflows/group/messages.js';
+import { initialGroup } from '../../src/workflows/group/state.js';
+import { buildGroupStatus } from '../../src/workflows/group/status.js';
 import { descriptions, signals } from '../../src/workflows/messages.js';
 import { buildVerifyStatus } from '../../src/workflows/verify-status.js';
 import { comparisonReport, inspection } from '../helpers/fake-activities.js';
@@ -217,7 +221,7 @@ describe('docs/status.md', () => {
       'workflows/inbox.ts',
       'workflows/cutover-planner.ts',
       'activities/planned-cutover.ts',
-      'activities/cutover.ts',
+      'activities/collection-cutover.ts',
       'activities/cutover-blockers.ts',
     ]
       .map((file) => read(`src/${file}`))
@@ -226,6 +230,61 @@ describe('docs/status.md', () => {
     expect(new Set(rows.map(([name]) => name))).toEqual(new Set(codes));
     const forced = rows.filter(([, , yes]) => yes === 'yes').map(([name]) => name);
     expect(new Set(forced)).toEqual(new Set(forcible));
+  });
+});
+
+describe('docs/collections.md', () => {
+  const page = read('docs/collections.md');
+  const options = migrateCollectionsInput.parse({
+    source: 'a',
+    target: 'b',
+    namespaces: ['shop.*'],
+  });
+
+  it('explains every option that is not that of one collection', () => {
+    const documented = tableBelow(page, 'Input').map(([name = '']) => name.replaceAll('`', ''));
+    const ofOne = Object.keys(migrateCollectionInput.shape);
+    const own = Object.keys(migrateCollectionsInput.shape).filter(
+      (name) => !ofOne.includes(name) || documented.includes(name),
+    );
+    expect(new Set(documented)).toEqual(new Set(own));
+  });
+
+  it('explains every field of the status', () => {
+    const status = buildGroupStatus(initialGroup('2026-01-01T00:00:00.000Z', undefined), {
+      options,
+    });
+    const documented = tableBelow(page, 'Status').flatMap(([names = '']) => names.split(', '));
+    expect(documented.toSorted()).toEqual(
+      Object.keys(status)
+        .map((name) => `\`${name}\``)
+        .toSorted(),
+    );
+  });
+
+  it('explains every message', () => {
+    const documented = tableBelow(page, 'While it runs').flatMap(([names = '']) =>
+      names.replaceAll('`', '').split(', '),
+    );
+    expect(documented.toSorted()).toEqual([...groupMessageNames].toSorted());
+  });
+
+  it('explains every blocker of its own', () => {
+    const known = tableBelow(read('docs/status.md'), 'Blockers').map(([name]) => name);
+    const rows = tableBelow(page, 'Blockers').map(([name = '']) => name);
+    const code = [
+      'activities/group/cutover-together.ts',
+      'workflows/group/blockers.ts',
+      'workflows/group/cutovers.ts',
+      'workflows/group/status.ts',
+    ]
+      .map((file) => read(`src/${file}`))
+      .join('\n');
+    const codes = [...code.matchAll(/(?:code: |\badd\(|\bof\()'(\w+)'/g)].map(
+      ([, name]) => `\`${name}\``,
+    );
+    const own = codes.filter((name) => !known.includes(name));
+    expect(new Set(rows)).toEqual(new Set(own));
   });
 });
 
@@ -353,6 +412,7 @@ function payloadsOf(markdown: string): Payload[] {
 
 function schemaOf(message: string) {
   if (message === 'migrateCollection' || message === 'preflight') return migrateCollectionInput;
+  if (message === 'migrateCollections') return migrateCollectionsInput;
   if (message === 'verifyCollection') return verifyCollectionInput;
   if (message === 'abort') return abortInput;
   if (message === 'cutover') return cutoverInput;

@@ -58,7 +58,11 @@ async function rollBack(scene: Scene, side: Side): Promise<void> {
   await primary.start();
   await until(`a rollback at the ${side}`, async () => {
     const isBack = (await primary.hello().catch(() => undefined))?.['secondary'] === true;
-    return isBack && (await countRollbacks(scene, primary)) > rollbacks;
+    // A member that begins to roll back closes all connections to it.
+    const counted = isBack
+      ? await countRollbacks(scene, primary).catch(() => undefined)
+      : undefined;
+    return counted !== undefined && counted > rollbacks;
   });
 }
 

@@ -1,0 +1,304 @@
+import type { ClientSession, Db, Timestamp } from 'mongodb';
+import { refusedBlockers, shapeBlocker } from '../blockers.js';
+import { errorTypes, PermanentError } from '../errors.js';
+import type { Blocker, CutoverReport, DifferenceSummary, Migration } from '../migration.js';
+import { Buffered } from '../mongo/buffer.js';
+import { captureChanges } from '../mongo/capture.js';
+import { readUuid } from '../mongo/catalogue.js';
+import type { ControlDocument } from '../mongo/control-document.js';
+import {
+  enforceFinal,
+  type FinalContext,
+  relaxFinal,
+  ShapeRefusedError,
+} from '../mongo/final-form.js';
+import { type FinalPlan, planFinal } from '../mongo/final-plan.js';
+import { replayRanges } from '../mongo/replay-loop.js';
+import { takeOverReplay } from '../mongo/takeover.js';
+import { summariseDifferences } from '../mongo/verification.js';
+import {
+  type ActivityDependencies,
+  open,
+  type Opened,
+  type Pulse,
+  readSourceCatalogue,
+} from './context.js';
+import { finalContext } from './convert-indexes.js';
+import { findSettledBlockers } from './cutover-blockers.js';
+import { replayTarget } from './replay.js';
+import { Recheck } from './recheck.js';
+import { findShapeBlockers, settleShape } from './settle-shape.js';
+
+/** A change stream that stays before the fence for so long is not waited for: nobody may write meanwhile (ms). */
+const FENCE_PATIENCE_MS = 60_000;
+const STANDS_STILL: Blocker = {
+  code: 'stalled',
+  message:
+    `the change stream has stood still for ${FENCE_PATIENCE_MS / 1000} s before it came to the fence: does the ` +
+    'member of the source that is read from replicate?',
+};
+/** How long a request waits for the last events, in ms: each wait is downtime. */
+const MAX_AWAIT_MS = 20;
+
+/** When the fence was taken, and when the target was open. */
+export interface CutoverTimes {
+  readonly fence: Timestamp;
+  readonly fencedAt: Date;
+  readonly openedAt: Date;
+}
+
+/** What holds the migration during its cutover. */
+interface Held {
+  readonly document: ControlDocument;
+  readonly session: ClientSession;
+  readonly context: FinalContext & Required<Pick<FinalContext, 'check'>>;
+}
+
+/** What `CollectionCutover` works with. */
+export interface CollectionCutoverContext {
+  readonly deps: ActivityDependencies;
+  readonly migration: Migration;
+  /** Codes of blockers to overrule. */
+  readonly force: readonly string[];
+  readonly pulse: Pulse;
+}
+
+/**
+ * The cutover of one collection, in the stages of which `cutOverTogether` knows the order. Each says what
+ * it is refused for; nothing where nothing speaks against it.
+ */
+export class CollectionCutover implements AsyncDisposable {
+  readonly migration: Migration;
+  readonly opened: Opened;
+  readonly #force: readonly string[];
+  readonly #pulse: Pulse;
+  readonly #recheck: Recheck;
+  readonly #pinnedSource: () => Promise<Db>;
+  #held: Held | undefined;
+  #plan: { readonly context: FinalContext; readonly final: FinalPlan } | undefined;
+  #drained = { events: 0, changes: 0 };
+  #compared: { rechecked: number; differences: DifferenceSummary } | undefined;
+
+  constructor({ deps, migration, force, pulse }: CollectionCutoverContext) {
+    this.migration = migration;
+    this.opened = open(deps, migration);
+    this.#force = force;
+    this.#pulse = pulse;
+    this.#pinnedSource = async () => {
+      const pinned = await deps.connections.pinned(migration.options.source);
+      return pinned.db(this.opened.source.databaseName);
+    };
+    const pinnedSource = this.#pinnedSource;
+    this.#recheck = new Recheck({ opened: this.opened, pinnedSource, force, pulse });
+  }
+
+  /** Looks for what speaks against it, before anything stands still. */
+  async look(): Promise<readonly Blocker[]> {
+    const blockers = await findSettledBlockers(
+      this.opened,
+      this.migration,
+      this.#force,
+      this.#pulse,
+    );
+    if (blockers.length > 0) return blockers;
+    return findShapeBlockers(this.opened, this.migration, this.#pulse);
+  }
+
+  /** Compares what has changed by now, while capture and replay go on. */
+  async compareAhead(): Promise<void> {
+    await this.#recheck.compareChanged(await this.opened.control.read());
+  }
+
+  /** Takes over from capture and replay, which stand by until `release`. */
+  async hold(): Promise<readonly Blocker[]> {
+    const { opened, migration } = this;
+    const { control } = opened;
+    const catalogue = await readSourceCatalogue(opened, this.#pulse.signal);
+    const session = opened.target.client.startSession({ causalConsistency: false });
+    const document = await takeOverReplay(control, session, () => control.hold());
+    if (!document) {
+      await session.endSession();
+      return [shapeBlocker([{ what: 'a change that is under way' }])];
+    }
+    const check = () => control.check('replay', document.replay.epoch);
+    const context = { ...finalContext(opened, catalogue, this.#pulse), check };
+    this.#held = { document, session, context };
+    // An attempt before this one may have got as far as that.
+    const everything = { ...migration.traits.features, collMod: true };
+    await relaxFinal(context, planFinal(context.source, everything));
+    return [];
+  }
+
+  /** Reads the rest of the stream up to the fence, and applies it. */
+  async drain(fence: Timestamp): Promise<readonly Blocker[]> {
+    const { opened, migration } = this;
+    const { document, session } = this.#hold();
+    const events = await this.#captureUntil(document, fence);
+    if (events === undefined) return [STANDS_STILL];
+    const changes = await replayRanges({
+      ...replayTarget(opened, migration, document, this.#pulse),
+      session,
+      start: document.replay,
+      onProgress: () => this.#pulse.touch(),
+    });
+    this.#drained = { events, changes };
+    const { refused } = await opened.control.read();
+    if (!this.#force.includes('refused') && refused && refused.count > 0) {
+      return refusedBlockers(refused);
+    }
+    const foreign = await findForeignTarget(opened, document);
+    return foreign ? [foreign] : [];
+  }
+
+  /** Looks again at what differed, and at what has changed since `compareAhead`. */
+  async compare(fence: Timestamp): Promise<readonly Blocker[]> {
+    const { differences, rechecked } = await this.#recheck.settle(fence);
+    const summary = summariseDifferences(differences);
+    this.#compared = { rechecked, differences: summary };
+    if (differences.length === 0 || this.#force.includes('differences')) return [];
+    const { differing, missing, extra, first } = summary;
+    const shown = first.map(({ id, kind, field }) => `${id} ${kind}${field ? ` (${field})` : ''}`);
+    const message =
+      `${differing + missing + extra} documents differ with everything applied ` +
+      `(${differing} differ, ${missing} missing, ${extra} extra at the target): ${shown.join(', ')}`;
+    return [{ code: 'differences', message }];
+  }
+
+  /** Brings uniqueness, validator and expiry into force. */
+  async enforce(): Promise<readonly Blocker[]> {
+    const { context } = this.#hold();
+    const settled = await settleShape(
+      this.opened,
+      this.migration,
+      context.source,
+      this.#pulse,
+      context.check,
+    );
+    if ('refused' in settled) return settled.refused;
+    const plan = {
+      context: { ...context, source: settled.source },
+      final: planFinal(settled.source, settled.features),
+    };
+    this.#plan = plan;
+    try {
+      await enforceFinal(plan.context, plan.final);
+      return [];
+    } catch (error) {
+      await this.relax();
+      if (error instanceof ShapeRefusedError) return [shapeBlocker([error])];
+      const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
+      if (!isRefusal) throw error;
+      return [{ code: 'indexes', message: error.message }];
+    }
+  }
+
+  /** Takes back what `enforce` has done, so that replay can go on. */
+  async relax(): Promise<void> {
+    if (this.#plan) await relaxFinal(this.#plan.context, this.#plan.final).catch(() => undefined);
+    this.#plan = undefined;
+  }
+
+  /** Puts the fence on record. @returns what the cutover was. */
+  async report({ fence, fencedAt, openedAt }: CutoverTimes): Promise<CutoverReport> {
+    const { control, plan } = this.opened;
+    const [{ capture, replay, refused }, copied] = await Promise.all([
+      control.read(),
+      plan.summarise(),
+    ]);
+    const afterOpening = this.#plan?.final.afterOpening ?? [];
+    const prepared = afterOpening.flatMap((step) =>
+      step.kind === 'convertUnique' ? [step.index] : [],
+    );
+    await control.record({ fence, prepared: { $literal: prepared } });
+    const { differences, rechecked = 0 } = this.#compared ?? {};
+    return {
+      fence: showTime(fence),
+      fencedAt: fencedAt.toISOString(),
+      openedAt: openedAt.toISOString(),
+      downtimeMs: openedAt.getTime() - fencedAt.getTime(),
+      drainedEvents: this.#drained.events,
+      drainedChanges: this.#drained.changes,
+      rechecked,
+      ...(differences && { differences }),
+      ...(refused && refused.count > 0 && { refused }),
+      captured: capture.events,
+      applied: replay.events,
+      copied: { documents: copied.written, bytes: copied.readBytes },
+      buffered: { changes: capture.buffered, bytes: capture.bytes },
+    };
+  }
+
+  /** Until a successor holds again, the migration must not stand still. Does nothing where it is not held. */
+  async release(): Promise<void> {
+    if (this.#held) await this.opened.control.release(this.#held.document.replay.epoch);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#held?.session.endSession();
+  }
+
+  #hold(): Held {
+    if (!this.#held) throw new Error('the cutover does not hold the migration');
+    return this.#held;
+  }
+
+  /** @returns events read; nothing when the stream does not come to the fence. */
+  async #captureUntil(held: ControlDocument, fence: Timestamp): Promise<number | undefined> {
+    const { sourceCollection, target, targetCollection, control } = this.opened;
+    const { signal, touch } = this.#pulse;
+    const start = held.capture.through ?? held.startToken;
+    if (!start) throw new Error('the control document has no token to start from');
+    let drained = 0;
+    let reached: Timestamp | undefined;
+    let movedAt = Date.now();
+    let hasGivenUp = false;
+    await captureChanges({
+      source: await this.#pinnedSource(),
+      collection: sourceCollection,
+      buffer: await Buffered.open(target, targetCollection, held.bufferUuid),
+      start,
+      until: fence,
+      natural: this.migration.traits.capped,
+      mayRead: () => {
+        hasGivenUp = Date.now() - movedAt > FENCE_PATIENCE_MS;
+        return !hasGivenUp;
+      },
+      maxAwaitMs: MAX_AWAIT_MS,
+      signal,
+      touch,
+      onCommit: async ({ token, time, asOf, events, buffered, bytes }) => {
+        touch();
+        if (!reached || time.greaterThan(reached)) movedAt = Date.now();
+        reached = time;
+        drained += events;
+        await control.advance(
+          'capture',
+          held.capture.epoch,
+          { through: token, time, asOf },
+          { events, buffered, bytes },
+        );
+      },
+    });
+    return hasGivenUp ? undefined : drained;
+  }
+}
+
+/** Says that the collection at the target is not the one that was copied; nothing when it is. */
+async function findForeignTarget(
+  { target, targetCollection }: Pick<Opened, 'target' | 'targetCollection'>,
+  { stagingUuid }: Pick<ControlDocument, 'stagingUuid'>,
+): Promise<Blocker | undefined> {
+  const found = await readUuid(target, targetCollection);
+  if (!stagingUuid || found?.equals(stagingUuid)) return undefined;
+  const name = `${target.databaseName}.${targetCollection}`;
+  const message =
+    `${name} at the target is not the collection that was copied: somebody has dropped ` +
+    `${found ? 'and made it again' : 'it'} while the migration ran; send "restart", which copies it anew` +
+    (found ? ', and drop or rename what has its name' : '');
+  return { code: 'target', message };
+}
+
+/** A cluster time as people read it, `seconds.increment`. */
+export function showTime(time: Timestamp): string {
+  return `${time.getHighBitsUnsigned()}.${time.getLowBitsUnsigned()}`;
+}

@@ -1,0 +1,142 @@
+import { Context } from '@temporalio/activity';
+import { PermanentError } from '../../errors.js';
+import type {
+  Group,
+  GroupBlocker,
+  GroupCutoverOutcome,
+  GroupCutoverReport,
+  MemberRun,
+} from '../../group.js';
+import { inParallel } from '../../in-parallel.js';
+import type { Blocker, CutoverReport, Migration } from '../../migration.js';
+import { CollectionCutover } from '../collection-cutover.js';
+import { type ActivityDependencies, type Pulse, withPulse } from '../context.js';
+import { cutOverTogether } from '../cutover.js';
+import { listUnknown } from './watch-collections.js';
+
+/** Workflows that are asked together. */
+const PARALLEL = 8;
+/** Reasons that are told. */
+const MOST_BLOCKERS = 50;
+
+/** What a cutover of a group is to do. */
+export interface GroupCutoverOrder {
+  readonly members: readonly MemberRun[];
+  /** Codes of blockers to overrule. */
+  readonly force: readonly string[];
+  /** ISO 8601; it may not begin later. */
+  readonly notAfter?: string;
+  /** All namespaces that the group knows, where others are to be taken up: one that has appeared refuses the cutover. */
+  readonly known?: readonly string[];
+}
+
+/**
+ * Cuts over all of these collections at one fence, or none of them. Each stands by from the moment in which
+ * it has said that nothing speaks against it; the workflow tells them how it has ended. Safe to run again: a
+ * new attempt takes a new fence.
+ */
+export async function cutoverTogether(
+  deps: ActivityDependencies,
+  group: Group,
+  order: GroupCutoverOrder,
+): Promise<GroupCutoverOutcome> {
+  const status = { doing: 'asking each collection', collections: order.members.length };
+  return withPulse(
+    () => ({ ...status }),
+    async (pulse) => {
+      const missed = findMissed(order);
+      if (missed) return { refused: [missed] };
+      const joined = await join(deps, order, pulse);
+      if ('refused' in joined) return joined;
+      const { force } = order;
+      const cutovers = joined.migrations.map(
+        (migration) => new CollectionCutover({ deps, migration, force, pulse }),
+      );
+      try {
+        const lookAround = async () => findAppeared(deps, group, order, pulse);
+        const outcome = await cutOverTogether(cutovers, { pulse, status, lookAround });
+        if ('refused' in outcome) return { refused: some(outcome.refused.map(flatten)) };
+        return { done: summarise(outcome.done), reports: outcome.done };
+      } catch (error) {
+        // What no retry mends for one of them must not end all the others.
+        if (!(error instanceof PermanentError)) throw error;
+        return { refused: [{ code: 'failed', message: error.message }] };
+      } finally {
+        await Promise.all(cutovers.map((each) => each[Symbol.asyncDispose]()));
+      }
+    },
+  );
+}
+
+/** What speaks against a group's cutover now, collection by collection. Writes nothing and holds nothing. */
+export async function dryRunTogether(
+  deps: Pick<ActivityDependencies, 'members'>,
+  { members, force }: Pick<GroupCutoverOrder, 'members' | 'force'>,
+): Promise<readonly GroupBlocker[]> {
+  return withPulse(
+    () => ({ doing: 'asking each collection' }),
+    async ({ touch }) => {
+      const found = await inParallel(members, PARALLEL, async (member) => {
+        touch();
+        const blockers = await deps.members.dryRun(member, force);
+        return blockers.map((blocker) => ({ ...blocker, namespace: member.namespace }));
+      });
+      return some(found.flat());
+    },
+  );
+}
+
+/** The worker may have been away when it was time: an attempt that has begun goes on. */
+function findMissed({ notAfter }: GroupCutoverOrder): Blocker | undefined {
+  if (notAfter === undefined || Context.current().info.attempt > 1) return undefined;
+  if (Date.now() <= Date.parse(notAfter)) return undefined;
+  const message = `the cutover could not begin before ${notAfter}: no worker was there to do it`;
+  return { code: 'missed', message };
+}
+
+async function join(
+  { members: calls }: Pick<ActivityDependencies, 'members'>,
+  { members, force }: GroupCutoverOrder,
+  { touch }: Pulse,
+): Promise<{ migrations: readonly Migration[] } | { refused: readonly GroupBlocker[] }> {
+  const answers = await inParallel(members, PARALLEL, async (member) => {
+    touch();
+    return { member, answer: await calls.join(member, force) };
+  });
+  const refused = answers.flatMap(({ member: { namespace }, answer }) =>
+    'refused' in answer ? answer.refused.map((blocker) => ({ ...blocker, namespace })) : [],
+  );
+  if (refused.length > 0) return { refused: some(refused) };
+  return { migrations: answers.flatMap(({ answer }) => ('refused' in answer ? [] : [answer])) };
+}
+
+/** Collections that nobody has taken up by now: after the fence, so that none can be missed. */
+async function findAppeared(
+  deps: ActivityDependencies,
+  group: Group,
+  { known }: GroupCutoverOrder,
+  { signal }: Pulse,
+): Promise<{ namespace: string; blocker: Blocker }[]> {
+  if (!known) return [];
+  const appeared = await listUnknown(deps, group, known, signal);
+  const blocker = { code: 'appeared', message: 'has appeared at the source and is being taken up' };
+  return appeared.map((namespace) => ({ namespace, blocker }));
+}
+
+function summarise(reports: readonly CutoverReport[]): GroupCutoverReport {
+  const [first] = reports;
+  if (!first) throw new Error('a cutover of no collections has no report');
+  const { fence, fencedAt, openedAt, downtimeMs } = first;
+  return { fence, fencedAt, openedAt, downtimeMs, collections: reports.length };
+}
+
+function flatten({ namespace, blocker }: { namespace: string; blocker: Blocker }): GroupBlocker {
+  return { ...blocker, namespace };
+}
+
+function some(blockers: readonly GroupBlocker[]): readonly GroupBlocker[] {
+  if (blockers.length <= MOST_BLOCKERS) return blockers;
+  const more = blockers.length - MOST_BLOCKERS;
+  const message = `${more} more reasons, of other collections`;
+  return [...blockers.slice(0, MOST_BLOCKERS), { code: 'more', message }];
+}

@@ -1,0 +1,190 @@
+import { errorTypes, PermanentError } from '../../errors.js';
+import type { FoundCollection, FoundCollections, Group, LeftOut } from '../../group.js';
+import { MAX_COLLECTIONS, optionsFor } from '../../group-options.js';
+import { inParallel } from '../../in-parallel.js';
+import { listNamespaces, type ListedNamespace } from '../../mongo/namespaces.js';
+import { NamespacePattern, rename } from '../../namespace-pattern.js';
+import { workflowId } from '../../names.js';
+import { namespace as namespaceSchema } from '../../options.js';
+import { type ActivityDependencies, withPulse } from '../context.js';
+import { lookAround } from '../look-around.js';
+import { checkRoom } from '../../preflight/copy.js';
+import { Findings } from '../../preflight/report.js';
+
+/** Collections that are looked at together. */
+const PARALLEL = 4;
+/** Reasons that are told; how many there are beyond is told too. */
+const MOST_REASONS = 50;
+
+/**
+ * Finds what a group's patterns stand for, and looks at each collection as its own migration will: all that
+ * speaks against any of them is told at once, before anything is written.
+ * @throws PermanentError PreflightFailed with all reasons. Servers that cannot be reached are tried again.
+ */
+export async function resolveCollections(
+  deps: ActivityDependencies,
+  group: Group,
+): Promise<FoundCollections> {
+  const status = { doing: 'listing collections', looked: 0, of: 0 };
+  return withPulse(
+    () => ({ ...status }),
+    async ({ signal, touch }) => {
+      const { source, namespaces: include, exclude } = group.options;
+      deps.connections.require([source, group.options.target]);
+      const listed = await listNamespaces(
+        deps.connections.get(source),
+        { include, exclude },
+        signal,
+      );
+      const { wanted, leftOut, problems } = sort(group, listed);
+      if (problems.length > 0) throw refused(problems);
+      Object.assign(status, {
+        doing: 'looking at both sides; nothing is written',
+        of: wanted.length,
+      });
+      const looked = await inParallel(wanted, PARALLEL, async (names) => {
+        const found = await look(deps, group, names, signal);
+        touch();
+        status.looked += 1;
+        return found;
+      });
+      const against = gather(looked.flatMap(({ errors }) => errors));
+      if (against.length > 0) throw refused(against);
+      const collections = looked.flatMap(({ found }) => found ?? []);
+      const bytes = collections.reduce((sum, each) => sum + each.bytes, 0);
+      const free = looked.flatMap(({ freeBytes }) => freeBytes ?? []);
+      const together = new Findings();
+      checkRoom(together, bytes, free.length > 0 ? Math.min(...free) : undefined, 'all of them');
+      return {
+        collections,
+        leftOut,
+        warnings: [
+          ...together.warnings.map(({ message }) => message),
+          ...gather(looked.flatMap(({ warnings }) => warnings)),
+        ],
+      };
+    },
+  );
+}
+
+/** What is wanted of all that is there, with the names at the target. */
+function sort({ options }: Group, listed: readonly ListedNamespace[]) {
+  const problems: string[] = [];
+  const leftOut: LeftOut[] = [];
+  const wanted: { namespace: string; targetNamespace: string }[] = [];
+  const byTarget = new Map<string, string>();
+  const named = new Set(
+    options.namespaces.flatMap((text) => new NamespacePattern(text).namespace ?? []),
+  );
+  for (const { namespace, type } of listed) {
+    const isNamed = named.has(namespace);
+    const checked = namespaceSchema.safeParse(namespace);
+    const why = !checked.success
+      ? (checked.error.issues[0]?.message ?? 'cannot be migrated')
+      : type === 'collection'
+        ? undefined
+        : `is a ${type === 'timeseries' ? 'time series collection' : type}, which is not migrated`;
+    if (why !== undefined && !isNamed) leftOut.push({ namespace, why });
+    if (why !== undefined && isNamed) problems.push(`${namespace} ${why}; exclude it`);
+    if (why !== undefined) continue;
+    const targetNamespace = rename(namespace, options.rename);
+    const target = namespaceSchema.safeParse(targetNamespace);
+    if (!target.success) {
+      problems.push(
+        `${namespace} is renamed to ${targetNamespace}, which ${target.error.issues[0]?.message}`,
+      );
+    }
+    const other = byTarget.get(targetNamespace);
+    if (other !== undefined) {
+      problems.push(
+        `${other} and ${namespace} would both become ${targetNamespace}: change "rename"`,
+      );
+    }
+    byTarget.set(targetNamespace, namespace);
+    wanted.push({ namespace, targetNamespace });
+  }
+  for (const text of options.namespaces) {
+    const pattern = new NamespacePattern(text);
+    if (wanted.some(({ namespace }) => pattern.match(namespace))) continue;
+    const isLeft = [...leftOut, ...listed].some(({ namespace }) => pattern.match(namespace));
+    const why = isLeft ? ', or only what is not migrated' : '';
+    problems.push(`"${text}" matches no collection at ${options.source}${why}, after "exclude"`);
+  }
+  if (wanted.length > MAX_COLLECTIONS) {
+    problems.push(
+      `${wanted.length} collections match, and one migration takes ${MAX_COLLECTIONS}: split the patterns`,
+    );
+  }
+  return { wanted, leftOut, problems };
+}
+
+/** Something that was found, and for which collection. */
+interface Finding {
+  readonly namespace: string;
+  readonly message: string;
+}
+
+/** What a look at both sides of one collection has found. */
+interface Looked {
+  readonly found?: FoundCollection;
+  /** Free at the target's disk, where it says so. */
+  readonly freeBytes?: number | undefined;
+  readonly errors: readonly Finding[];
+  readonly warnings: readonly Finding[];
+}
+
+/** Findings as lines; what is the same for several collections is one. */
+function gather(findings: readonly Finding[]): string[] {
+  const byMessage = new Map<string, string[]>();
+  for (const { namespace, message } of findings) {
+    byMessage.set(message, [...(byMessage.get(message) ?? []), namespace]);
+  }
+  return [...byMessage].map(([message, [first = '', ...others]]) =>
+    others.length === 0
+      ? `${first}: ${message}`
+      : `${first} and ${others.length} other collections: ${message}`,
+  );
+}
+
+async function look(
+  deps: ActivityDependencies,
+  { workflowId: id, runId, options }: Group,
+  names: { readonly namespace: string; readonly targetNamespace: string },
+  signal: AbortSignal,
+): Promise<Looked> {
+  const { namespace } = names;
+  const own = workflowId(options.source, namespace);
+  const before = await deps.members.find(own);
+  if (before?.isRunning) {
+    const message = `${own} is running already; abort it, or exclude the collection`;
+    return { errors: [{ namespace, message }], warnings: [] };
+  }
+  if (before?.openedAt !== undefined && before.parent === id) {
+    const found = { ...names, documents: 0, bytes: 0, openedAt: before.openedAt };
+    return { found, errors: [], warnings: [] };
+  }
+  const migration = { workflowId: own, runId, options: optionsFor(options, names) };
+  const report = await lookAround(deps, migration, signal);
+  return {
+    ...(report.source && {
+      found: { ...names, documents: report.source.documents, bytes: report.source.bytes },
+    }),
+    freeBytes: report.target?.freeBytes,
+    errors: report.errors.map(({ message }) => ({ namespace, message })),
+    warnings: report.warnings.map(({ message }) => ({ namespace, message })),
+  };
+}
+
+function refused(reasons: readonly string[]): PermanentError {
+  const shown = reasons.slice(0, MOST_REASONS);
+  const more = reasons.length > shown.length ? [`- and ${reasons.length - shown.length} more`] : [];
+  const message =
+    reasons.length === 1
+      ? (reasons[0] ?? '')
+      : [
+          `${reasons.length} things speak against this migration:`,
+          ...shown.map((reason) => `- ${reason}`),
+          ...more,
+        ].join('\n');
+  return new PermanentError(errorTypes.preflightFailed, message, shown);
+}

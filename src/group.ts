@@ -1,0 +1,81 @@
+import type { MigrateCollectionsOptions } from './group-options.js';
+import type { Blocker, CutoverReport } from './migration.js';
+
+/** Identity and options of a migration of many collections, as its activities get them. */
+export interface Group {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly options: MigrateCollectionsOptions;
+}
+
+/** The names of one collection at both sides. */
+export interface CollectionNames {
+  readonly namespace: string;
+  readonly targetNamespace: string;
+}
+
+/** A collection that belongs to a group. */
+export interface FoundCollection extends CollectionNames {
+  readonly documents: number;
+  readonly bytes: number;
+  /** When an earlier run of the same group has cut it over (ISO 8601): it is not done again. */
+  readonly openedAt?: string;
+}
+
+/** Something that the patterns match and the migration leaves alone. */
+export interface LeftOut {
+  readonly namespace: string;
+  readonly why: string;
+}
+
+/** What a group's patterns stand for. */
+export interface FoundCollections {
+  readonly collections: readonly FoundCollection[];
+  readonly leftOut: readonly LeftOut[];
+  readonly warnings: readonly string[];
+}
+
+/** The running migration of one collection of a group. */
+export interface MemberRun {
+  readonly namespace: string;
+  readonly workflowId: string;
+  /** The first run, also where the workflow was reset since. */
+  readonly runId: string;
+}
+
+/** What the workflow of a collection is told that belongs to a group. */
+export interface Membership {
+  /** Workflow id of the group. */
+  readonly workflowId: string;
+}
+
+/** Why a cutover of a group would be refused now; without a namespace it is about the group itself. */
+export interface GroupBlocker extends Blocker {
+  readonly namespace?: string;
+}
+
+/** One cutover of several collections. */
+export interface GroupCutoverReport extends Pick<
+  CutoverReport,
+  'fence' | 'fencedAt' | 'openedAt' | 'downtimeMs'
+> {
+  /** How many collections were cut over at this fence. */
+  readonly collections: number;
+}
+
+/** Result of a group's cutover, with a report for each collection in the order in which they were given. */
+export type GroupCutoverOutcome =
+  | { readonly refused: readonly GroupBlocker[] }
+  | { readonly done: GroupCutoverReport; readonly reports: readonly CutoverReport[] };
+
+/** Names of the messages between a group and its collections; no person sends them. */
+export const groupMessages = {
+  /** Signal to a collection: its copy may begin. */
+  turn: 'groupTurn',
+  /** Update of a collection: it stands by for the group's cutover, and answers with its migration. */
+  cutover: 'groupCutover',
+  /** Signal to a collection: how that cutover has ended. */
+  outcome: 'groupOutcome',
+  /** Signal to the group: how far a collection is. */
+  report: 'collectionReport',
+} as const;

@@ -1,0 +1,99 @@
+import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { errorTypes } from './errors.js';
+import { groupMessages, type MemberRun } from './group.js';
+import type { Blocker, Migration } from './migration.js';
+import type { MigrationStatus } from './workflows/status.js';
+
+/** The last workflow of an id. */
+export interface FoundMember {
+  readonly isRunning: boolean;
+  /** Workflow id of the group that it belonged to. */
+  readonly parent?: string;
+  /** When it was cut over, where it was. */
+  readonly openedAt?: string;
+}
+
+/** What an activity of a group asks the workflows of its collections. */
+export interface MemberCalls {
+  /** The last workflow of an id; nothing where there is none. */
+  readonly find: (workflowId: string) => Promise<FoundMember | undefined>;
+  /** Sends a signal. @returns whether there was somebody to get it. */
+  readonly signal: (member: MemberRun, name: string, payload?: unknown) => Promise<boolean>;
+  /** Lets a collection stand by for the group's cutover. @returns its migration, or what speaks against it. */
+  readonly join: (
+    member: MemberRun,
+    force: readonly string[],
+  ) => Promise<Migration | { readonly refused: readonly Blocker[] }>;
+  /** What speaks against a cutover of a collection now. */
+  readonly dryRun: (member: MemberRun, force: readonly string[]) => Promise<readonly Blocker[]>;
+}
+
+/** The calls by a client of the worker. */
+export function memberCalls(client: Client): MemberCalls {
+  const handleOf = ({ workflowId, runId }: MemberRun) =>
+    client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
+  return {
+    find: async (workflowId) => {
+      const handle = client.workflow.getHandle(workflowId);
+      try {
+        const { closeTime, status, parentExecution } = await handle.describe();
+        const parent = parentExecution?.workflowId;
+        const isRunning = closeTime === undefined;
+        const ended =
+          status.name === 'COMPLETED' ? ((await handle.result()) as MigrationStatus) : undefined;
+        return {
+          isRunning,
+          ...(parent && { parent }),
+          ...(ended?.openedAt && { openedAt: ended.openedAt }),
+        };
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return undefined;
+        throw error;
+      }
+    },
+    signal: async (member, name, payload) => {
+      try {
+        await handleOf(member).signal(name, ...(payload === undefined ? [] : [payload]));
+        return true;
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false;
+        throw error;
+      }
+    },
+    join: (member, force) =>
+      orRefused(
+        handleOf(member).executeUpdate<Migration, [unknown]>(groupMessages.cutover, {
+          args: [{ force }],
+        }),
+      ),
+    dryRun: async (member, force) => {
+      const args: [unknown] = [{ dryRun: true, force }];
+      const answer = await orRefused(
+        handleOf(member).executeUpdate<{ blockers: readonly Blocker[] }, [unknown]>('cutover', {
+          args,
+        }),
+      );
+      return 'refused' in answer ? answer.refused : answer.blockers;
+    },
+  };
+}
+
+/** What was answered, or the blockers for which it was refused. */
+async function orRefused<T>(
+  answer: Promise<T>,
+): Promise<T | { readonly refused: readonly Blocker[] }> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) {
+      return { refused: [{ code: 'ended', message: 'its workflow has ended' }] };
+    }
+    const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+    if (!(cause instanceof ApplicationFailure)) throw error;
+    if (cause.type === errorTypes.cutoverRefused) {
+      return { refused: (cause.details ?? []) as readonly Blocker[] };
+    }
+    return { refused: [{ code: 'failed', message: cause.message }] };
+  }
+}

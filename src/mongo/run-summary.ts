@@ -1,0 +1,55 @@
+import type { Db } from 'mongodb';
+import { CONTROL_COLLECTION } from '../names.js';
+import { CONTROL_KIND, type ControlDocument } from './control-document.js';
+
+/** What `cdc` says of one run, in short. */
+export interface RunSummary {
+  readonly control?: ControlDocument;
+  /** In the target so far, of the present copy alone. */
+  readonly copied: { readonly documents: number; readonly bytes: number };
+  /** Documents that are known to differ. */
+  readonly differences: number;
+}
+
+interface Counted {
+  readonly _id: { readonly runId: string; readonly round: number | null };
+  readonly documents: number;
+  readonly bytes: number;
+  readonly differences: number;
+}
+
+/** Reads what the `cdc` of a database says of runs, in two commands however many there are. By run id. */
+export async function readRuns(
+  db: Db,
+  runIds: readonly string[],
+): Promise<Map<string, RunSummary>> {
+  const collection = db.collection(CONTROL_COLLECTION, { readPreference: 'primary' });
+  const [controls, counted] = await Promise.all([
+    collection.find({ kind: CONTROL_KIND, runId: { $in: runIds } }).toArray() as unknown as Promise<
+      ControlDocument[]
+    >,
+    collection
+      .aggregate<Counted>([
+        { $match: { runId: { $in: runIds }, '_id.collection': { $exists: true } } },
+        {
+          $group: {
+            _id: { runId: '$runId', round: { $ifNull: ['$_id.round', null] } },
+            documents: { $sum: '$written' },
+            bytes: { $sum: '$readBytes' },
+            differences: {
+              $sum: { $cond: [{ $isArray: '$ids' }, { $size: { $ifNull: ['$ids', []] } }, 0] },
+            },
+          },
+        },
+      ])
+      .toArray(),
+  ]);
+  return new Map(
+    controls.map((control) => {
+      const { runId, round = null } = control;
+      const own = counted.find(({ _id }) => _id.runId === runId && _id.round === round);
+      const { documents = 0, bytes = 0, differences = 0 } = own ?? {};
+      return [runId, { control, copied: { documents, bytes }, differences }];
+    }),
+  );
+}

@@ -1,0 +1,51 @@
+import type { GroupBlocker } from '../../group.js';
+import type { Phase } from '../phases.js';
+import { isFinal } from '../phases.js';
+import { type GroupState, hasFailed, isUnderWay, type MemberState } from './state.js';
+
+/** Names in a message; status has all. */
+const SHOWN = 5;
+/** Before these, no collection can be asked. */
+const early: readonly Phase[] = ['preflight', 'copying', 'waiting'];
+
+/**
+ * What speaks against a cutover of a group by what the group knows itself; the collections are asked when it
+ * begins.
+ * @param leave namespaces that it leaves as they are.
+ */
+export function groupBlockers(
+  state: GroupState,
+  leave: readonly string[],
+  isAsked: boolean,
+): GroupBlocker[] {
+  const blockers: GroupBlocker[] = [];
+  const add = (code: string, message: string) => blockers.push({ code, message });
+  if (isFinal(state.phase)) add('ended', `the migration is ${state.phase}`);
+  if (state.aborting) add('aborting', 'the migration is being aborted');
+  if (isAsked || state.phase === 'cuttingOver') add('cuttingOver', 'a cutover is under way');
+  if (state.paused) add('paused', 'the migration is paused: send resume');
+  if (blockers.length > 0) return blockers;
+  const going = state.members.filter(({ namespace }) => !leave.includes(namespace));
+  const uncopied = going.filter(({ phase }) => early.includes(phase));
+  if (state.members.length === 0 || uncopied.length > 0) {
+    add('copy', `the copy is not finished${uncopied.length > 0 ? ` of ${name(uncopied)}` : ''}`);
+  }
+  const failed = going.filter(hasFailed);
+  if (failed.length > 0) {
+    add(
+      'failed',
+      `${name(failed)} ended without a cutover: send retry, or {"leave": ["<namespace>"]}`,
+    );
+  }
+  if (blockers.length === 0 && !going.some(isUnderWay)) {
+    add('none', 'no collection is left to be cut over');
+  }
+  return blockers;
+}
+
+/** Namespaces of which a message speaks: the first of them, and how many more. */
+export function name(members: readonly Pick<MemberState, 'namespace'>[]): string {
+  const shown = members.slice(0, SHOWN).map(({ namespace }) => namespace);
+  const more = members.length - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}

@@ -1,0 +1,239 @@
+import {
+  condition,
+  defineSignal,
+  defineUpdate,
+  setDefaultSignalHandler,
+  setHandler,
+} from '@temporalio/workflow';
+import { planOf, timeProblem } from '../../cutover-plan.js';
+import type { GroupBlocker, GroupCutoverReport } from '../../group.js';
+import {
+  groupCutoverInput,
+  type GroupCutoverPayload,
+  type MigrateCollectionsOptions,
+  retryInput,
+} from '../../group-options.js';
+import { abortInput, emptyInput, parseInput } from '../../options.js';
+import { settingsOf, tuneInput, type Tuning, tuningProblem } from '../../tuning.js';
+import { invalid, refused } from '../failure.js';
+import { plannedOf } from '../status.js';
+import { groupBlockers } from './blockers.js';
+import { groupDescriptions, type GroupMessageName, groupMessageNames } from './messages.js';
+import { type GroupState, hasFailed, type MemberState } from './state.js';
+
+/** A cutover of a group that somebody asked for. */
+export interface GroupCutoverRequest {
+  readonly force: readonly string[];
+  readonly leave?: readonly string[];
+  /** ISO 8601; it may not begin later. */
+  readonly notAfter?: string;
+  outcome?: { readonly refused: readonly GroupBlocker[] } | { readonly done: GroupCutoverReport };
+}
+
+/** What an inbox needs of its group. */
+export interface GroupInboxHooks {
+  readonly options: MigrateCollectionsOptions;
+  readonly now: () => string;
+  /** Called after each message that changed the state. */
+  readonly changed: () => void;
+  /** Sends a signal to the migrations of all collections that are under way. @returns how many had it. */
+  readonly tell: (name: string, payload?: unknown) => Promise<number>;
+  /** What the collections say against a cutover now. */
+  readonly look: (request: GroupCutoverRequest) => Promise<readonly GroupBlocker[]>;
+  readonly retry: (members: readonly MemberState[]) => void;
+}
+
+const schemas = {
+  restore: emptyInput,
+  cutover: groupCutoverInput,
+  pause: emptyInput,
+  resume: emptyInput,
+  tune: tuneInput,
+  retry: retryInput,
+  abort: abortInput,
+} as const;
+
+const MAX_REJECTED = 20;
+
+/** Signals and updates of a group. What concerns its collections is passed on to all of them. */
+export class GroupInbox {
+  readonly #state: GroupState;
+  readonly #hooks: GroupInboxHooks;
+  /** The cutover to do next. */
+  request: GroupCutoverRequest | undefined;
+
+  constructor(state: GroupState, hooks: GroupInboxHooks) {
+    this.#state = state;
+    this.#hooks = hooks;
+    this.#listen('restore', () => this.#pass('restore', () => (state.restoreRequested = true)));
+    this.#listen('pause', () => this.#pass('pause', () => (state.paused = true)));
+    this.#listen('resume', () => this.#pass('resume', () => (state.paused = false)));
+    this.#listen('tune', (payload) => this.#tune(payload));
+    this.#listen('retry', (payload) => this.#retry(payload));
+    this.#listen('abort', (payload) => this.#abort(payload));
+    this.#listen('cutover', (payload) => this.#cutover(payload));
+    setDefaultSignalHandler((name) => {
+      this.#reject(`unknown signal "${name}": known are ${groupMessageNames.join(', ')}`);
+    });
+  }
+
+  /** What speaks against a cutover by what is known here. */
+  blockers(_force: readonly string[], leave: readonly string[] = []): GroupBlocker[] {
+    return groupBlockers(this.#state, leave, this.request !== undefined);
+  }
+
+  /** Records why a cutover was refused. */
+  refuse(blockers: readonly GroupBlocker[]): void {
+    this.#state.refused = { at: this.#hooks.now(), blockers };
+    this.#hooks.changed();
+  }
+
+  #listen(name: GroupMessageName, handle: (payload: unknown) => Promise<object> | object): void {
+    const description = groupDescriptions[name];
+    setHandler(
+      defineSignal<[unknown?]>(name),
+      async (payload?: unknown) => {
+        const error = this.#check(name, payload);
+        if (error !== undefined) return this.#reject(error);
+        const blockers = name === 'cutover' ? this.#cutoverBlockers(payload) : [];
+        if (blockers.length > 0) return this.refuse(blockers);
+        // What an update would answer, status shows.
+        await Promise.resolve(handle(payload)).catch(() => undefined);
+      },
+      { description },
+    );
+    setHandler(
+      defineUpdate<object, [unknown?]>(name),
+      async (payload?: unknown) => handle(payload),
+      {
+        description,
+        validator: (payload?: unknown) => {
+          const error = this.#check(name, payload);
+          if (error !== undefined) throw invalid(error);
+          const blockers = name === 'cutover' ? this.#cutoverBlockers(payload) : [];
+          if (blockers.length > 0) throw refused(blockers);
+        },
+      },
+    );
+  }
+
+  async #pass(name: string, note: () => unknown, payload?: unknown): Promise<object> {
+    note();
+    this.#hooks.changed();
+    return { collections: await this.#hooks.tell(name, payload) };
+  }
+
+  async #tune(payload: unknown): Promise<object> {
+    const tuning = read(tuneInput, payload, 'tune') as Tuning;
+    const told = await this.#pass(
+      'tune',
+      () => (this.#state.tuned = { ...this.#state.tuned, ...tuning }),
+      tuning,
+    );
+    return { ...settingsOf(this.#hooks.options, this.#state.tuned), ...told };
+  }
+
+  #retry(payload: unknown): object {
+    const again = this.#failed(payload);
+    this.#hooks.retry(again);
+    this.#hooks.changed();
+    return { retrying: again.map(({ namespace }) => namespace) };
+  }
+
+  #failed(payload: unknown): MemberState[] {
+    const { namespaces } = read(retryInput, payload, 'retry');
+    return this.#state.members.filter(
+      (member) => hasFailed(member) && (namespaces?.includes(member.namespace) ?? true),
+    );
+  }
+
+  #abort(payload: unknown): object {
+    const { dropTarget, reason } = read(abortInput, payload, 'abort');
+    this.#state.aborting = { dropTarget, ...(reason !== undefined && { reason }) };
+    this.#hooks.changed();
+    return { aborting: true, dropTarget };
+  }
+
+  async #cutover(payload: unknown): Promise<object> {
+    const given = read(groupCutoverInput, payload, 'cutover');
+    const { force, leave, dryRun, at } = given;
+    if (at !== undefined) {
+      const plan = planOf({ at }, force);
+      if (plan) this.#state.plan = plan;
+      else delete this.#state.plan;
+      this.#hooks.changed();
+      return plannedOf(this.#state);
+    }
+    if (dryRun) {
+      const known = this.blockers(force, leave);
+      const blockers = known.length > 0 ? known : [...(await this.#hooks.look({ force, leave }))];
+      return { mayCutOver: blockers.length === 0, blockers };
+    }
+    const request: GroupCutoverRequest = { force, leave };
+    this.request = request;
+    await condition(() => request.outcome !== undefined);
+    const { outcome } = request;
+    if (outcome && 'done' in outcome) return outcome.done;
+    throw refused(outcome?.refused ?? []);
+  }
+
+  /** Of a plan, only what will not pass by itself counts. */
+  #cutoverBlockers(payload: unknown): GroupBlocker[] {
+    const { dryRun, at, force, leave } = read(groupCutoverInput, payload, 'cutover');
+    if (dryRun) return [];
+    const blockers = this.blockers(force, leave);
+    if (at === undefined) return blockers;
+    return blockers.filter(({ code }) => ['ended', 'aborting', 'cuttingOver'].includes(code));
+  }
+
+  #check(name: GroupMessageName, payload: unknown): string | undefined {
+    const parsed = parseInput(schemas[name], payload, `payload of ${name}`);
+    if ('error' in parsed) return parsed.error;
+    const { members, cutover, aborting } = this.#state;
+    const known = new Set(members.map(({ namespace }) => namespace));
+    const {
+      leave = [],
+      namespaces = [],
+      at,
+    } = parsed.value as Partial<GroupCutoverPayload> & {
+      readonly namespaces?: readonly string[];
+    };
+    const unknown = [...leave, ...namespaces].find((namespace) => !known.has(namespace));
+    if (unknown !== undefined) {
+      return `Invalid payload of ${name}: "${unknown}" is no collection of this migration`;
+    }
+    const problem = name === 'cutover' ? timeProblem(at, Date.now()) : undefined;
+    if (problem !== undefined) return `Invalid payload of cutover: "at": ${problem}`;
+    if (name === 'tune') {
+      const useless = tuningProblem(parsed.value as Tuning, this.#hooks.options, false);
+      if (useless !== undefined) return `Invalid payload of tune: ${useless}`;
+    }
+    if (name === 'retry' && this.#failed(payload).length === 0) {
+      return 'retry: there is nothing to begin anew, no collection has ended without a cutover';
+    }
+    if (name === 'abort' && cutover && !members.some((member) => member.openedAt === undefined)) {
+      return 'abort comes too late: the cutover is done';
+    }
+    if (aborting && name !== 'abort' && name !== 'cutover') {
+      return `${name} comes too late: the migration is being aborted`;
+    }
+    return undefined;
+  }
+
+  #reject(message: string): void {
+    const rejected = { at: this.#hooks.now(), message };
+    this.#state.rejected = [...this.#state.rejected, rejected].slice(-MAX_REJECTED);
+    this.#hooks.changed();
+  }
+}
+
+/** @throws ApplicationFailure InvalidInput; the validator has seen it, but a signal's handler has none */
+function read<S extends Parameters<typeof parseInput>[0]>(
+  schema: S,
+  payload: unknown,
+  name: string,
+) {
+  const parsed = parseInput(schema, payload, `payload of ${name}`);
+  if ('error' in parsed) throw invalid(parsed.error);
+  return parsed.value;
+}

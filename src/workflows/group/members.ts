@@ -1,0 +1,158 @@
+import {
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  type ChildWorkflowHandle,
+  ChildWorkflowFailure,
+  condition,
+  defineSignal,
+  isCancellation,
+  ParentClosePolicy,
+  startChild,
+  TerminatedFailure,
+} from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { type FoundCollection, groupMessages, type Membership } from '../../group.js';
+import { type MigrateCollectionsOptions, optionsFor } from '../../group-options.js';
+import type { MigrateCollectionOptions } from '../../options.js';
+import { workflowId } from '../../names.js';
+import type { migrateCollection } from '../migrate-collection.js';
+import { Lanes } from '../lanes.js';
+import type { Phase } from '../phases.js';
+import { type GroupState, isUnderWay, type MemberState } from './state.js';
+
+/** Collections whose migrations look at both sides at the same time. */
+const STARTING = 16;
+const turnSignal = defineSignal(groupMessages.turn);
+
+/** What the members of a group need of it. */
+export interface MembersContext {
+  readonly group: Membership;
+  readonly options: MigrateCollectionsOptions;
+  readonly state: GroupState;
+  /** Called after each change of the state. */
+  readonly changed: () => void;
+}
+
+/** Starts the migrations of a group's collections, and lets them copy some at a time, the largest first. */
+export class Members {
+  readonly #context: MembersContext;
+  readonly #root = CancellationScope.current();
+  readonly #handles = new Map<string, ChildWorkflowHandle<typeof migrateCollection>>();
+
+  constructor(context: MembersContext) {
+    this.#context = context;
+  }
+
+  /** Takes up collections. Returns when their migrations have been started. */
+  async add(found: readonly FoundCollection[]): Promise<void> {
+    const { state, options, changed } = this.#context;
+    const added = found.map(
+      ({ namespace, targetNamespace, documents, bytes, openedAt }): MemberState => ({
+        namespace,
+        targetNamespace,
+        documents,
+        bytes,
+        workflowId: workflowId(options.source, namespace),
+        phase: openedAt === undefined ? 'preflight' : 'completed',
+        ...(openedAt !== undefined && { openedAt }),
+      }),
+    );
+    state.members = [...state.members, ...added];
+    changed();
+    await this.start(added.filter(isUnderWay));
+  }
+
+  /** Starts the migrations of these, a few at a time. Returns when the last one has looked at both sides. */
+  async start(members: readonly MemberState[]): Promise<void> {
+    const largestFirst = members.toSorted((one, other) => other.bytes - one.bytes);
+    await new Lanes(STARTING).run(largestFirst.length, async (index) => {
+      const member = largestFirst[index];
+      if (!member) return;
+      member.phase = 'preflight';
+      delete member.failure;
+      delete member.turn;
+      if (this.#context.state.aborting) {
+        member.phase = 'aborted';
+        return;
+      }
+      // However it was asked for: what ends that must not end the migration of a collection.
+      void this.#root.run(() => this.#follow(member));
+      await condition(() => member.phase !== 'preflight');
+    });
+  }
+
+  /** Notes where a collection says that it is. */
+  report(namespace: string, phase: Phase): void {
+    const member = this.#context.state.members.find((each) => each.namespace === namespace);
+    if (!member || !isUnderWay(member)) return;
+    member.phase = phase;
+    this.#context.changed();
+  }
+
+  /** Gives the next ones their turn, as far as there is room. */
+  giveTurns(): void {
+    const { state, options } = this.#context;
+    if (state.aborting) return;
+    const copying = state.members.filter(({ turn, phase }) => turn && phase === 'copying');
+    const room = options.parallelCopies - copying.length;
+    if (room <= 0) return;
+    const waiting = state.members
+      .filter(({ turn, phase }) => !turn && phase === 'copying')
+      .toSorted((one, other) => other.bytes - one.bytes);
+    for (const member of waiting.slice(0, room)) {
+      member.turn = true;
+      // One that has ended meanwhile needs no turn.
+      void this.#handles
+        .get(member.namespace)
+        ?.signal(turnSignal)
+        .catch(() => undefined);
+    }
+  }
+
+  /** Runs the migration of a collection, and notes how it has ended. */
+  async #follow(member: MemberState): Promise<void> {
+    const { group, options, state, changed } = this.#context;
+    const { namespace, targetNamespace } = member;
+    const given = {
+      ...optionsFor(options, { namespace, targetNamespace }),
+      ...withoutNulls(state),
+    };
+    try {
+      const handle = await startChild<typeof migrateCollection>('migrateCollection', {
+        workflowId: member.workflowId,
+        args: [given, group],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        staticSummary: `${options.source}:${namespace} to ${options.target}`,
+      });
+      this.#handles.set(namespace, handle);
+      member.runId = handle.firstExecutionRunId;
+      changed();
+      // One that has ended meanwhile needs none.
+      if (state.paused) await handle.signal('pause').catch(() => undefined);
+      if (state.restoreRequested) await handle.signal('restore').catch(() => undefined);
+      const { phase, openedAt } = await handle.result();
+      member.phase = phase;
+      if (openedAt !== null) member.openedAt = openedAt;
+    } catch (error) {
+      member.phase = isCancellation(error) ? 'aborted' : 'failed';
+      member.failure = failureOf(error, member.workflowId);
+    }
+    changed();
+  }
+}
+
+/** What was tuned, as options of a start: what was set back to none is left out. */
+function withoutNulls({ tuned = {} }: GroupState): Partial<MigrateCollectionOptions> {
+  const set = Object.entries(tuned).filter(([, value]) => value !== null && value !== undefined);
+  return Object.fromEntries(set);
+}
+
+function failureOf(error: unknown, id: string): string {
+  if (error instanceof WorkflowExecutionAlreadyStartedError) {
+    return `${id} is running already, outside of this group`;
+  }
+  const cause = error instanceof ChildWorkflowFailure ? error.cause : error;
+  if (cause instanceof TerminatedFailure) return 'its workflow was terminated';
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,99 @@
+import type { CutoverPlan } from '../../cutover-plan.js';
+import type {
+  CollectionNames,
+  GroupBlocker,
+  GroupCutoverReport,
+  LeftOut,
+  MemberRun,
+} from '../../group.js';
+import type { Tuning } from '../../tuning.js';
+import { isFinal, type Phase } from '../phases.js';
+
+/** Where one collection of a group is, as far as the group knows. */
+export interface MemberState extends CollectionNames {
+  readonly documents: number;
+  readonly bytes: number;
+  readonly workflowId: string;
+  /** Missing until its migration has been started. */
+  runId?: string;
+  phase: Phase;
+  /** Its copy may go on: it is its turn. */
+  turn?: true;
+  /** When it was cut over (ISO 8601). */
+  openedAt?: string;
+  failure?: string;
+}
+
+/** What the workflow of a group knows. */
+export interface GroupState {
+  phase: Phase;
+  paused: boolean;
+  readonly startedAt: string;
+  members: MemberState[];
+  leftOut: readonly LeftOut[];
+  /** Collections that have appeared since and are not taken up. */
+  appeared: readonly string[];
+  restoreRequested?: true;
+  /** What was tuned since the start. */
+  tuned?: Tuning;
+  /** The cutover that comes by itself. */
+  plan?: CutoverPlan;
+  refused?: { readonly at: string; readonly blockers: readonly GroupBlocker[] };
+  rejected: { readonly at: string; readonly message: string }[];
+  cutover?: GroupCutoverReport;
+  aborting?: { readonly dropTarget: boolean; readonly reason?: string };
+  failure?: string;
+  warnings: readonly string[];
+}
+
+/** State at the start. */
+export function initialGroup(startedAt: string, plan: CutoverPlan | undefined): GroupState {
+  return {
+    ...(plan && { plan }),
+    phase: 'preflight',
+    paused: false,
+    startedAt,
+    members: [],
+    leftOut: [],
+    appeared: [],
+    rejected: [],
+    warnings: [],
+  };
+}
+
+/** A collection whose migration goes on, or is still to be started. */
+export function isUnderWay({ phase }: Pick<MemberState, 'phase'>): boolean {
+  return !isFinal(phase);
+}
+
+/** A collection that has ended without a cutover. */
+export function hasFailed({ phase, openedAt }: Pick<MemberState, 'phase' | 'openedAt'>): boolean {
+  return isFinal(phase) && openedAt === undefined;
+}
+
+/** All namespaces that a group knows of, whether it moves them or not. */
+export function namesKnown({ members, leftOut, appeared }: GroupState): string[] {
+  return [...[...members, ...leftOut].map(({ namespace }) => namespace), ...appeared];
+}
+
+/** The migration of a collection, once it has been started. */
+export function runOf({ namespace, workflowId, runId }: MemberState): MemberRun[] {
+  return runId === undefined ? [] : [{ namespace, workflowId, runId }];
+}
+
+/** Phases in the order in which a migration goes through them. */
+const order: readonly Phase[] = ['preflight', 'copying', 'waiting', 'replaying', 'ready'];
+
+/** The phase of a group before its cutover: that of the collection which is least far. */
+export function phaseOfGroup({ members, aborting }: GroupState): Phase {
+  const underWay = members.filter(isUnderWay);
+  if (underWay.length === 0) {
+    if (aborting) return 'aborted';
+    return members.every(hasFailed) ? 'failed' : 'completed';
+  }
+  const least = Math.min(
+    ...underWay.map(({ phase }) => order.indexOf(phase)).filter((at) => at >= 0),
+  );
+  // What has begun is not called preflight again when one more appears.
+  return order[Math.max(1, least)] ?? 'ready';
+}

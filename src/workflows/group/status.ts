@@ -1,0 +1,304 @@
+import { differenceBlockers, verificationBehind } from '../../blockers.js';
+import type { Group, GroupBlocker, GroupCutoverReport, LeftOut } from '../../group.js';
+import { shorten } from '../../shorten.js';
+import { type Settings, settingsOf } from '../../tuning.js';
+import { isFinal, type Phase } from '../phases.js';
+import { type Amount, plannedOf, type Problem } from '../status.js';
+import { groupBlockers } from './blockers.js';
+import { type GroupState, hasFailed, isUnderWay, type MemberState } from './state.js';
+
+/** Lists are cut at so many entries, with the number of all beside them. */
+const MOST = 20;
+/** Bytes that the list of collections may take: Temporal's answers are to stay small. */
+const MOST_BYTES = 60_000;
+const SLOWEST = 10;
+
+/** What the servers and Temporal say of one collection at the moment of the query. */
+export interface MemberLive {
+  readonly lagSeconds?: number | undefined;
+  readonly stalled: boolean;
+  /** In the target so far, of the copy alone. */
+  readonly copied: Amount;
+  readonly eventsPerSecond: number;
+  readonly changesPerSecond: number;
+  /** Documents that are known to differ. */
+  readonly differences: number;
+  readonly uncomparedSeconds?: number | undefined;
+  /** Documents that the target does not take. */
+  readonly refused: number;
+  readonly oplogHours?: number | undefined;
+  readonly problem?: Problem;
+}
+
+/** The same of all collections, by namespace. */
+export interface GroupLive {
+  readonly asOf: string;
+  readonly members: Readonly<Record<string, MemberLive>>;
+  readonly problem?: Problem;
+}
+
+/** One collection in a group's status. `queued`: captured, and waits for its turn to be copied. */
+export interface MemberLine {
+  readonly namespace: string;
+  /** Where it differs from `namespace`. */
+  readonly targetNamespace?: string;
+  readonly phase: Phase | 'queued';
+  readonly copiedPercent: number | null;
+  readonly lagSeconds: number | null;
+  readonly failure?: string;
+}
+
+/** The answer to a group's query `status`. */
+export interface GroupStatus {
+  readonly kind: 'group';
+  /** That of the collection which is least far. */
+  readonly phase: Phase;
+  readonly paused: boolean;
+  readonly waitingFor: string | null;
+  readonly source: string;
+  readonly target: string;
+  readonly namespaces: readonly string[];
+  readonly startedAt: string;
+  readonly counts: Readonly<Partial<Record<MemberLine['phase'], number>>> & {
+    readonly all: number;
+  };
+  readonly copied: Amount;
+  readonly total: Amount;
+  readonly copiedPercent: number | null;
+  readonly etaSeconds: number | null;
+  /** The largest of all collections. */
+  readonly lagSeconds: number | null;
+  readonly eventsPerSecond: number;
+  readonly changesPerSecond: number;
+  /** The least of all collections, in hours. */
+  readonly oplogHoursLeft: number | null;
+  readonly mayCutOver: boolean;
+  readonly cutoverAt: string | null;
+  readonly blockers: readonly GroupBlocker[];
+  readonly lastRefusal: GroupState['refused'] | null;
+  /** Those that are least far, with what keeps them. */
+  readonly slowest: readonly MemberLine[];
+  readonly problems: readonly (Problem & { readonly namespace?: string })[];
+  readonly settings: Settings;
+  readonly leftOut: { readonly count: number; readonly first: readonly LeftOut[] };
+  /** Collections that have appeared at the source since and are not taken up. */
+  readonly appeared: { readonly count: number; readonly first: readonly string[] };
+  /** All collections, as far as they find room. */
+  readonly collections: readonly MemberLine[];
+  readonly collectionsNotShown: number;
+  readonly cutover: GroupCutoverReport | null;
+  readonly openedAt: string | null;
+  readonly failure: string | null;
+  readonly warnings: readonly string[];
+  readonly rejectedMessages: GroupState['rejected'];
+  /** When the live fields were read; with `error` they could not be. */
+  readonly live: { readonly asOf?: string; readonly error?: string };
+}
+
+/** Puts together what the group knows, and what the servers say of its collections. */
+export function buildGroupStatus(
+  state: GroupState,
+  { options }: Pick<Group, 'options'>,
+  live?: GroupLive | { readonly error: string },
+): GroupStatus {
+  const now = live && !('error' in live) ? live : undefined;
+  const lines = state.members.map((member) => lineOf(member, now?.members[member.namespace]));
+  const lives = state.members
+    .filter(isUnderWay)
+    .flatMap(({ namespace }) => now?.members[namespace] ?? []);
+  const blockers = blockersOf(state, options.maxLagSeconds, live);
+  const copied = sumOfCopied(state.members, now);
+  const total = {
+    documents: Math.max(
+      copied.documents,
+      sum(state.members, ({ documents }) => documents),
+    ),
+    bytes: Math.max(
+      copied.bytes,
+      sum(state.members, ({ bytes }) => bytes),
+    ),
+  };
+  const shown = fitting(lines);
+  const { cutoverAt } = plannedOf(state);
+  return {
+    kind: 'group',
+    phase: state.phase,
+    paused: state.paused,
+    waitingFor: waitingFor(state, cutoverAt),
+    source: options.source,
+    target: options.target,
+    namespaces: options.namespaces.slice(0, MOST),
+    startedAt: state.startedAt,
+    counts: countPhases(lines),
+    copied,
+    total,
+    copiedPercent: percent(copied.documents, total.documents),
+    etaSeconds: eta(state, now, copied.documents, total.documents),
+    lagSeconds: most(lives.flatMap(({ lagSeconds }) => lagSeconds ?? [])),
+    eventsPerSecond: sum(lives, ({ eventsPerSecond }) => eventsPerSecond),
+    changesPerSecond: sum(lives, ({ changesPerSecond }) => changesPerSecond),
+    oplogHoursLeft: least(lives.flatMap(({ oplogHours }) => oplogHours ?? [])),
+    mayCutOver: blockers.length === 0,
+    cutoverAt,
+    blockers: blockers.slice(0, MOST),
+    lastRefusal: state.refused ?? null,
+    slowest: slowest(state.members, lines),
+    problems: problemsOf(state, now),
+    settings: settingsOf(options, state.tuned),
+    leftOut: { count: state.leftOut.length, first: state.leftOut.slice(0, MOST) },
+    appeared: { count: state.appeared.length, first: state.appeared.slice(0, MOST) },
+    collections: shown,
+    collectionsNotShown: lines.length - shown.length,
+    cutover: state.cutover ?? null,
+    openedAt: state.cutover?.openedAt ?? null,
+    failure: state.failure ?? null,
+    warnings: state.warnings.slice(0, MOST),
+    rejectedMessages: state.rejected,
+    live: live ? ('error' in live ? { error: live.error } : { asOf: live.asOf }) : {},
+  };
+}
+
+function lineOf(member: MemberState, live: MemberLive | undefined): MemberLine {
+  const { namespace, targetNamespace, phase, turn, documents, failure } = member;
+  const isQueued = phase === 'copying' && !turn;
+  const isCopied = !isQueued && !['preflight', 'copying', 'waiting'].includes(phase);
+  const copied = live?.copied.documents ?? 0;
+  return {
+    namespace,
+    ...(targetNamespace !== namespace && { targetNamespace }),
+    phase: isQueued ? 'queued' : phase,
+    copiedPercent:
+      isCopied && !hasFailed(member) ? 100 : percent(copied, Math.max(documents, copied)),
+    lagSeconds: live?.lagSeconds ?? null,
+    ...(failure !== undefined && { failure: shorten(failure) }),
+  };
+}
+
+function countPhases(lines: readonly MemberLine[]): GroupStatus['counts'] {
+  const counts: Partial<Record<MemberLine['phase'], number>> = {};
+  for (const { phase } of lines) counts[phase] = (counts[phase] ?? 0) + 1;
+  return { all: lines.length, ...counts };
+}
+
+/** What the group knows, and what is seen of the collections; they are asked themselves when it begins. */
+function blockersOf(
+  state: GroupState,
+  maxLagSeconds: number,
+  live: GroupLive | { readonly error: string } | undefined,
+): GroupBlocker[] {
+  const blockers = groupBlockers(state, [], false);
+  if (isFinal(state.phase) || blockers.length > 0) return blockers;
+  if (!live || 'error' in live) {
+    return [{ code: 'unknown', message: 'the state at the servers could not be read' }];
+  }
+  return state.members.filter(isUnderWay).flatMap(({ namespace, phase }): GroupBlocker[] => {
+    const of = (code: string, message: string) => ({ code, message, namespace });
+    if (phase === 'replaying') return [of('verification', 'replay or comparison is not finished')];
+    const member = live.members[namespace];
+    if (!member) return [of('unknown', 'its state at the target could not be read')];
+    const { lagSeconds, stalled, differences, uncomparedSeconds, refused } = member;
+    const found: GroupBlocker[] = differenceBlockers({
+      differing: differences,
+      missing: 0,
+      extra: 0,
+    }).map(({ code }) => of(code, `${differences} documents differ`));
+    if (stalled) found.push(of('stalled', 'the capture has stood still for 30 s'));
+    if (refused > 0) found.push(of('refused', `the target does not take ${refused} documents`));
+    if (uncomparedSeconds !== undefined) {
+      found.push({ ...verificationBehind(uncomparedSeconds), namespace });
+    }
+    if (lagSeconds === undefined || lagSeconds > maxLagSeconds) {
+      const behind = `the target is ${lagSeconds ?? 'an unknown number of'} seconds behind`;
+      found.push(of('lag', `${behind}; allowed are ${maxLagSeconds}`));
+    }
+    return found;
+  });
+}
+
+function sumOfCopied(members: readonly MemberState[], live: GroupLive | undefined): Amount {
+  const each = members.map((member): Amount => {
+    const seen = live?.members[member.namespace]?.copied;
+    const isDone = member.openedAt !== undefined || member.phase === 'replaying';
+    return seen ?? (isDone ? member : { documents: 0, bytes: 0 });
+  });
+  return {
+    documents: sum(each, ({ documents }) => documents),
+    bytes: sum(each, ({ bytes }) => bytes),
+  };
+}
+
+function problemsOf(state: GroupState, live: GroupLive | undefined): GroupStatus['problems'] {
+  const own = live?.problem ? [live.problem] : [];
+  const ended = state.aborting
+    ? []
+    : state.members.filter(hasFailed).map(({ namespace, failure = 'it was ended' }) => ({
+        namespace,
+        what: shorten(failure),
+        todo: 'mend that and send retry, or leave it at the cutover',
+      }));
+  const others = Object.entries(live?.members ?? {}).flatMap(([namespace, { problem }]) =>
+    problem ? [{ namespace, ...problem }] : [],
+  );
+  return [...own, ...ended, ...others].slice(0, MOST);
+}
+
+function slowest(members: readonly MemberState[], lines: readonly MemberLine[]): MemberLine[] {
+  const order: readonly MemberLine['phase'][] = [
+    'preflight',
+    'queued',
+    'copying',
+    'waiting',
+    'replaying',
+  ];
+  const isSlow = ({ phase }: MemberLine) => order.includes(phase);
+  if (!members.some(isUnderWay)) return [];
+  const rank = ({ phase, copiedPercent }: MemberLine) =>
+    order.indexOf(phase) * 1_000 + (copiedPercent ?? 0);
+  return lines
+    .filter(isSlow)
+    .toSorted((one, other) => rank(one) - rank(other))
+    .slice(0, SLOWEST);
+}
+
+/** As many lines as find room. */
+function fitting(lines: readonly MemberLine[]): MemberLine[] {
+  let bytes = 0;
+  const at = lines.findIndex((line) => (bytes += JSON.stringify(line).length) > MOST_BYTES);
+  return lines.slice(0, at < 0 ? lines.length : at);
+}
+
+function waitingFor({ phase, paused, plan }: GroupState, at: string | null): string | null {
+  if (isFinal(phase)) return null;
+  if (paused) return 'resume (update or signal)';
+  if (phase === 'waiting') return 'restore (update or signal)';
+  if (phase !== 'ready') return null;
+  if (at !== null) return `the time of the cutover, ${at}`;
+  return plan ? 'the next try of the cutover' : 'cutover (update or signal)';
+}
+
+function eta(
+  { phase, paused, startedAt }: GroupState,
+  live: GroupLive | undefined,
+  copied: number,
+  total: number,
+): number | null {
+  if (!live || paused || phase !== 'copying' || copied === 0) return null;
+  const elapsed = (Date.parse(live.asOf) - Date.parse(startedAt)) / 1000;
+  return Math.round((elapsed / copied) * Math.max(0, total - copied));
+}
+
+function percent(part: number, whole: number): number | null {
+  return whole > 0 ? Math.min(100, Math.round((part / whole) * 1000) / 10) : null;
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((all, item) => all + of(item), 0);
+}
+
+function most(values: readonly number[]): number | null {
+  return values.length > 0 ? Math.max(...values) : null;
+}
+
+function least(values: readonly number[]): number | null {
+  return values.length > 0 ? Math.min(...values) : null;
+}

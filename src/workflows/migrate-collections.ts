@@ -1,0 +1,180 @@
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  defineQuery,
+  defineSignal,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow';
+import { planOf } from '../cutover-plan.js';
+import { errorTypes } from '../errors.js';
+import { type Group, groupMessages } from '../group.js';
+import { parseMigrateCollections } from '../group-options.js';
+import { CutoverPlanner } from './cutover-planner.js';
+import { acceptInput, bareFailure, failed, messageOf } from './failure.js';
+import { GroupCutovers } from './group/cutovers.js';
+import { renderGroupDetails } from './group/details.js';
+import { followNew } from './group/follow-new.js';
+import { GroupInbox } from './group/inbox.js';
+import { Members } from './group/members.js';
+import { groupDescriptions } from './group/messages.js';
+import {
+  type GroupState,
+  hasFailed,
+  initialGroup,
+  isUnderWay,
+  phaseOfGroup,
+  runOf,
+} from './group/state.js';
+import { buildGroupStatus, type GroupStatus } from './group/status.js';
+import { identityOfRun, now } from './identity.js';
+import { type GroupMark, markDetails, markStatus } from './live.js';
+import { isFinal, type Phase } from './phases.js';
+import { step } from './steps.js';
+
+const statusQuery = defineQuery<GroupStatus>('status');
+const reportSignal = defineSignal<[{ namespace: string; phase: Phase }]>(groupMessages.report);
+
+/**
+ * Moves many collections together: a `migrateCollection` each, some of them copied at the same time, all of
+ * them captured from the start and cut over at one fence. Signals and updates as `migrateCollection`, passed
+ * on to all, and `retry`; query `status`.
+ * @param input see `migrateCollectionsInput`.
+ * @returns the final status.
+ */
+export async function migrateCollections(input?: unknown): Promise<GroupStatus> {
+  const options = acceptInput(parseMigrateCollections(input));
+  return new CollectionsMigration({ ...identityOfRun(), options }).run();
+}
+
+class CollectionsMigration {
+  readonly #group: Group;
+  readonly #state: GroupState;
+  readonly #inbox: GroupInbox;
+  readonly #members: Members;
+  readonly #cutovers: GroupCutovers;
+  /** What an abort ends: everything but the migrations of the collections, which end by themselves. */
+  readonly #story = new CancellationScope();
+
+  constructor(group: Group) {
+    this.#group = group;
+    const { options } = group;
+    const state = initialGroup(now(), planOf(options.cutover));
+    this.#state = state;
+    const changed = () => this.#changed();
+    const membership = { workflowId: group.workflowId };
+    this.#members = new Members({ group: membership, options, state, changed });
+    this.#inbox = new GroupInbox(state, {
+      options,
+      now,
+      changed,
+      tell: (name, payload) => this.#tell(name, payload),
+      look: (request) => this.#cutovers.look(request),
+      retry: (members) => void this.#members.start(members),
+    });
+    this.#cutovers = new GroupCutovers({ group, state, inbox: this.#inbox, changed });
+    setHandler(reportSignal, ({ namespace, phase }) => this.#members.report(namespace, phase));
+    setHandler(statusQuery, () => markStatus(this.#mark(), this.#status()), {
+      description: groupDescriptions.status,
+    });
+    changed();
+  }
+
+  async run(): Promise<GroupStatus> {
+    const hasEnded = () => this.#state.members.every((member) => !isUnderWay(member));
+    const failure = await this.#migrate(hasEnded).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await CancellationScope.nonCancellable(async () => {
+      if (this.#state.aborting) await this.#tell('abort', this.#state.aborting);
+      // Where the workflow was cancelled they are so too, and clean up.
+      await condition(hasEnded);
+      this.#end(failure);
+      await condition(allHandlersFinished);
+    });
+    const isAborted = this.#state.aborting !== undefined;
+    if (failure !== undefined && !isAborted) throw bareFailure(failure);
+    if (this.#state.phase === 'failed') {
+      throw failed(errorTypes.collectionsFailed, this.#state.failure ?? 'all collections failed');
+    }
+    return this.#status();
+  }
+
+  /** From the preflight until all collections have ended, or an abort. */
+  async #migrate(hasEnded: () => boolean): Promise<void> {
+    const beside: Promise<unknown>[] = [];
+    try {
+      await this.#story.run(async () => {
+        const found = await step('resolveCollections')(this.#group);
+        this.#state.leftOut = found.leftOut;
+        this.#state.warnings = found.warnings;
+        this.#state.phase = 'copying';
+        void this.#members.add(found.collections);
+        const context = { group: this.#group, state: this.#state, members: this.#members };
+        const planned = {
+          state: this.#state,
+          inbox: this.#inbox,
+          untilLagIs: async () => undefined,
+        };
+        beside.push(
+          this.#cutovers.follow(),
+          new CutoverPlanner(planned).follow(),
+          followNew({ ...context, changed: () => this.#changed() }),
+        );
+        await Promise.race([condition(hasEnded), ...beside]);
+      });
+    } finally {
+      this.#story.cancel();
+      await Promise.allSettled(beside);
+    }
+  }
+
+  #end(failure: unknown): void {
+    const { members, aborting } = this.#state;
+    const isCancelled = aborting !== undefined || isCancellation(failure);
+    if (failure !== undefined && !isCancelled) this.#state.failure = messageOf(failure);
+    const isAllFailed = members.length > 0 && members.every(hasFailed);
+    if (!isCancelled && isAllFailed) {
+      const [first] = members;
+      this.#state.failure = `${members.length} collections failed; ${first?.namespace}: ${first?.failure ?? 'it was ended'}`;
+    }
+    this.#state.phase = isCancelled
+      ? 'aborted'
+      : this.#state.failure === undefined
+        ? 'completed'
+        : 'failed';
+    this.#changed();
+  }
+
+  /** Sends a signal to the migrations of all collections that are under way. @returns how many had it. */
+  async #tell(name: string, payload?: unknown): Promise<number> {
+    const runs = this.#state.members.filter(isUnderWay).flatMap(runOf);
+    if (runs.length === 0) return 0;
+    return step('tellMembers')(
+      runs.map((to) => ({ to, name, ...(payload !== undefined && { payload }) })),
+    );
+  }
+
+  /** After every change of the state. */
+  #changed(): void {
+    const { phase, aborting } = this.#state;
+    if (!isFinal(phase) && phase !== 'preflight' && phase !== 'cuttingOver') {
+      this.#state.phase = phaseOfGroup(this.#state);
+    }
+    this.#members.giveTurns();
+    if (aborting) this.#story.cancel();
+    setCurrentDetails(markDetails(this.#mark(), renderGroupDetails(this.#status())));
+  }
+
+  #mark(): GroupMark | undefined {
+    if (isFinal(this.#state.phase)) return undefined;
+    return { $live: { kind: 'group', ...this.#group }, state: this.#state };
+  }
+
+  #status(): GroupStatus {
+    return buildGroupStatus(this.#state, this.#group);
+  }
+}

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { migrateCollectionsInput } from '../../../src/group-options.js';
+import { renderGroupDetails } from '../../../src/workflows/group/details.js';
+import {
+  type GroupState,
+  initialGroup,
+  type MemberState,
+  phaseOfGroup,
+} from '../../../src/workflows/group/state.js';
+import { buildGroupStatus, type MemberLive } from '../../../src/workflows/group/status.js';
+import type { Phase } from '../../../src/workflows/phases.js';
+
+const options = migrateCollectionsInput.parse({
+  source: 'source',
+  target: 'target',
+  namespaces: ['shop.*'],
+});
+
+const quiet: MemberLive = {
+  lagSeconds: 0.1,
+  stalled: false,
+  copied: { documents: 100, bytes: 1000 },
+  eventsPerSecond: 2,
+  changesPerSecond: 3,
+  differences: 0,
+  refused: 0,
+  oplogHours: 50,
+};
+
+function member(name: string, phase: Phase, fields: Partial<MemberState> = {}): MemberState {
+  const namespace = `shop.${name}`;
+  return {
+    namespace,
+    targetNamespace: namespace,
+    documents: 100,
+    bytes: 1000,
+    workflowId: `migrate:source:${namespace}`,
+    runId: name,
+    phase,
+    turn: true,
+    ...fields,
+  };
+}
+
+function stateOf(members: MemberState[], fields: Partial<GroupState> = {}): GroupState {
+  const state = { ...initialGroup('2026-01-01T00:00:00.000Z', undefined), members, ...fields };
+  return { ...state, phase: phaseOfGroup(state) };
+}
+
+function statusOf(state: GroupState, live: Readonly<Record<string, MemberLive>> = {}) {
+  return buildGroupStatus(state, { options }, { asOf: '2026-01-01T00:01:40.000Z', members: live });
+}
+
+describe('the status of a group', () => {
+  it('is as far as the collection that is least far, and sums up all', () => {
+    const queued = member('c', 'copying');
+    delete queued.turn;
+    const state = stateOf([member('a', 'ready'), member('b', 'copying'), queued]);
+    const status = statusOf(state, {
+      'shop.a': quiet,
+      'shop.b': { ...quiet, lagSeconds: 7, copied: { documents: 50, bytes: 500 } },
+      'shop.c': { ...quiet, copied: { documents: 0, bytes: 0 }, oplogHours: 20 },
+    });
+    expect(status).toMatchObject({
+      phase: 'copying',
+      counts: { all: 3, ready: 1, copying: 1, queued: 1 },
+      copied: { documents: 150, bytes: 1500 },
+      total: { documents: 300, bytes: 3000 },
+      copiedPercent: 50,
+      etaSeconds: 100,
+      lagSeconds: 7,
+      eventsPerSecond: 6,
+      changesPerSecond: 9,
+      oplogHoursLeft: 20,
+      mayCutOver: false,
+    });
+    expect(status.slowest.map(({ namespace }) => namespace)).toEqual(['shop.c', 'shop.b']);
+    expect(status.blockers).toMatchObject([{ code: 'copy' }]);
+  });
+
+  it.each([
+    [{ lagSeconds: 30 }, 'lag'],
+    [{ lagSeconds: undefined }, 'lag'],
+    [{ stalled: true }, 'stalled'],
+    [{ differences: 3 }, 'differences'],
+    [{ refused: 2 }, 'refused'],
+    [{ uncomparedSeconds: 40 }, 'verification'],
+  ] as const)('%j of one of them speaks against a cutover', (fields, code) => {
+    const state = stateOf([member('a', 'ready'), member('b', 'ready')]);
+    expect(statusOf(state, { 'shop.a': quiet, 'shop.b': quiet }).mayCutOver).toBe(true);
+    const status = statusOf(state, { 'shop.a': quiet, 'shop.b': { ...quiet, ...fields } });
+    expect(status.mayCutOver).toBe(false);
+    expect(status.blockers).toMatchObject([{ code, namespace: 'shop.b' }]);
+  });
+
+  it('says no where the servers do not answer', () => {
+    const state = stateOf([member('a', 'ready')]);
+    expect(buildGroupStatus(state, { options }, { error: 'no answer' })).toMatchObject({
+      mayCutOver: false,
+      blockers: [{ code: 'unknown' }],
+      live: { error: 'no answer' },
+    });
+    expect(statusOf(state).blockers).toMatchObject([{ code: 'unknown' }]);
+  });
+
+  it('names what has failed, and what to do', () => {
+    const state = stateOf([member('a', 'ready'), member('b', 'failed', { failure: 'no disk' })]);
+    const status = statusOf(state, { 'shop.a': quiet });
+    expect(status.problems).toMatchObject([{ namespace: 'shop.b', what: 'no disk' }]);
+    expect(status.blockers).toMatchObject([{ code: 'failed' }]);
+    const page = renderGroupDetails(status);
+    expect(page).toContain('**Problem:** `shop.b`: no disk');
+    expect(page).toContain('| failed | 1 |');
+  });
+
+  it('stays under 100 kB, whatever the collections are called', () => {
+    const long = 'x'.repeat(240);
+    const members = Array.from({ length: 500 }, (_, index) =>
+      member(`${index}${long}`, 'failed', { failure: 'y'.repeat(5_000) }),
+    );
+    const leftOut = members.map(({ namespace }) => ({ namespace, why: 'is a view' }));
+    const status = statusOf(stateOf(members, { leftOut }), {});
+    expect(status.counts.all).toBe(500);
+    expect(status.collections.length + status.collectionsNotShown).toBe(500);
+    expect(JSON.stringify(status).length).toBeLessThan(100_000);
+    expect(renderGroupDetails(status).length).toBeLessThan(100_000);
+  });
+});

@@ -1,0 +1,369 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { groupMessages, type MemberRun } from '../../src/group.js';
+import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
+import type { Migration } from '../../src/migration.js';
+import type { migrateCollections } from '../../src/workflows/index.js';
+import type { GroupStatus } from '../../src/workflows/group/status.js';
+import { isFinal } from '../../src/workflows/phases.js';
+import type { MigrationStatus } from '../../src/workflows/status.js';
+import { FakeActivities, report, untilCancelled } from '../helpers/fake-activities.js';
+import { failureOf, WorkflowEnvironment } from '../helpers/workflow-environment.js';
+
+const both = { source: 'source', target: 'target', copy: 'direct' } as const;
+const names = ['shop.a', 'shop.b', 'shop.c'] as const;
+
+let environment: WorkflowEnvironment;
+let members: MemberCalls;
+
+beforeAll(async () => {
+  environment = await WorkflowEnvironment.start();
+  members = memberCalls(environment.client);
+});
+
+afterAll(async () => {
+  await environment?.[Symbol.asyncDispose]();
+});
+
+/** Activities of a group that touch no server, but reach the workflows of its collections. */
+function groupFakes(): FakeActivities {
+  const fakes = new FakeActivities();
+  fakes.set('tellMembers', async (letters) => {
+    const sent = await Promise.all(
+      letters.map(({ to, name, payload }) => members.signal(to, name, payload)),
+    );
+    return sent.filter(Boolean).length;
+  });
+  fakes.set('cutoverTogether', async (_group, { members: going, force }) => {
+    const answers = await Promise.all(
+      going.map(async (to) => ({ to, answer: await members.join(to, force) })),
+    );
+    const refused = answers.flatMap(({ to: { namespace }, answer }) =>
+      'refused' in answer ? answer.refused.map((each) => ({ ...each, namespace })) : [],
+    );
+    if (refused.length > 0) return { refused };
+    return { done: { ...report, collections: going.length }, reports: going.map(() => report) };
+  });
+  return fakes;
+}
+
+/** A running group, from outside. */
+class RunningGroup {
+  readonly handle: WorkflowHandle<typeof migrateCollections>;
+
+  constructor(handle: WorkflowHandle<typeof migrateCollections>) {
+    this.handle = handle;
+  }
+
+  async until(isWanted: (status: GroupStatus) => boolean): Promise<GroupStatus> {
+    for (;;) {
+      const status = await this.handle.query<GroupStatus>('status');
+      if (isWanted(status)) return status;
+      if (isFinal(status.phase)) throw new Error(`ended: ${JSON.stringify(status)}`);
+    }
+  }
+
+  async reaches(phase: GroupStatus['phase']): Promise<GroupStatus> {
+    return this.until((status) => status.phase === phase);
+  }
+
+  async update(name: string, payload: unknown = {}): Promise<unknown> {
+    return this.handle.executeUpdate<unknown, [unknown]>(name, { args: [payload] });
+  }
+
+  child(namespace: string): WorkflowHandle {
+    return environment.client.workflow.getHandle(`migrate:source:${namespace}`);
+  }
+}
+
+async function run<T>(
+  fakes: FakeActivities,
+  options: object,
+  story: (group: RunningGroup) => Promise<T>,
+): Promise<T> {
+  const payload = { ...both, namespaces: names, ...options };
+  return environment.runWorkflow<typeof migrateCollections, T>(
+    'migrateCollections',
+    fakes,
+    payload,
+    async (handle) => {
+      const group = new RunningGroup(handle);
+      try {
+        return await story(group);
+      } finally {
+        // A terminated group asks its collections to end; the next test has the same ids.
+        await handle.terminate().catch(() => undefined);
+        const all = [...names, 'shop.d'].map((each) => group.child(each));
+        await Promise.all(all.map((each) => each.terminate().catch(() => undefined)));
+      }
+    },
+  );
+}
+
+function namespaceOf(migration: Pick<Migration, 'options'>): string {
+  return migration.options.namespace;
+}
+
+describe('migrateCollections', () => {
+  it('copies some at a time, the largest first, and cuts over all together', async () => {
+    const fakes = groupFakes();
+    const sizes: Readonly<Record<string, number>> = { 'shop.a': 10, 'shop.b': 30, 'shop.c': 20 };
+    fakes.set('resolveCollections', async () => ({
+      collections: names.map((namespace) => ({
+        namespace,
+        targetNamespace: namespace,
+        documents: 1,
+        bytes: sizes[namespace] ?? 0,
+      })),
+      leftOut: [{ namespace: 'shop.view', why: 'is a view' }],
+      warnings: [],
+    }));
+    const copied: string[] = [];
+    let atOnce = 0;
+    let most = 0;
+    fakes.set('planCopy', async (migration) => {
+      copied.push(namespaceOf(migration));
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      return 1;
+    });
+    fakes.set('renameStaging', async () => {
+      atOnce -= 1;
+      return '';
+    });
+    const gate = fakes.gate();
+    fakes.set('captureToken', async () => gate.hold({ resumeToken: '1', buffer: '' }));
+    const final = await run(fakes, { parallelCopies: 1 }, async (group) => {
+      await fakes.happened('start captureToken', 3);
+      gate.open();
+      const ready = await group.reaches('ready');
+      expect(ready).toMatchObject({
+        counts: { all: 3, ready: 3 },
+        leftOut: { count: 1, first: [{ namespace: 'shop.view', why: 'is a view' }] },
+        waitingFor: 'cutover (update or signal)',
+      });
+      expect(await group.update('cutover')).toMatchObject({ collections: 3, fence: report.fence });
+      return group.handle.result();
+    });
+    expect(most).toBe(1);
+    expect(copied.toSorted()).toEqual([...names]);
+    expect(final).toMatchObject({
+      phase: 'completed',
+      counts: { all: 3, completed: 3 },
+      openedAt: report.openedAt,
+    });
+    expect(fakes.of('cutover')).toEqual([]);
+  });
+
+  it('lets go of all when one is refused, and can be asked again', async () => {
+    const fakes = groupFakes();
+    const refused = [{ code: 'differences', message: '1 document differs', namespace: 'shop.b' }];
+    const together = fakes.of('cutoverTogether').length;
+    fakes.once('cutoverTogether', async (_group, { members: going, force }) => {
+      await Promise.all(going.map((to) => members.join(to, force)));
+      return { refused };
+    });
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      const failure = await failureOf(group.update('cutover'));
+      expect(failure).toMatchObject({ type: 'CutoverRefused', details: refused });
+      const status = await group.reaches('ready');
+      expect(status.lastRefusal?.blockers).toEqual(refused);
+      for (const namespace of names) {
+        for (;;) {
+          const child = await group.child(namespace).query<MigrationStatus>('status');
+          if (child.phase === 'ready') break;
+        }
+      }
+      await group.update('cutover');
+      expect(await group.handle.result()).toMatchObject({ phase: 'completed' });
+    });
+    expect(fakes.of('cutoverTogether')).toHaveLength(together + 2);
+  });
+
+  it('refuses while one has failed, begins it anew, or leaves it', async () => {
+    const fakes = groupFakes();
+    let isBroken = true;
+    fakes.set('planCopy', async (migration) => {
+      if (isBroken && namespaceOf(migration) === 'shop.b') {
+        throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
+      }
+      return 1;
+    });
+    await run(fakes, {}, async (group) => {
+      const status = await group.until(({ counts }) => counts.ready === 2 && counts.failed === 1);
+      expect(status).toMatchObject({ phase: 'ready', mayCutOver: false });
+      expect(status.blockers[0]).toMatchObject({ code: 'failed' });
+      expect(status.problems[0]).toMatchObject({
+        namespace: 'shop.b',
+        what: expect.stringContaining('the disk is gone'),
+      });
+      expect(await failureOf(group.update('cutover'))).toMatchObject({ type: 'CutoverRefused' });
+      expect((await failureOf(group.update('cutover', { leave: ['shop.x'] }))).message).toContain(
+        'shop.x',
+      );
+      isBroken = false;
+      expect(await group.update('retry')).toEqual({ retrying: ['shop.b'] });
+      await group.until(({ counts }) => counts.ready === 3);
+      expect((await failureOf(group.update('retry'))).message).toContain('nothing to begin anew');
+      expect(await group.update('cutover', { leave: ['shop.a'] })).toMatchObject({
+        collections: 2,
+      });
+      await group.until(({ counts }) => counts.completed === 2);
+      await group.update('cutover');
+      expect(await group.handle.result()).toMatchObject({
+        phase: 'completed',
+        counts: { all: 3, completed: 3 },
+      });
+    });
+  });
+
+  it('fails when all have failed', async () => {
+    const fakes = groupFakes();
+    fakes.set('planCopy', async () => {
+      throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
+    });
+    const failure = await run(fakes, {}, (group) => failureOf(group.handle.result()));
+    expect(failure).toMatchObject({ type: 'CollectionsFailed' });
+    expect(failure.message).toContain('the disk is gone');
+  });
+
+  it('passes on pause, resume, tune and restore, also to those that come later', async () => {
+    const fakes = groupFakes();
+    const gate = fakes.gate();
+    fakes.once('watchCollections', async () => gate.hold(['shop.d']));
+    await run(fakes, { follow: true, restore: 'signal' }, async (group) => {
+      await group.until(({ counts }) => counts.waiting === 2);
+      await expect(group.update('tune', { verifyDocumentsPerSecond: 500 })).resolves.toMatchObject({
+        collections: 3,
+        verifyDocumentsPerSecond: 500,
+      });
+      await group.update('pause');
+      for (const namespace of names) {
+        const child = await group.child(namespace).query<MigrationStatus>('status');
+        expect(child).toMatchObject({
+          paused: true,
+          settings: { verifyDocumentsPerSecond: 500 },
+        });
+      }
+      gate.open();
+      await group.until(({ counts }) => counts.all === 4);
+      await group.until(({ collections }) => collections.at(-1)?.phase !== 'preflight');
+      const late = await group.child('shop.d').query<MigrationStatus>('status');
+      expect(late).toMatchObject({ paused: true, settings: { verifyDocumentsPerSecond: 500 } });
+      await group.update('resume');
+      await group.update('restore');
+      await group.until(({ counts }) => counts.ready === 4);
+    });
+  });
+
+  it('names what appears when it does not follow', async () => {
+    const fakes = groupFakes();
+    fakes.once('watchCollections', async () => ['shop.d']);
+    await run(fakes, {}, async (group) => {
+      const status = await group.until(({ appeared }) => appeared.count === 1);
+      expect(status.appeared.first).toEqual(['shop.d']);
+      expect(status.counts.all).toBe(3);
+      expect(fakes.of('watchCollections').at(-1)?.args[1]).toContain('shop.d');
+    });
+  });
+
+  it('aborts all of them, with what is asked for', async () => {
+    const fakes = groupFakes();
+    const final = await run(fakes, { parallelCopies: 1 }, async (group) => {
+      fakes.set('planCopy', untilCancelled);
+      await group.until(({ counts }) => counts.copying === 1 && counts.queued === 2);
+      expect(await group.update('abort', { dropTarget: true })).toEqual({
+        aborting: true,
+        dropTarget: true,
+      });
+      return group.handle.result();
+    });
+    expect(final).toMatchObject({ phase: 'aborted', counts: { all: 3, aborted: 3 } });
+    const cleaned = fakes.of('cleanUp').map(({ args }) => args[1]);
+    expect(cleaned).toEqual(names.map(() => ({ keepBuffer: false, dropTarget: true })));
+  });
+
+  it('is cancelled with all of them, which clean up', async () => {
+    const fakes = groupFakes();
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      await group.handle.cancel();
+      await expect(group.handle.result()).rejects.toThrow();
+      expect(fakes.of('cleanUp')).toHaveLength(3);
+    });
+  });
+
+  it('has one cutover: that of a single collection is refused and names the group', async () => {
+    await run(groupFakes(), {}, async (group) => {
+      await group.reaches('ready');
+      const failure = await failureOf(group.child('shop.a').executeUpdate('cutover'));
+      expect(failure).toMatchObject({ type: 'CutoverRefused' });
+      expect(failure.message).toContain(group.handle.workflowId);
+    });
+  });
+
+  it('holds still what stands by for the cutover of the group', async () => {
+    const fakes = groupFakes();
+    const gate = fakes.gate();
+    fakes.once('cutoverTogether', async (_group, { members: going, force }) => {
+      await Promise.all(going.map((to) => members.join(to, force)));
+      return gate.hold({ refused: [] });
+    });
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      const asked = group.update('cutover').catch(() => undefined);
+      await fakes.happened('start cutoverTogether');
+      const child = group.child('shop.a');
+      for (;;) {
+        const { phase } = await child.query<MigrationStatus>('status');
+        if (phase === 'cuttingOver') break;
+      }
+      expect((await failureOf(child.executeUpdate('restart'))).message).toContain('cutover');
+      expect((await failureOf(child.executeUpdate('abort'))).message).toContain('group');
+      const run: MemberRun = {
+        namespace: 'shop.a',
+        workflowId: child.workflowId,
+        runId: (await child.describe()).runId,
+      };
+      // A new attempt of the activity asks again.
+      expect(await members.join(run, [])).toMatchObject({ options: { namespace: 'shop.a' } });
+      gate.open();
+      await asked;
+    });
+  });
+
+  it('takes its time from the start, and cuts over by itself', async () => {
+    const fakes = groupFakes();
+    const final = await run(fakes, { cutover: 'auto' }, (group) => group.handle.result());
+    expect(final).toMatchObject({ phase: 'completed', counts: { completed: 3 } });
+  });
+
+  it.each([
+    [{ namespaces: [] }, 'namespaces'],
+    [{ namespaces: ['shop'] }, 'shop.*'],
+    [{ rename: [{ from: 'shop.*', to: 'store.all' }] }, 'stars'],
+    [{ cutover: { whenLagUnder: 1 } }, 'whenLagUnder'],
+    [{ copyDocumentsPerSecond: 5, copy: 'dump' }, 'mongodump'],
+    [{ colour: 'red' }, 'colour'],
+    [{ namespace: 'shop.a' }, 'namespace'],
+  ])('does not take %j', async (options, named) => {
+    const failure = await run(groupFakes(), options, (group) => failureOf(group.handle.result()));
+    expect(failure).toMatchObject({ type: 'InvalidInput' });
+    expect(failure.message).toContain(named);
+  });
+
+  it('takes a signal, and shows what it does not understand', async () => {
+    await run(groupFakes(), {}, async (group) => {
+      await group.reaches('ready');
+      await group.handle.signal('cutof');
+      await group.handle.signal<[object]>('retry', {});
+      const status = await group.until(({ rejectedMessages }) => rejectedMessages.length === 2);
+      expect(status.rejectedMessages.map(({ message }) => message).join()).toContain('cutof');
+      await group.handle.signal(groupMessages.report, { namespace: 'no.such', phase: 'ready' });
+      await group.handle.signal('cutover');
+      expect(await group.handle.result()).toMatchObject({ phase: 'completed' });
+    });
+  });
+});
