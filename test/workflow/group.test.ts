@@ -322,13 +322,13 @@ describe('migrateCollections', () => {
       }
       expect((await failureOf(child.executeUpdate('restart'))).message).toContain('cutover');
       expect((await failureOf(child.executeUpdate('abort'))).message).toContain('group');
-      const run: MemberRun = {
+      const member: MemberRun = {
         namespace: 'shop.a',
         workflowId: child.workflowId,
         runId: (await child.describe()).runId,
       };
       // A new attempt of the activity asks again.
-      expect(await members.join(run, [])).toMatchObject({ options: { namespace: 'shop.a' } });
+      expect(await members.join(member, [])).toMatchObject({ options: { namespace: 'shop.a' } });
       gate.open();
       await asked;
     });
