@@ -13,6 +13,7 @@ import { metricsInterceptor } from './metrics/interceptor.js';
 import { hostQueue, TASK_QUEUE } from './names.js';
 import { readPending } from './pending-activities.js';
 import { redact } from './redact.js';
+import { RunningActivities } from './running-activities.js';
 import { installRuntime, startMetrics } from './runtime.js';
 import { readSetup } from './setup.js';
 import { shutdownSignal } from './shutdown.js';
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
   const { connection, namespace, client } = temporal;
   const isOpen = (workflowId: string, runId: string) => isRunning(client, workflowId, runId);
   const metrics = configuration.metricsAddress ? startMetrics() : undefined;
+  const running = new RunningActivities();
   const shared: Omit<WorkerOptions, 'taskQueue'> = {
     connection,
     namespace,
@@ -71,7 +73,11 @@ async function main(): Promise<void> {
       hasSearchAttributes: () => hasSearchAttributes(temporal),
     }),
     interceptors: {
-      activity: [...(metrics ? [metricsInterceptor(metrics)] : []), failureInterceptor],
+      activity: [
+        running.interceptor,
+        ...(metrics ? [metricsInterceptor(metrics)] : []),
+        failureInterceptor,
+      ],
     },
     dataConverter: { payloadCodecs: [new LiveStatusCodec(connections, client)] },
     maxConcurrentActivityTaskExecutions: maxActivities,
@@ -104,13 +110,17 @@ async function main(): Promise<void> {
   });
   const sweep = { dumps: configuration.dumpFolder, namespace, isRunning: isOpen };
   using _sweeping = keepSwept(sweep, log);
-  await runAll(workers, shutdown);
+  await runAll(workers, shutdown, running);
   await connections.close();
   await connection.close();
 }
 
 // When one of them fails, the other must not go on alone and look healthy.
-async function runAll(workers: readonly Worker[], shutdown: AbortSignal): Promise<void> {
+async function runAll(
+  workers: readonly Worker[],
+  shutdown: AbortSignal,
+  running: RunningActivities,
+): Promise<void> {
   const stop = (): void =>
     workers.filter((worker) => worker.getState() === 'RUNNING').forEach((each) => each.shutdown());
   const runs = workers.map((worker) => worker.run().finally(stop));
@@ -119,8 +129,10 @@ async function runAll(workers: readonly Worker[], shutdown: AbortSignal): Promis
   const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected');
   if (failed === undefined) return;
   // Temporal then fails on its way out with errors about its own parts.
-  if (shutdown.aborted)
-    throw new Error('Some activities have not ended in time; the end is forced.');
+  if (shutdown.aborted) {
+    const names = running.names().join(', ');
+    throw new Error(`Some activities have not ended in time (${names}); the end is forced.`);
+  }
   throw failed.reason;
 }
 
