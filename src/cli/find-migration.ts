@@ -15,6 +15,18 @@ export function partsOf(id: string): { source: string; namespace: string } | und
   return source !== undefined && namespace !== undefined ? { source, namespace } : undefined;
 }
 
+const KINDS: Readonly<Record<WorkflowType, string>> = {
+  migrateCollection: 'a migration of one collection',
+  migrateCollections: 'a migration of many collections',
+  verifyCollection: 'a comparison',
+  preflight: 'a preflight',
+};
+
+/** A workflow type in words. */
+function kindOf(type: string): string {
+  return Object.entries(KINDS).find(([known]) => known === type)?.[1] ?? `a workflow ${type}`;
+}
+
 /** Workflow ids that a name on the command line may mean, the likeliest first. */
 export function idsFor(name: string, source: string): string[] {
   const byNamespace = workflowId(source, name);
@@ -40,7 +52,7 @@ export async function findMigration(
     if (found) {
       throw new CliError(
         'usage',
-        `${id} is a workflow ${found.type}; this command takes ${types.join(', ')}`,
+        `${id} is ${kindOf(found.type)}; this command takes ${types.map(kindOf).join(', or ')}`,
       );
     }
   }

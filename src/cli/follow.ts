@@ -3,12 +3,14 @@ import { CopySpeed } from './copy-speed.js';
 import { CliError } from './cli-error.js';
 import { describe } from './find-migration.js';
 import { duration, moment, number } from './format.js';
+import { describeCounts } from './group-lines.js';
 import { isAway } from './grpc.js';
 import type { Output } from './output.js';
 import { renderComparison } from './render-comparison.js';
+import { renderCollections, renderGroup } from './render-group.js';
 import { renderMigration, renderUnanswered } from './render-migration.js';
 import type { Session } from './session.js';
-import { isComparison, isMigration, readView, type View } from './view.js';
+import { isComparison, isGroup, isMigration, readView, type View } from './view.js';
 
 const EVERY_MS = 1_000;
 /** Without a terminal, how things stand is written this often when nothing has changed. */
@@ -44,10 +46,9 @@ export async function follow(
       return readView(session, described);
     });
     if (view) {
-      const copied = isMigration(view) ? (view.status?.copied.documents ?? 0) : 0;
-      const copyPerSecond = speed.perSecond(copied, performance.now());
+      const copyPerSecond = speed.perSecond(copiedIn(view), performance.now());
       if (everyAnswer) output.data(view, { lines: true });
-      output.show([...renderView(view, output, copyPerSecond), footer(output)]);
+      output.show([...renderLive(view, output, copyPerSecond), footer(output)]);
       lines.write(view, copyPerSecond);
       if (view.state !== 'running' || until(view)) {
         output.show(renderView(view, output));
@@ -90,7 +91,25 @@ export class Reading {
 /** A workflow as lines, whichever it is. */
 export function renderView(view: View, output: Output, copyPerSecond = 0): string[] {
   if (isMigration(view)) return renderMigration(view, output, { copyPerSecond });
+  if (isGroup(view)) return renderGroup(view, output, { copyPerSecond });
   return isComparison(view) ? renderComparison(view, output) : renderUnanswered(view, output);
+}
+
+/** The same while somebody looks on: of a group, its collections too, as many as the terminal has room for. */
+export function renderLive(view: View, output: Output, copyPerSecond = 0): string[] {
+  if (!output.isLive || !isGroup(view) || !view.status) {
+    return renderView(view, output, copyPerSecond);
+  }
+  const lines = renderGroup(view, output, { copyPerSecond, hasTable: true });
+  // An empty line before the table, the footer below it, and the line of the cursor.
+  const room = output.rows - output.heightOf(lines) - 3;
+  const table = renderCollections(view.status, output, room);
+  return table.length > 0 ? [...lines, '', ...table] : lines;
+}
+
+/** Documents that a migration has copied, for its speed. */
+export function copiedIn(view: View): number {
+  return isMigration(view) || isGroup(view) ? (view.status?.copied.documents ?? 0) : 0;
 }
 
 /** The last line of everything that is watched. */
@@ -115,7 +134,7 @@ class PlainLines {
     if (!isNews && performance.now() - this.#at < LINE_EVERY_MS) return;
     this.#last = state;
     this.#at = performance.now();
-    const far = isMigration(view) || isComparison(view) ? progressLine(view, copyPerSecond) : '';
+    const far = progressLine(view, copyPerSecond);
     this.#output.say(`${moment(new Date().toISOString())}  ${state}${far}`);
   }
 }
@@ -123,27 +142,31 @@ class PlainLines {
 /** What is worth a line as soon as it changes. */
 function stateLine({ status, state, noAnswer }: View): string {
   if (!status) return noAnswer ?? state;
-  const { phase, problem } = status;
+  const { phase } = status;
+  const [problem] = 'problems' in status ? status.problems : [status.problem];
   const isPaused = 'paused' in status && status.paused;
-  const trouble = problem ? `, problem: ${problem.what}` : '';
+  const whose = problem && 'namespace' in problem ? `${problem.namespace}: ` : '';
+  const trouble = problem ? `, problem: ${whose}${problem.what}` : '';
   return `${phase}${isPaused ? ' (paused)' : ''}${trouble}`;
 }
 
-function progressLine(view: View, copyPerSecond: number): string {
-  const { status } = view;
+function progressLine({ status }: View, copyPerSecond: number): string {
   if (!status) return '';
   if (!('copied' in status)) {
     const { percent, compared, documentsPerSecond } = status;
     const rate = documentsPerSecond === null ? '' : ` at ${number(documentsPerSecond)}/s`;
     return `: ${percent ?? 0} %, ${number(compared.source.documents)} documents${rate}`;
   }
-  const { copiedPercent, copied, total, lagSeconds, verification, etaSeconds } = status;
+  const { copiedPercent, copied, total, lagSeconds, etaSeconds } = status;
   const rate = copyPerSecond > 0 ? ` at ${number(copyPerSecond)}/s` : '';
   const lag = lagSeconds === null ? '' : `, lag ${duration(lagSeconds)}`;
   const eta = etaSeconds === null ? '' : `, ${duration(etaSeconds)} left`;
+  const isGroups = 'counts' in status;
+  const before = isGroups && status.counts.all > 0 ? `${describeCounts(status)}; ` : '';
+  const compared = isGroups ? '' : `, compared ${number(status.verification.documents)}`;
   return (
-    `: copied ${copiedPercent ?? 0} % (${number(copied.documents)} of ${number(total.documents)})${rate}, ` +
-    `compared ${number(verification.documents)}${lag}${eta}`
+    `: ${before}copied ${copiedPercent ?? 0} % (${number(copied.documents)} of ${number(total.documents)})${rate}` +
+    `${compared}${lag}${eta}`
   );
 }
 

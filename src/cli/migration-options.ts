@@ -1,8 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import { migrateCollectionsInput } from '../group-options.js';
 import { migrateCollectionInput, verifyCollectionInput } from '../options.js';
 import { tuneFields } from '../tuning.js';
-import { readNumber } from './arguments.js';
+import { readNames, readNumber } from './arguments.js';
+import { readRenaming } from './patterns.js';
 
 /** A limit that is taken away; commander knows no `null`. */
 export const NONE = 'none';
@@ -33,6 +35,11 @@ const migrationTexts: Texts<typeof migrateCollectionInput.shape> = {
   keepBuffer: ['', 'leave buffer and control documents at the target after completion'],
 };
 
+const groupTexts = {
+  follow: ['', 'of several: take up collections that appear at the source meanwhile'],
+  parallelCopies: ['n', 'of several: collections copied at the same time, the largest first'],
+} as const satisfies Partial<Texts<typeof migrateCollectionsInput.shape>>;
+
 const verifyTexts: Texts<typeof verifyCollectionInput.shape> = {
   targetNamespace: ['db.collection', 'name at the target, when it is another one'],
   documentsPerSecond: ['number', 'documents read per second at most, on each side'],
@@ -57,6 +64,24 @@ export function addTuneOptions(command: Command): Command {
 /** Adds an option for each field of `migrateCollection`'s input, but for those that are given. */
 export function addMigrationOptions(command: Command, without: readonly string[] = []): Command {
   return addOptions(command, migrateCollectionInput.shape, migrationTexts, without);
+}
+
+/** Adds an option for each field that `migrateCollections`' input has beyond that of a single collection. */
+export function addGroupOptions(command: Command): Command {
+  command
+    .addOption(
+      new Option(
+        '--exclude <pattern>',
+        'of several: leave these collections out; repeat it or separate by commas',
+      ).argParser(readNames),
+    )
+    .addOption(
+      new Option(
+        '--rename <from=to>',
+        "of several: names at the target, such as 'shop.*=store.*'; repeat it, the first that matches counts",
+      ).argParser(readRenaming),
+    );
+  return addOptions(command, migrateCollectionsInput.shape, groupTexts, []);
 }
 
 /** Adds an option for each field of `verifyCollection`'s input. */

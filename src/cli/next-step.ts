@@ -1,9 +1,9 @@
 import type { MigrationStatus } from '../workflows/status.js';
-import type { Blocker } from '../migration.js';
+import type { GroupBlocker } from '../group.js';
 import { workflowId } from '../names.js';
 import { partsOf } from './find-migration.js';
-import { moment, quoted } from './format.js';
-import type { MigrationView } from './view.js';
+import { count, moment, quoted } from './format.js';
+import type { GroupView, MigrationView } from './view.js';
 
 /** The source that is meant when none is given. */
 export const DEFAULT_SOURCE = 'source';
@@ -25,14 +25,14 @@ export const blockerTodos: Readonly<Record<string, string>> = {
   paused: 'csm resume <migration>',
   verification: 'wait until it is done, or overrule it with --force verification',
   differences:
-    'wait until they have settled, find out who else writes to the target and have it copied anew with "csm restart <migration>", or open a target that is known to differ with --force differences',
+    'wait until they have settled, find out who else writes to the target and have it copied anew with "csm restart <collection>", or open a target that is known to differ with --force differences',
   refused:
     'change or delete these documents at the source, or give them up with --force refused,differences',
   lag: 'wait until it has caught up, or accept a longer downtime with --force lag',
   shape:
     'wait until the index is built; where the target refuses it, mend that there or drop the index at the source',
   target:
-    'drop or rename what has its name there, and have the target copied anew: csm restart <migration>',
+    'drop or rename what has its name there, and have the target copied anew: csm restart <collection>',
   stalled: 'see that a worker runs and reaches both sides: csm doctor',
   indexes: 'remove the duplicates at the source, then ask again',
   cuttingOver: 'wait for its answer: csm status <migration> --watch',
@@ -40,13 +40,46 @@ export const blockerTodos: Readonly<Record<string, string>> = {
   ended: 'nothing: it is over',
   missed: 'send it now, or plan it anew: csm cutover <migration> --at <time>',
   unknown: 'see that the worker reaches both sides: csm doctor',
+  group: 'csm cutover <group>',
 };
 
-/** A line for each blocker, with what to do. */
-export function describeBlockers(blockers: readonly Blocker[], id: string): string[] {
-  return blockers.flatMap(({ code, message }) => {
-    const todo = blockerTodos[code]?.replace('<migration>', nameOf(id));
-    return [`${message} (${code})`, ...(todo === undefined ? [] : [`  → ${todo}`])];
+/** The same of those that only a group has. */
+export const groupBlockerTodos: Readonly<Record<string, string>> = {
+  failed: 'csm retry <migration>, or go ahead without: csm cutover <migration> --leave <namespace>',
+  appeared: 'wait until it is copied: csm status <migration> --watch',
+  none: 'csm retry <migration>',
+};
+
+/** Collections that are told of one code; the status has more. */
+const SHOWN_OF_CODE = 5;
+
+/**
+ * Lines for blockers, with what to do about each code.
+ * @param group workflow id of the group that the migration belongs to.
+ */
+export function describeBlockers(
+  blockers: readonly GroupBlocker[],
+  id: string,
+  group?: string,
+): string[] {
+  const todos = { ...groupBlockerTodos, ...blockerTodos };
+  return [...new Set(blockers.map(({ code }) => code))].flatMap((code) => {
+    const same = blockers.filter((each) => each.code === code);
+    const more = same.length - SHOWN_OF_CODE;
+    // Of a group's collection somebody has to fill in which.
+    const isOfCollection = same.some(({ namespace }) => namespace !== undefined);
+    const todo = todos[code]
+      ?.replaceAll('<migration>', nameOf(id))
+      .replace('<collection>', isOfCollection ? '<namespace>' : nameOf(id))
+      .replace('<group>', group === undefined ? '<group>' : nameOf(group));
+    return [
+      ...same.slice(0, SHOWN_OF_CODE).map(({ namespace, message }) => {
+        const whose = namespace === undefined ? '' : `${namespace}: `;
+        return `${whose}${message} (${code})`;
+      }),
+      ...(more > 0 ? [`and of ${count(more, 'more collection')} (${code})`] : []),
+      ...(todo === undefined ? [] : [`  → ${todo}`]),
+    ];
   });
 }
 
@@ -62,12 +95,15 @@ export function describePlan({
 }
 
 /** What a person does next with a migration; nothing where there is nothing to do. */
-export function nextStep({ workflowId: id, status }: MigrationView): string | undefined {
+export function nextStep(view: MigrationView | GroupView): string | undefined {
+  const { workflowId: id, status } = view;
   if (!status) return undefined;
   const name = nameOf(id);
   if (status.paused) return `csm resume ${name}`;
   if (status.phase === 'waiting') return `csm restore ${name}`;
+  if (status.blockers.some(({ code }) => code === 'failed')) return `csm retry ${name}`;
   if (status.phase !== 'ready' || !status.mayCutOver) return undefined;
   if (status.cutoverAt) return `stop the writers before ${moment(status.cutoverAt)}`;
-  return `stop the writers, then: csm cutover ${name}`;
+  const group = view.input?.group;
+  return `stop the writers, then: csm cutover ${group === undefined ? name : nameOf(group)}`;
 }

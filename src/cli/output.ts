@@ -11,6 +11,7 @@ import { exitCodes } from './exit-codes.js';
 /** Narrower than this, lines are wrapped by the terminal itself. */
 const MIN_COLUMNS = 40;
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 
 /** Stands in a line before the text below which what does not fit goes on; never printed. */
 export const HANG = '\u001F';
@@ -59,6 +60,16 @@ export class Output {
   /** Width of the terminal, or what is usual. */
   get columns(): number {
     return Math.max(MIN_COLUMNS, process.stdout.columns ?? DEFAULT_COLUMNS);
+  }
+
+  /** Height of the terminal, or what is usual. */
+  get rows(): number {
+    return process.stdout.rows ?? DEFAULT_ROWS;
+  }
+
+  /** Rows of the terminal that lines take, with those that are wrapped. */
+  heightOf(lines: readonly string[]): number {
+    return lines.flatMap((line) => this.#fit(line).split('\n')).length;
   }
 
   /** Writes lines that stay; nothing with `--json`. */

@@ -3,41 +3,88 @@ import { nameOf } from './next-step.js';
 import type { Output } from './output.js';
 import { paint } from './render-migration.js';
 import { renderTable, type Column } from './table.js';
-import type { MigrationView } from './view.js';
+import { leastFarFirst } from './group-lines.js';
+import { type GroupView, isGroup, isMigration, type MigrationView } from './view.js';
 
 /** Below this a bar takes more room than it is worth. */
 const WIDE = 100;
 
-/** Several migrations as a table, and below it what hinders them. */
+/** Collections of one group that are shown. */
+const MOST_OF_GROUP = 10;
+
+type Shown = MigrationView | GroupView;
+
+/** One row: a migration, or a collection of the group above it. */
+interface Row {
+  readonly name: string;
+  readonly phase: string;
+  readonly copiedPercent?: number | null | undefined;
+  readonly copyPerSecond?: number;
+  readonly etaSeconds?: number | null | undefined;
+  readonly compared?: string;
+  readonly lagSeconds?: number | null | undefined;
+  readonly cutover?: string;
+}
+
+/** Several migrations as a table, collections below their group, and below the table what hinders them. */
 export function renderOverview(
-  views: readonly MigrationView[],
+  views: readonly Shown[],
   speeds: ReadonlyMap<string, number>,
   output: Output,
 ): string[] {
   if (views.length === 0) return ['no migration is running'];
   const { colors, columns } = output;
-  const speedOf = ({ workflowId }: MigrationView) => speeds.get(workflowId) ?? 0;
-  const cells: Column<MigrationView>[] = [
-    { head: 'MIGRATION', cell: ({ workflowId }) => nameOf(workflowId) },
-    { head: 'PHASE', cell: (view) => phaseOf(view, colors) },
-    { head: 'COPY', cell: ({ status }) => copyCell(status?.copiedPercent, output) },
+  const rows = views.flatMap((view) => [
+    rowOf(view, speeds.get(view.workflowId) ?? 0, colors),
+    ...(isGroup(view) ? rowsOfCollections(view, colors) : []),
+  ]);
+  const cells: Column<Row>[] = [
+    { head: 'MIGRATION', cell: ({ name }) => name },
+    { head: 'PHASE', cell: ({ phase }) => phase },
+    { head: 'COPY', cell: ({ copiedPercent }) => copyCell(copiedPercent, output) },
     {
       head: 'RATE',
-      cell: (view) => (speedOf(view) > 0 ? `${number(speedOf(view))}/s` : ''),
+      cell: ({ copyPerSecond = 0 }) => (copyPerSecond > 0 ? `${number(copyPerSecond)}/s` : ''),
       spare: 3,
     },
-    { head: 'LEFT', cell: ({ status }) => secondsCell(status?.etaSeconds), spare: 2 },
-    { head: 'COMPARED', cell: ({ status }) => comparedCell(status), spare: 4 },
-    { head: 'LAG', cell: ({ status }) => secondsCell(status?.lagSeconds), spare: 1 },
-    {
-      head: 'CUTOVER',
-      cell: ({ status }) => (!status ? '' : status.mayCutOver ? colors.green('may') : 'not yet'),
-      spare: 5,
-    },
+    { head: 'LEFT', cell: ({ etaSeconds }) => secondsCell(etaSeconds), spare: 2 },
+    { head: 'COMPARED', cell: ({ compared = '' }) => compared, spare: 4 },
+    { head: 'LAG', cell: ({ lagSeconds }) => secondsCell(lagSeconds), spare: 1 },
+    { head: 'CUTOVER', cell: ({ cutover = '' }) => cutover, spare: 5 },
   ];
   return [
-    ...renderTable(views, cells, output.isLive ? columns : Number.POSITIVE_INFINITY),
+    ...renderTable(rows, cells, output.isLive ? columns : Number.POSITIVE_INFINITY),
     ...new Set(views.flatMap((view) => troubleOf(view, colors))),
+  ];
+}
+
+function rowOf(view: Shown, copyPerSecond: number, colors: Output['colors']): Row {
+  const { workflowId, status } = view;
+  return {
+    name: nameOf(workflowId),
+    phase: phaseOf(view, colors),
+    copiedPercent: status?.copiedPercent,
+    copyPerSecond,
+    etaSeconds: status?.etaSeconds,
+    compared: isMigration(view) ? comparedCell(view.status) : '',
+    lagSeconds: status?.lagSeconds,
+    cutover: !status ? '' : status.mayCutOver ? colors.green('may') : 'not yet',
+  };
+}
+
+/** Those that are least far, and how many more. */
+function rowsOfCollections({ status }: GroupView, colors: Output['colors']): Row[] {
+  if (!status) return [];
+  const shown = leastFarFirst(status.collections).slice(0, MOST_OF_GROUP);
+  const more = status.counts.all - shown.length;
+  return [
+    ...shown.map(({ namespace, phase, copiedPercent, lagSeconds }) => ({
+      name: `  ${namespace}`,
+      phase: paint(phase, phase, colors),
+      copiedPercent,
+      lagSeconds,
+    })),
+    ...(more > 0 ? [{ name: `  and ${number(more)} more`, phase: '' }] : []),
   ];
 }
 
@@ -47,9 +94,10 @@ function copyCell(percent: number | null | undefined, { isLive, columns }: Outpu
   return isLive && columns >= WIDE ? `${bar(percent / 100, 12)} ${told.padStart(6)}` : told;
 }
 
-function phaseOf({ status, state, noAnswer }: MigrationView, colors: Output['colors']): string {
+function phaseOf({ status, state, noAnswer }: Shown, colors: Output['colors']): string {
   if (!status) return noAnswer === null ? state : colors.yellow('no answer');
-  const { phase, paused, stalled } = status;
+  const { phase, paused } = status;
+  const stalled = 'stalled' in status && status.stalled;
   const flag = paused ? ' (paused)' : stalled ? ' (stalled)' : '';
   return paint(`${phase}${flag}`, flag === '' ? phase : 'waiting', colors);
 }
@@ -67,10 +115,13 @@ function secondsCell(seconds: number | null | undefined): string {
   return seconds === null || seconds === undefined ? '' : duration(seconds);
 }
 
-function troubleOf(view: MigrationView, colors: Output['colors']): string[] {
+function troubleOf(view: Shown, colors: Output['colors']): string[] {
   const { status, noAnswer, workflowId } = view;
   if (noAnswer !== null) return [colors.yellow(noAnswer)];
-  if (!status?.problem) return [];
-  const { what, todo } = status.problem;
-  return [`${nameOf(workflowId)}: ${colors.red(`${what}; ${todo}`)}`];
+  if (!status) return [];
+  const problems = 'problems' in status ? status.problems : [status.problem ?? []].flat();
+  return problems.map(({ what, todo, ...which }) => {
+    const whose = 'namespace' in which ? `${which.namespace}: ` : '';
+    return `${nameOf(workflowId)}: ${whose}${colors.red(`${what}; ${todo}`)}`;
+  });
 }

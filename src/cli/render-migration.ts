@@ -13,6 +13,8 @@ export type Screen = Pick<Output, 'isLive' | 'columns' | 'colors'>;
 export interface Extras {
   /** Documents copied per second, from two answers. */
   readonly copyPerSecond?: number;
+  /** A table of a group's collections stands below. */
+  readonly hasTable?: boolean;
 }
 
 /** Bytes per second by which a buffer without a limit has to grow to be worth a line. */
@@ -125,7 +127,10 @@ function bufferRow({ buffer }: MigrationStatus): string[] {
 }
 
 /** Limits that matter at the moment. */
-function limitsOf({ settings, copiedPercent }: MigrationStatus): string[] {
+export function limitsOf({
+  settings,
+  copiedPercent,
+}: Pick<MigrationStatus, 'settings' | 'copiedPercent'>): string[] {
   // A worker of another version may not tell.
   if (!settings) return [];
   const copy = copiedPercent === 100 ? undefined : describeLimits(settings, 'copy');
@@ -133,8 +138,8 @@ function limitsOf({ settings, copiedPercent }: MigrationStatus): string[] {
   return [...(copy ? [`copy ${copy}`] : []), ...(verify ? [`compare ${verify}`] : [])];
 }
 
-// The status says 31 days for that or more.
-function historyLeft(hours: number): string {
+/** Hours of history in words. The status says 31 days for that or more. */
+export function historyLeft(hours: number): string {
   return hours >= 744 ? '31 days or more' : duration(hours * 3600);
 }
 
@@ -240,16 +245,15 @@ function following(view: MigrationView, { colors }: Screen): string[] {
   const plan = describePlan(status);
   const planned = plan === undefined ? [] : row('planned', plan);
   if (status.mayCutOver) {
-    const free = row('cutover', colors.green('nothing speaks against it'));
+    const group = view.input?.group;
+    const together = group === undefined ? '' : `, it comes with ${group}`;
+    const free = row('cutover', colors.green(`nothing speaks against it${together}`));
     return [...free, ...planned, ...nextRow(next)];
   }
   // Before the copy is done there is only one thing to say: not yet.
   const isEarly = ['preflight', 'copying', 'waiting'].includes(status.phase) && !status.paused;
-  const [first = '', ...more] = isEarly
-    ? ['not yet']
-    : describeBlockers(status.blockers, view.workflowId);
-  const why = more.flatMap((each) => row('', each));
-  return [...row('cutover', first), ...why, ...planned, ...nextRow(next)];
+  const why = isEarly ? ['not yet'] : describeBlockers(status.blockers, view.workflowId);
+  return [...rowsOf('cutover', why), ...planned, ...nextRow(next)];
 }
 
 function nextRow(next: string | undefined): string[] {
@@ -259,4 +263,9 @@ function nextRow(next: string | undefined): string[] {
 /** A label and what it says. */
 export function row(label: string, text: string): string[] {
   return [`  ${label.padEnd(LABEL)} ${HANG}${text}`];
+}
+
+/** Several lines under one label. */
+export function rowsOf(label: string, texts: readonly string[]): string[] {
+  return texts.flatMap((text, index) => row(index === 0 ? label : '', text));
 }

@@ -6,7 +6,9 @@ import {
   WorkflowUpdateStage,
 } from '@temporalio/client';
 import { errorTypes } from '../errors.js';
-import type { Blocker } from '../migration.js';
+import type { GroupBlocker } from '../group.js';
+import type { GroupMessageName } from '../workflows/group/messages.js';
+import type { MessageName } from '../workflows/messages.js';
 import { CliError } from './cli-error.js';
 import { isUnanswered } from './grpc.js';
 import { describeBlockers, nameOf } from './next-step.js';
@@ -20,8 +22,10 @@ const ACCEPT_MS = 20_000;
 export interface Message {
   readonly workflowId: string;
   readonly runId: string;
-  readonly name: 'restore' | 'cutover' | 'pause' | 'resume' | 'tune' | 'restart' | 'abort';
+  readonly name: MessageName | GroupMessageName;
   readonly payload: Readonly<Record<string, unknown>>;
+  /** Workflow id of the group that it belongs to, for what is refused because of it. */
+  readonly group?: string | undefined;
 }
 
 /**
@@ -59,7 +63,8 @@ export async function send<Answer>(session: Session, message: Message): Promise<
   }
 }
 
-function refusal({ cause }: WorkflowUpdateFailedError, { name, workflowId }: Message): CliError {
+function refusal({ cause }: WorkflowUpdateFailedError, message: Message): CliError {
+  const { name, workflowId, group } = message;
   if (!(cause instanceof ApplicationFailure)) {
     return new CliError('failure', `${name} has failed: ${cause?.message ?? 'no reason given'}`);
   }
@@ -69,12 +74,12 @@ function refusal({ cause }: WorkflowUpdateFailedError, { name, workflowId }: Mes
     'refused',
     'the cutover is refused; nothing has changed, the migration goes on',
     {
-      todo: describeBlockers(blockers, workflowId),
+      todo: describeBlockers(blockers, workflowId, group),
       facts: { blockers },
     },
   );
 }
 
-function isBlocker(value: unknown): value is Blocker {
+function isBlocker(value: unknown): value is GroupBlocker {
   return typeof value === 'object' && value !== null && 'code' in value && 'message' in value;
 }

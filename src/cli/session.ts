@@ -9,6 +9,8 @@ import { CliError } from './cli-error.js';
 const CONNECT_MS = 5_000;
 /** Longest that Temporal may take to answer a call that needs no worker. */
 const ANSWER_MS = 10_000;
+/** Calls to Temporal at the same time. */
+export const AT_ONCE = 8;
 
 /** Where Temporal is, as options of a command; they come before variables and `temporal.toml`. */
 export interface TemporalOptions {

@@ -1,9 +1,11 @@
 import type { temporal } from '@temporalio/proto';
 import { planFields } from '../cutover-plan.js';
+import { migrateCollectionsInput } from '../group-options.js';
 import { migrateCollectionInput } from '../options.js';
 import { redact } from '../redact.js';
 import { tuneFields } from '../tuning.js';
-import { duration, secondsBetween } from './format.js';
+import { count, duration, secondsBetween } from './format.js';
+import { tellCollections } from './story-group.js';
 import { isoTime } from './view.js';
 import { decode } from './workflow-list.js';
 
@@ -23,6 +25,16 @@ export interface Told {
 
 /** Fields of messages whose numbers and times are told. */
 const PLAIN_FIELDS = Object.keys({ ...planFields, ...tuneFields });
+
+/** Options of migrations that are told as they were given. */
+const KNOWN_OPTIONS = [migrateCollectionInput, migrateCollectionsInput].flatMap(({ shape }) =>
+  Object.keys(shape),
+);
+/** Lists of names in messages. */
+const NAMES = ['force', 'leave', 'namespaces'] as const;
+
+/** Reasons of a refused cutover that are told; a group may have many. */
+const SHOWN_REASONS = 5;
 
 /** Steps that end sooner need no line for their beginning. */
 const SHORT_SECONDS = 5;
@@ -88,7 +100,11 @@ function tell(event: HistoryEvent, steps: Map<string, Step>): (Told & { begun?: 
     return [];
   }
   return (
-    tellStepEnd(event, steps, say) ?? tellMessage(event, say) ?? tellWorkflow(event, say) ?? []
+    tellStepEnd(event, steps, say) ??
+    tellCollections(event, say, reasonOf) ??
+    tellMessage(event, say) ??
+    tellWorkflow(event, say) ??
+    []
   );
 }
 
@@ -114,7 +130,8 @@ function tellStepEnd(
       ? ` (attempt ${attempt}${lastFailure ? `; the one before: ${lastFailure}` : ''})`
       : '';
   if (completed) {
-    const outcome = id === 'cutover' ? outcomeOf(completed.result?.payloads?.[0]?.data) : undefined;
+    const isCutover = id === 'cutover' || id === 'cutoverTogether';
+    const outcome = isCutover ? outcomeOf(completed.result?.payloads?.[0]?.data) : undefined;
     return say(id, outcome ?? `done in ${took}${retried}: ${summary}`, 'step');
   }
   if (canceled) return say(id, `ended after ${took}${retried}`, 'step');
@@ -126,17 +143,23 @@ function tellStepEnd(
 function outcomeOf(data: Uint8Array | null | undefined): string | undefined {
   const outcome = decode(data) as
     | {
-        done?: { openedAt?: string; downtimeMs?: number };
-        refused?: readonly { code?: string; message?: string }[];
+        done?: { openedAt?: string; downtimeMs?: number; collections?: number };
+        refused?: readonly { code?: string; message?: string; namespace?: string }[];
       }
     | undefined;
   if (outcome?.done) {
-    const { openedAt, downtimeMs } = outcome.done;
-    return `done: open for applications since ${openedAt}, ${downtimeMs} ms after the fence`;
+    const { openedAt, downtimeMs, collections } = outcome.done;
+    const many = collections === undefined ? '' : `${count(collections, 'collection')} `;
+    return `done: ${many}open for applications since ${openedAt}, ${downtimeMs} ms after the fence`;
   }
   if (!outcome?.refused) return undefined;
-  const reasons = outcome.refused.map(({ code, message }) => `${message} (${code})`);
-  return `refused: ${reasons.join('; ')}`;
+  const reasons = outcome.refused.map(({ code, message, namespace }) => {
+    const whose = namespace === undefined ? '' : `${namespace}: `;
+    return `${whose}${message} (${code})`;
+  });
+  const more = reasons.length - SHOWN_REASONS;
+  const shown = reasons.slice(0, SHOWN_REASONS).join('; ');
+  return `refused: ${shown}${more > 0 ? ` and ${count(more, 'more reason')}` : ''}`;
 }
 
 function tellMessage(event: HistoryEvent, say: Say): Told[] | undefined {
@@ -222,21 +245,22 @@ function isPlain(value: unknown): boolean {
 function inputOf(data: Uint8Array | null | undefined): string {
   const input = decode(data);
   if (typeof input !== 'object' || input === null) return '';
-  const known = Object.entries(input).filter(([name]) => name in migrateCollectionInput.shape);
-  return known.length === 0
+  const given = Object.entries(input).filter(([name]) => KNOWN_OPTIONS.includes(name));
+  return given.length === 0
     ? ''
-    : `: ${known.map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')}`;
+    : `: ${given.map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')}`;
 }
 
 function harmlessIn(data: Uint8Array | null | undefined): string {
   const payload = (decode(data) ?? {}) as Readonly<Record<string, unknown>>;
-  const force = Array.isArray(payload['force']) ? payload['force'].map(String) : [];
+  const names = NAMES.flatMap((name) => {
+    const list = payload[name];
+    return Array.isArray(list) && list.length > 0 ? [`${name} ${list.map(String).join(', ')}`] : [];
+  });
   const flags = ['dropTarget', 'dryRun'].filter((name) => payload[name] === true);
   const values = PLAIN_FIELDS.flatMap((name) => {
     const value = payload[name];
     return isPlain(value) ? [`${name} ${String(value)}`] : [];
   });
-  return [...(force.length > 0 ? [`force ${force.join(', ')}`] : []), ...flags, ...values]
-    .map((each) => ` with ${each}`)
-    .join('');
+  return [...names, ...flags, ...values].map((each) => ` with ${each}`).join('');
 }

@@ -2,6 +2,7 @@ import { WorkflowFailedError, type WorkflowExecutionDescription } from '@tempora
 import type { ComparisonReport } from '../comparison.js';
 import { parseVerifyCollection } from '../options.js';
 import { redact } from '../redact.js';
+import type { GroupStatus } from '../workflows/group/status.js';
 import type { MigrationStatus } from '../workflows/status.js';
 import { buildVerifyStatus, type VerifyStatus } from '../workflows/verify-status.js';
 import { isAway } from './grpc.js';
@@ -21,8 +22,11 @@ export interface Underway {
   readonly lastFailure: string | null;
 }
 
+/** What the workflows of this product answer to the query `status`. */
+export type AnyStatus = MigrationStatus | GroupStatus | VerifyStatus;
+
 /** What is known of one workflow. `csm status --json` prints it as it is. */
-export interface View<Status = MigrationStatus | VerifyStatus> {
+export interface View<Status = AnyStatus> {
   readonly workflowId: string;
   readonly runId: string;
   readonly type: string;
@@ -40,11 +44,17 @@ export interface View<Status = MigrationStatus | VerifyStatus> {
 }
 
 export type MigrationView = View<MigrationStatus>;
+export type GroupView = View<GroupStatus>;
 export type ComparisonView = View<VerifyStatus>;
 
-/** Whether a view is one of a migration. */
+/** Whether a view is one of a migration of one collection. */
 export function isMigration(view: View): view is MigrationView {
   return view.type === 'migrateCollection';
+}
+
+/** Whether a view is one of a migration of many collections. */
+export function isGroup(view: View): view is GroupView {
+  return view.type === 'migrateCollections';
 }
 
 /** Whether a view is one of a comparison. */
@@ -90,7 +100,7 @@ export async function readView(
     failure: null,
     underway: underwayIn(described),
   } satisfies View;
-  const query = () => handle.query<MigrationStatus | VerifyStatus>('status');
+  const query = () => handle.query<AnyStatus>('status');
   if (type === 'preflight') return known;
   if (known.state === 'running') {
     try {
@@ -114,15 +124,15 @@ export async function readView(
   }
 }
 
-function statusOf(view: View, result: unknown): MigrationStatus | VerifyStatus {
-  if (!isComparison(view)) return result as MigrationStatus;
+function statusOf(view: View, result: unknown): AnyStatus {
+  if (!isComparison(view)) return result as MigrationStatus | GroupStatus;
   const parsed = parseVerifyCollection(view.input ?? {});
   const options = 'value' in parsed ? parsed.value : (view.input as never);
   const report = result as ComparisonReport;
   return buildVerifyStatus({ phase: 'completed', startedAt: view.startedAt, report }, { options });
 }
 
-function isAborted(status: MigrationStatus | VerifyStatus): boolean {
+function isAborted(status: AnyStatus): boolean {
   return status.phase === 'aborted';
 }
 

@@ -1,8 +1,15 @@
 import type { Session } from './session.js';
 
+/** Workflow types that migrate: one collection, and many together. */
+export const migrationTypes = ['migrateCollection', 'migrateCollections'] as const;
 /** Workflow types of this product. */
-export const workflowTypes = ['migrateCollection', 'verifyCollection', 'preflight'] as const;
+export const workflowTypes = [...migrationTypes, 'verifyCollection', 'preflight'] as const;
 export type WorkflowType = (typeof workflowTypes)[number];
+
+/** Temporal gives no more in one answer. */
+const MOST_IN_PAGE = 1_000;
+/** Groups that are looked for among all workflows; a deployment has a few. */
+const MOST_GROUPS = 1_000;
 
 /** One workflow, as Temporal lists it. */
 export interface Listed {
@@ -13,45 +20,82 @@ export interface Listed {
   readonly temporalStatus: string;
   readonly startedAt: string;
   readonly endedAt: string | null;
+  /** Workflow id of the one that has started it, which need not be one of ours. */
+  readonly parent: string | null;
 }
 
 /** Which workflows to list. */
 export interface ListFilter {
   readonly types?: readonly WorkflowType[];
   readonly running?: boolean;
+  /** What is passed over does not count. */
+  readonly isWanted?: (each: Listed) => boolean;
   readonly limit: number;
 }
 
 /** Workflows of this product, the last that were started first. */
 export async function listWorkflows(
   { client, call }: Session,
-  { types = workflowTypes, running = false, limit }: ListFilter,
+  { types = workflowTypes, running = false, isWanted, limit }: ListFilter,
 ): Promise<Listed[]> {
   const kinds = types.map((type) => `"${type}"`).join(', ');
   const query = `WorkflowType IN (${kinds})${running ? ' AND ExecutionStatus = "Running"' : ''}`;
   return call(async () => {
     const listed: Listed[] = [];
-    for await (const each of client.workflow.list({ query, pageSize: Math.min(limit, 1000) })) {
-      listed.push({
+    // Where most may be passed over, few calls are to do.
+    const pageSize = isWanted ? MOST_IN_PAGE : Math.min(limit, MOST_IN_PAGE);
+    for await (const each of client.workflow.list({ query, pageSize })) {
+      const entry: Listed = {
         workflowId: each.workflowId,
         runId: each.runId,
         type: each.type,
         temporalStatus: each.status.name,
         startedAt: each.startTime.toISOString(),
         endedAt: each.closeTime?.toISOString() ?? null,
-      });
+        parent: each.parentExecution?.workflowId ?? null,
+      };
+      if (isWanted?.(entry) ?? true) listed.push(entry);
       if (listed.length >= limit) break;
     }
     return listed;
   });
 }
 
-/** The two sides that a workflow was started with, as far as it says. */
+/**
+ * Migrations of one collection and of many, the last that were started first. Collections of a group are in
+ * the group, not beside it.
+ */
+export async function listMigrations(
+  session: Session,
+  { running = false, limit }: Pick<ListFilter, 'running' | 'limit'>,
+): Promise<Listed[]> {
+  const groups = await listWorkflows(session, {
+    types: ['migrateCollections'],
+    running,
+    limit: MOST_GROUPS,
+  });
+  const ids = new Set(groups.map(({ workflowId }) => workflowId));
+  const alone = await listWorkflows(session, {
+    types: ['migrateCollection'],
+    running,
+    isWanted: ({ parent }) => parent === null || !ids.has(parent),
+    limit,
+  });
+  return [...groups, ...alone]
+    .toSorted((one, other) => other.startedAt.localeCompare(one.startedAt))
+    .slice(0, limit);
+}
+
+/** What a workflow was started with, as far as it says. */
 export interface WorkflowInput {
   readonly source?: string;
   readonly target?: string;
   readonly namespace?: string;
   readonly targetNamespace?: string;
+  /** Namespaces and patterns of a group. */
+  readonly namespaces?: readonly string[];
+  /** Workflow id of the group that the migration of a collection belongs to. */
+  readonly group?: string;
 }
 
 /** What a workflow was started with, from the first event of its history; no worker is needed. */
@@ -68,7 +112,8 @@ export async function readInput(
     }),
   );
   const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
-  return readSides(decode(started?.input?.payloads?.[0]?.data));
+  const [input, membership] = started?.input?.payloads ?? [];
+  return readStart(decode(input?.data), decode(membership?.data));
 }
 
 /** The JSON of a payload; nothing where there is none, or something else. */
@@ -81,12 +126,15 @@ export function decode(data: Uint8Array | null | undefined): unknown {
   }
 }
 
-function readSides(input: unknown): WorkflowInput | undefined {
+function readStart(input: unknown, membership: unknown): WorkflowInput | undefined {
   if (typeof input !== 'object' || input === null) return undefined;
   const known = Object.entries(input).filter(
     ([name, value]) =>
-      ['source', 'target', 'namespace', 'targetNamespace'].includes(name) &&
-      typeof value === 'string',
+      (['source', 'target', 'namespace', 'targetNamespace'].includes(name) &&
+        typeof value === 'string') ||
+      (name === 'namespaces' && Array.isArray(value)),
   );
-  return Object.fromEntries(known);
+  // `Membership` in src/group.ts: only a group gives it.
+  const { workflowId: group } = (membership ?? {}) as { readonly workflowId?: unknown };
+  return { ...Object.fromEntries(known), ...(typeof group === 'string' && { group }) };
 }

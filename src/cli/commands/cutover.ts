@@ -1,17 +1,22 @@
 import { isAboutPlan, timeProblem } from '../../cutover-plan.js';
+import type { GroupBlocker, GroupCutoverReport } from '../../group.js';
+import { groupCutoverInput } from '../../group-options.js';
 import type { CutoverReport, DryRun } from '../../migration.js';
 import { cutoverInput, parseInput } from '../../options.js';
 import type { MigrationStatus } from '../../workflows/status.js';
 import { CliError } from '../cli-error.js';
-import { count, moment, number } from '../format.js';
+import { count, moment, number, quoted } from '../format.js';
 import { describeBlockers, describePlan, nameOf } from '../next-step.js';
 import { type Message, send } from '../send.js';
+import { readInput } from '../workflow-list.js';
 import { type Context, openContext } from './context.js';
 import { addressOf, confirm, type MessageOptions } from './messages.js';
 
 /** Options of `cutover`. */
 export interface CutoverOptions extends MessageOptions {
   readonly force?: readonly string[];
+  /** Namespaces of a group that stay as they are. */
+  readonly leave?: readonly string[];
   readonly dryRun?: boolean;
   readonly at?: string;
   readonly whenLagUnder?: number;
@@ -24,59 +29,95 @@ type Payload = Message['payload'] & { readonly at?: string | null; readonly when
 
 /** `csm cutover`: waits until the target is open, or says why not; or plans it. */
 export async function cutover(migration: string, options: CutoverOptions): Promise<void> {
-  const payload = payloadOf(options);
+  const payload = cutoverPayload(options);
   const context = await openContext(options);
   const { session, output } = context;
-  const { workflowId, runId } = await addressOf(context, migration, options.source);
-  const name = nameOf(workflowId);
+  const { isGroup, ...to } = await addressOf(context, migration, options.source);
+  requireFitting(options, isGroup, nameOf(to.workflowId));
+  const group = isGroup ? undefined : (await readInput(session, to.workflowId, to.runId))?.group;
+  const message: Message = { ...to, name: 'cutover', payload, group };
   const force = options.force ?? [];
   if (options.dryRun) {
-    await ask(context, { workflowId, runId, name: 'cutover', payload });
+    await ask(context, message);
     return;
   }
   if (force.includes('differences') || force.includes('refused')) {
-    await confirm(context, options.yes, `Open a target that may differ from its source?`);
+    const [opened, their] = isGroup ? ['targets', 'their sources'] : ['a target', 'its source'];
+    await confirm(context, options.yes, `Open ${opened} that may differ from ${their}?`);
   }
   if (isAboutPlan(payload)) {
-    await plan(context, { workflowId, runId, name: 'cutover', payload });
+    await plan(context, message);
     return;
   }
+  const name = nameOf(to.workflowId);
   output.onInterrupt(`the cutover may go on all the same; look at: csm status ${name}`);
   output.show(['cutting over: fence, last changes, indexes; applications wait']);
-  const report = await send<CutoverReport>(session, {
-    workflowId,
-    runId,
-    name: 'cutover',
-    payload,
-  });
-  output.data({ workflowId, runId, cutover: report });
-  const { openedAt, downtimeMs, drainedChanges, rechecked } = report;
+  const report = await send<CutoverReport | GroupCutoverReport>(session, message);
+  output.data({ ...to, cutover: report });
   output.say(
-    `open since ${moment(openedAt)}, ${number(downtimeMs)} ms after the fence: start the applications on the target`,
-    `${count(drainedChanges, 'change')} applied after the fence, ${count(rechecked, 'document')} compared again`,
+    ...('collections' in report ? describeGroup(report, options) : describeOne(report)),
     `what is left is done while they write: csm status ${name} --watch`,
   );
 }
 
-/** Checked here, so that a mistake never reaches Temporal. @throws CliError usage */
-function payloadOf(options: CutoverOptions): Payload {
-  const { force = [], dryRun, at, whenLagUnder, forSeconds, withdraw } = options;
+function describeOne({ openedAt, downtimeMs, drainedChanges, rechecked }: CutoverReport): string[] {
+  return [
+    `open since ${moment(openedAt)}, ${number(downtimeMs)} ms after the fence: start the applications on the target`,
+    `${count(drainedChanges, 'change')} applied after the fence, ${count(rechecked, 'document')} compared again`,
+  ];
+}
+
+function describeGroup(
+  { collections, openedAt, downtimeMs }: GroupCutoverReport,
+  { leave = [] }: CutoverOptions,
+): string[] {
+  return [
+    `${count(collections, 'collection')} open since ${moment(openedAt)}, ${number(downtimeMs)} ms after the fence: start the applications on the target`,
+    ...(leave.length > 0 ? [`not cut over, and still followed: ${leave.join(', ')}`] : []),
+  ];
+}
+
+/** The payload of the update; checked here, so that a mistake is never sent. @throws CliError usage */
+export function cutoverPayload(options: CutoverOptions): Payload {
+  const { force = [], leave = [], dryRun, at, whenLagUnder, forSeconds, withdraw } = options;
   if (withdraw && at !== undefined) {
     throw new CliError('usage', '--withdraw and --at exclude each other');
   }
+  const isPlanned = withdraw || [at, whenLagUnder, forSeconds].some((each) => each !== undefined);
+  if (leave.length > 0 && isPlanned) {
+    throw new CliError('usage', '--leave is for a cutover now; one that comes by itself is of all');
+  }
   const payload = {
     ...(force.length > 0 && { force }),
+    ...(leave.length > 0 && { leave }),
     ...(dryRun && { dryRun }),
     ...(at !== undefined && { at }),
     ...(withdraw && { at: null }),
     ...(whenLagUnder !== undefined && { whenLagUnder }),
     ...(forSeconds !== undefined && { forSeconds }),
   };
-  const parsed = parseInput(cutoverInput, payload, 'cutover');
+  const schema = leave.length > 0 ? groupCutoverInput : cutoverInput;
+  const parsed = parseInput(schema, payload, 'cutover');
   if ('error' in parsed) throw new CliError('usage', parsed.error);
   const problem = timeProblem(at, Date.now());
   if (problem !== undefined) throw new CliError('usage', `--at ${problem}`);
   return payload;
+}
+
+/** What only one of them takes. @throws CliError usage */
+export function requireFitting(
+  { leave = [], whenLagUnder, forSeconds }: CutoverOptions,
+  isGroup: boolean,
+  name: string,
+): void {
+  if (isGroup && (whenLagUnder !== undefined || forSeconds !== undefined)) {
+    throw new CliError('usage', '--when-lag-under is for one collection, and this is a group', {
+      todo: [`give a time: csm cutover ${name} --at <time>`],
+    });
+  }
+  if (!isGroup && leave.length > 0) {
+    throw new CliError('usage', '--leave is for a group, and this is one collection');
+  }
 }
 
 /** Sets or withdraws a cutover that comes by itself. */
@@ -90,18 +131,21 @@ async function plan({ session, output }: Context, message: Message): Promise<voi
 }
 
 async function ask({ session, output }: Context, to: Message): Promise<void> {
-  const answer = await send<DryRun>(session, to);
+  const { workflowId, group } = to;
+  const answer = await send<Omit<DryRun, 'blockers'> & { blockers: GroupBlocker[] }>(session, to);
   const { mayCutOver, blockers } = answer;
-  output.data({ workflowId: to.workflowId, mayCutOver, blockers });
+  output.data({ workflowId, mayCutOver, blockers });
   if (mayCutOver) {
+    const leave = [to.payload['leave'] ?? []].flat().map(String);
+    const without = leave.length > 0 ? ` --leave ${leave.map(quoted).join(',')}` : '';
     output.say(
       'nothing speaks against a cutover now',
-      `stop the writers, then: csm cutover ${nameOf(to.workflowId)}`,
+      `stop the writers, then: csm cutover ${nameOf(group ?? workflowId)}${without}`,
     );
     return;
   }
   throw new CliError('refused', 'a cutover would be refused now; nothing was touched', {
-    todo: describeBlockers(blockers, to.workflowId),
+    todo: describeBlockers(blockers, workflowId, group),
     facts: { blockers },
   });
 }

@@ -1,11 +1,18 @@
+import { inParallel } from '../../in-parallel.js';
 import { partsOf } from '../find-migration.js';
 import { moment } from '../format.js';
 import { nameOf } from '../next-step.js';
 import { paint } from '../render-migration.js';
+import { AT_ONCE } from '../session.js';
 import { renderTable } from '../table.js';
-import { together } from '../together.js';
 import { stateOf, type State } from '../view.js';
-import { listWorkflows, type Listed, readInput, type WorkflowInput } from '../workflow-list.js';
+import {
+  listMigrations,
+  listWorkflows,
+  type Listed,
+  readInput,
+  type WorkflowInput,
+} from '../workflow-list.js';
 import { type CommonOptions, openContext } from './context.js';
 
 /** Options of `list`. */
@@ -26,6 +33,10 @@ export interface Entry {
   readonly namespace: string | null;
   readonly target: string | null;
   readonly targetNamespace: string | null;
+  /** Namespaces and patterns, where it is a group. */
+  readonly namespaces: readonly string[] | null;
+  /** Workflow id of the group that it belongs to. */
+  readonly group: string | null;
   readonly startedAt: string;
   readonly endedAt: string | null;
 }
@@ -33,12 +44,9 @@ export interface Entry {
 /** `csm list`: migrations that Temporal knows, running and ended; needs no worker. */
 export async function list({ running, all, limit, ...options }: ListOptions): Promise<void> {
   const { session, output } = await openContext(options);
-  const listed = await listWorkflows(session, {
-    ...(!all && { types: ['migrateCollection'] }),
-    ...(running && { running }),
-    limit,
-  });
-  const entries = await together(listed, async (each) =>
+  const filter = { ...(running && { running }), limit };
+  const listed = await (all ? listWorkflows(session, filter) : listMigrations(session, filter));
+  const entries = await inParallel(listed, AT_ONCE, async (each) =>
     entryOf(each, await readInput(session, each.workflowId, each.runId)),
   );
   output.data(entries);
@@ -56,6 +64,15 @@ export async function list({ running, all, limit, ...options }: ListOptions): Pr
         { head: 'STATE', cell: ({ state }) => paint(state, state, colors) },
         { head: 'FROM', cell: ({ source }) => source ?? '', spare: 2 },
         { head: 'TO', cell: toCell, spare: 1 },
+        ...(entries.some(({ group }) => group !== null)
+          ? [
+              {
+                head: 'GROUP',
+                cell: ({ group }: Entry) => (group === null ? '' : nameOf(group)),
+                spare: 4,
+              },
+            ]
+          : []),
         { head: 'STARTED', cell: ({ startedAt }) => moment(startedAt) },
         {
           head: 'ENDED',
@@ -70,7 +87,8 @@ export async function list({ running, all, limit, ...options }: ListOptions): Pr
 
 function entryOf(each: Listed, input: WorkflowInput | undefined): Entry {
   const parts = partsOf(each.workflowId);
-  const namespace = input?.namespace ?? parts?.namespace ?? null;
+  const namespaces = input?.namespaces ?? null;
+  const namespace = namespaces ? null : (input?.namespace ?? parts?.namespace ?? null);
   return {
     workflowId: each.workflowId,
     runId: each.runId,
@@ -80,6 +98,8 @@ function entryOf(each: Listed, input: WorkflowInput | undefined): Entry {
     namespace,
     target: input?.target ?? null,
     targetNamespace: input?.targetNamespace ?? namespace,
+    namespaces,
+    group: input?.group ?? null,
     startedAt: each.startedAt,
     endedAt: each.endedAt,
   };

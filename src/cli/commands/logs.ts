@@ -6,6 +6,9 @@ import { tellHistory, type Told } from '../story.js';
 import { type CommonOptions, openContext } from './context.js';
 
 const EVERY_MS = 2_000;
+/** Columns of what a line is about: steps and messages, and what the collections of a group need. */
+const NARROWEST = 14;
+const WIDEST = 32;
 
 /** Options of `logs`. */
 export interface LogsOptions extends CommonOptions {
@@ -35,7 +38,10 @@ export async function logs(
     news.forEach((each) => written.add(keyOf(each)));
     if (follow) news.forEach((each) => output.data(each, { lines: true }));
     else output.data(told);
-    output.say(...news.map((each) => lineOf(each, output)));
+    const collections = news.map(({ what }) => what).filter((what) => what.includes('.'));
+    const longest = Math.max(NARROWEST, ...collections.map(({ length }) => length));
+    const width = Math.min(WIDEST, longest);
+    output.say(...news.map((each) => lineOf(each, width, output)));
     if (!follow || isOver) return;
     await sleep(EVERY_MS);
   }
@@ -45,7 +51,7 @@ function keyOf({ at, what, text }: Told): string {
   return `${at} ${what} ${text}`;
 }
 
-function lineOf({ at, what, text, kind }: Told, { colors }: Output): string {
+function lineOf({ at, what, text, kind }: Told, width: number, { colors }: Output): string {
   const paint = kind === 'failure' ? colors.red : kind === 'message' ? colors.cyan : String;
-  return `${moment(at)}  ${what.padEnd(14)} ${HANG}${paint(text)}`;
+  return `${moment(at)}  ${what.padEnd(width)} ${HANG}${paint(text)}`;
 }

@@ -1,8 +1,10 @@
 import { CliError } from '../cli-error.js';
+import { count } from '../format.js';
 import { findMigration } from '../find-migration.js';
 import { follow, renderView } from '../follow.js';
 import { nameOf } from '../next-step.js';
 import { type Message, send } from '../send.js';
+import { migrationTypes } from '../workflow-list.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
 /** Options of the commands that send something to a migration. */
@@ -19,8 +21,6 @@ export interface AbortOptions extends MessageOptions {
   readonly wait: boolean;
 }
 
-const ONLY = ['migrateCollection'] as const;
-
 const SAID = {
   pause: 'is paused: copy, replay and comparison stand still, changes are still captured',
   resume: 'goes on',
@@ -35,14 +35,29 @@ export async function message(
   { source, reason, yes, ...options }: MessageOptions,
 ): Promise<void> {
   const context = await openContext(options);
-  const to = await addressOf(context, migration, source);
+  const { isGroup, ...to } = await addressOf(context, migration, source);
+  if (name === 'restart' && isGroup) {
+    throw new CliError(
+      'usage',
+      `${to.workflowId} is a group; restart is for one collection of it`,
+      {
+        todo: [`csm restart <namespace>; which there are: csm status ${nameOf(to.workflowId)}`],
+      },
+    );
+  }
   if (name === 'restart') {
     await confirm(context, yes, `Discard what ${to.workflowId} has copied, and copy it again?`);
   }
   const payload = reason === undefined ? {} : { reason };
-  const answer = await send(context.session, { ...to, name, payload });
+  const answer = await send<{ readonly collections?: number }>(context.session, {
+    ...to,
+    name,
+    payload,
+  });
   context.output.data({ ...to, answer });
-  context.output.say(`${to.workflowId} ${SAID[name]}`);
+  const { collections } = answer;
+  const told = isGroup && collections !== undefined ? ` (${count(collections, 'collection')})` : '';
+  context.output.say(`${to.workflowId} ${SAID[name]}${told}`);
   context.output.say(`see it with: csm status ${nameOf(to.workflowId)} --watch`);
 }
 
@@ -53,10 +68,10 @@ export async function abort(
 ): Promise<void> {
   const context = await openContext(options);
   const { session, output } = context;
-  const to = await addressOf(context, migration, source);
+  const { isGroup, ...to } = await addressOf(context, migration, source);
   const what = dropTarget
-    ? 'and drop its target collection'
-    : 'and remove what it has copied so far';
+    ? `and drop its target collection${isGroup ? 's' : ''}`
+    : `and remove what it has copied so far${isGroup ? ', of all its collections' : ''}`;
   await confirm(context, yes, `Abort ${to.workflowId} ${what}?`);
   const payload = { dropTarget, ...(reason !== undefined && { reason }) };
   await send(session, { ...to, name: 'abort', payload });
@@ -73,14 +88,18 @@ export async function abort(
   throw new CliError('ended', `${to.workflowId} was not aborted, it is ${view.state}`);
 }
 
-/** The running migration that is meant. @throws CliError notFound, usage */
+/** A migration that something is sent to. */
+export type Address = Pick<Message, 'workflowId' | 'runId'> & { readonly isGroup: boolean };
+
+/** The migration that is meant. @throws CliError notFound, usage */
 export async function addressOf(
   { session }: Context,
   migration: string,
   source: string,
-): Promise<Pick<Message, 'workflowId' | 'runId'>> {
-  const { workflowId, runId } = await findMigration(session, migration, source, ONLY);
-  return { workflowId, runId };
+): Promise<Address> {
+  const found = await findMigration(session, migration, source, migrationTypes);
+  const { workflowId, runId, type } = found;
+  return { workflowId, runId, isGroup: type === 'migrateCollections' };
 }
 
 /** @throws CliError failure when somebody is asked and does not want it */

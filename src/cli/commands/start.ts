@@ -1,13 +1,13 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import { migrateCollectionInput, parseMigrateCollection } from '../../options.js';
-import { TASK_QUEUE, workflowId } from '../../names.js';
+import { TASK_QUEUE } from '../../names.js';
+import { isFinal, type Phase } from '../../workflows/phases.js';
 import { CliError } from '../cli-error.js';
 import { requireGoodEnd } from '../ending.js';
 import { follow, renderView } from '../follow.js';
 import { quoted } from '../format.js';
-import { inputFrom } from '../migration-options.js';
 import { nameOf } from '../next-step.js';
-import { isMigration, type View } from '../view.js';
+import { collectionOrder, type StartOrder, startOrder } from '../start-order.js';
+import { isGroup, isMigration, type View } from '../view.js';
 import { requireWorker } from '../workers.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
@@ -21,11 +21,10 @@ export interface StartOptions extends CommonOptions, Readonly<Record<string, unk
 }
 
 /** `csm start`: returns once the migration has got over its preflight. */
-export async function start(namespace: string, options: StartOptions): Promise<void> {
-  const input = checkedInput({ ...inputFrom(migrateCollectionInput.shape, options), namespace });
+export async function start(namespaces: readonly string[], options: StartOptions): Promise<void> {
+  const order = startOrder(namespaces, options);
   const context = await openContext(options);
-  const isBegun = (view: View) => phaseOf(view) !== 'preflight';
-  await run(context, input, options, options.watch ? () => false : isBegun);
+  await run(context, order, options, options.watch ? () => false : isBegun);
 }
 
 /** `csm init <source> <target> <db> <collection>`: the first half of the former scripts. */
@@ -37,65 +36,62 @@ export async function init(
   options: Omit<StartOptions, 'source' | 'target'>,
 ): Promise<void> {
   const all = { ...options, source, target } as StartOptions;
-  const given = inputFrom(migrateCollectionInput.shape, all);
-  const namespace = `${db}.${collection}`;
-  const input = checkedInput({ ...given, namespace, restore: 'signal' });
+  const order = collectionOrder(`${db}.${collection}`, all, { restore: 'signal' });
   const context = await openContext(options);
-  await run(context, input, all, (view) => phaseOf(view) === 'waiting');
+  await run(context, order, all, (view) => phaseOf(view) === 'waiting');
   const names = [target, db, collection].map(quoted).join(' ');
   if (!options.watch) context.output.say(`part two is: csm sync ${names}`);
 }
 
-/** Checked here, so that a mistake never reaches Temporal. @throws CliError usage */
-function checkedInput(input: Record<string, unknown>): Record<string, unknown> {
-  const parsed = parseMigrateCollection(input);
-  if ('value' in parsed) return input;
-  throw new CliError('usage', parsed.error);
-}
-
 async function run(
   { session, output }: Context,
-  input: Record<string, unknown>,
-  { id, wait, watch }: StartOptions,
+  { type, workflowId, input, summary }: StartOrder,
+  { wait, watch }: StartOptions,
   until: (view: View) => boolean,
 ): Promise<void> {
-  const source = String(input['source']);
-  const namespace = String(input['namespace']);
-  const given = id ?? workflowId(source, namespace);
   // Nobody would take it up, and nobody would notice.
   if (wait) await requireWorker(session);
   const handle = await session
     .call(() =>
-      session.client.workflow.start('migrateCollection', {
+      session.client.workflow.start(type, {
         taskQueue: TASK_QUEUE,
-        workflowId: given,
+        workflowId,
         args: [input],
-        staticSummary: `${source}:${namespace} to ${String(input['target'])}`,
+        staticSummary: summary,
       }),
     )
     .catch((error: unknown) => {
-      throw error instanceof WorkflowExecutionAlreadyStartedError ? exists(given) : error;
+      throw error instanceof WorkflowExecutionAlreadyStartedError ? exists(workflowId) : error;
     });
-  output.say(`started ${given}`);
+  output.say(`started ${workflowId}`);
+  const name = nameOf(workflowId);
   output.onInterrupt(
-    `the migration goes on: csm status ${nameOf(given)} --watch; to end it: csm abort ${nameOf(given)}`,
+    `the migration goes on: csm status ${name} --watch; to end it: csm abort ${name}`,
   );
-  const followed = { workflowId: given, runId: handle.firstExecutionRunId };
+  const followed = { workflowId, runId: handle.firstExecutionRunId };
   if (!wait) {
     output.data(followed);
-    output.say(`see it with: csm status ${nameOf(given)} --watch`);
+    output.say(`see it with: csm status ${name} --watch`);
     return;
   }
   const view = await follow(session, output, { ...followed, until, everyAnswer: watch ?? false });
   if (!watch) output.data(view);
   if (!output.isLive) output.say(...renderView(view, output));
   requireGoodEnd(view);
-  if (view.state === 'running')
-    output.say(`go on watching with: csm status ${nameOf(given)} --watch`);
+  if (view.state === 'running') output.say(`go on watching with: csm status ${name} --watch`);
 }
 
-function phaseOf(view: View): string | undefined {
-  return isMigration(view) ? view.status?.phase : undefined;
+/**
+ * Whether the preflight is over and was good. One that has just failed may still be running for Temporal: that
+ * it has ended is what to wait for.
+ */
+export function isBegun(view: View): boolean {
+  const phase = phaseOf(view);
+  return phase !== 'preflight' && (phase === undefined || !isFinal(phase));
+}
+
+function phaseOf(view: View): Phase | undefined {
+  return isMigration(view) || isGroup(view) ? view.status?.phase : undefined;
 }
 
 /** Says that a workflow of this id runs already. */

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inParallel } from '../../in-parallel.js';
 import { CliError } from '../cli-error.js';
 import { CopySpeed } from '../copy-speed.js';
 import { requireGoodEnd } from '../ending.js';
 import { describe, findMigration } from '../find-migration.js';
-import { follow, footer, Reading, renderView } from '../follow.js';
+import { copiedIn, follow, footer, Reading, renderView } from '../follow.js';
 import { nameOf } from '../next-step.js';
 import { renderOverview } from '../overview.js';
-import type { Session } from '../session.js';
-import { together } from '../together.js';
-import { isMigration, type MigrationView, readView } from '../view.js';
-import { listWorkflows } from '../workflow-list.js';
+import { AT_ONCE, type Session } from '../session.js';
+import { type GroupView, isGroup, isMigration, type MigrationView, readView } from '../view.js';
+import { listMigrations } from '../workflow-list.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
 const EVERY_MS = 2_000;
@@ -74,8 +74,7 @@ async function showAll({ session, output }: Context, { watch }: StatusOptions): 
       views.map((view) => {
         const speed = speeds.get(view.workflowId) ?? new CopySpeed();
         speeds.set(view.workflowId, speed);
-        const documents = view.status?.copied.documents ?? 0;
-        return [view.workflowId, speed.perSecond(documents, performance.now())] as const;
+        return [view.workflowId, speed.perSecond(copiedIn(view), performance.now())] as const;
       }),
     );
     const lines = renderOverview(views, perSecond, output);
@@ -89,16 +88,16 @@ async function showAll({ session, output }: Context, { watch }: StatusOptions): 
   }
 }
 
-async function readAll(session: Session): Promise<MigrationView[]> {
-  const types = ['migrateCollection'] as const;
-  const running = await listWorkflows(session, { types, running: true, limit: MOST });
-  const views = await together(running, async ({ workflowId, runId }) => {
+/** A group tells of its collections by itself: they are not asked. */
+async function readAll(session: Session): Promise<(MigrationView | GroupView)[]> {
+  const running = await listMigrations(session, { running: true, limit: MOST });
+  const views = await inParallel(running, AT_ONCE, async ({ workflowId, runId }) => {
     const described = await describe(session, workflowId, runId);
     return described && readView(session, described);
   });
   return views
     .filter((view) => view !== undefined)
-    .filter(isMigration)
+    .filter((view) => isMigration(view) || isGroup(view))
     .toSorted((one, other) => one.workflowId.localeCompare(other.workflowId));
 }
 

@@ -1,4 +1,3 @@
-import { isFinal } from '../../workflows/phases.js';
 import { CliError } from '../cli-error.js';
 import { requireGoodEnd } from '../ending.js';
 import { describe, findByTarget } from '../find-migration.js';
@@ -65,7 +64,7 @@ function isWaiting(view: View): boolean {
   return ['preflight', 'copying', 'waiting'].includes(view.status.phase);
 }
 
+/** The end of the workflow is awaited in any case: what has just failed may still be running for Temporal. */
 function isReady(view: View): boolean {
-  if (!isMigration(view) || !view.status) return false;
-  return view.status.phase === 'ready' || isFinal(view.status.phase);
+  return isMigration(view) && view.status?.phase === 'ready';
 }

@@ -24,10 +24,14 @@ export async function tune(migration: string, options: TuneOptions): Promise<voi
   if ('error' in parsed) throw new CliError('usage', parsed.error);
   const context = await openContext(options);
   const { session, output } = context;
-  const to = await addressOf(context, migration, options.source);
+  const { isGroup, ...to } = await addressOf(context, migration, options.source);
   const settings = await send<Settings>(session, { ...to, name: 'tune', payload });
   output.data({ ...to, answer: settings });
-  output.say(...describeSettings(settings), `see it with: csm status ${nameOf(to.workflowId)}`);
+  output.say(
+    ...describeSettings(settings),
+    ...(isGroup ? ['each of its collections has these for itself'] : []),
+    `see it with: csm status ${nameOf(to.workflowId)}`,
+  );
 }
 
 function describeSettings(settings: Settings): string[] {

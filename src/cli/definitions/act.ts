@@ -7,9 +7,9 @@ import type { AbortOptions, MessageOptions } from '../commands/messages.js';
 import type { StartOptions } from '../commands/start.js';
 import type { SyncOptions } from '../commands/sync.js';
 import type { TuneOptions } from '../commands/tune.js';
-import { addMigrationOptions, addTuneOptions } from '../migration-options.js';
+import { addGroupOptions, addMigrationOptions, addTuneOptions } from '../migration-options.js';
 import { nearest } from '../nearest.js';
-import { addCommonOptions, addExamples, addSides, addSource, MIGRATION } from './common.js';
+import { addCommonOptions, addExamples, addSides, addSource, GROUP, MIGRATION } from './common.js';
 
 // Commands are loaded when they run: Temporal's client takes longer than --help and completions may.
 const starting = () => import('../commands/start.js');
@@ -22,6 +22,7 @@ export function defineActing(program: Command): void {
   defineMessages(program);
   defineCutover(program);
   defineTune(program);
+  defineRetry(program);
   defineAbort(program);
 }
 
@@ -75,20 +76,26 @@ function defineStart(program: Command): void {
     .command('start')
     .summary('start a migration')
     .description(
-      'Starts a migration of one collection and returns when its preflight has found nothing against it.',
+      'Starts a migration and returns when its preflight has found nothing against it. Several namespaces, or one with a *, are one migration of many collections: all are captured from the start and cut over at one fence. One plain namespace is a migration of that collection, and takes none of the options that are for several.',
     )
-    .argument('<namespace>', '<db>.<collection> at the source')
-    .option('--id <workflow-id>', 'instead of migrate:<source>:<namespace>')
+    .argument(
+      '<namespaces...>',
+      "<db>.<collection> at the source, or patterns with * for any text, in quotes: 'shop.*'; \\* is a star",
+    )
+    .option('--id <workflow-id>', 'instead of migrate:<source>:<namespaces by commas>')
     .option('--watch', 'follow it to the end')
     .option('--no-wait', 'return at once, also when no worker is there yet')
-    .action(async (...args: [string, StartOptions]) => (await starting()).start(...args));
+    .action(async (...args: [string[], StartOptions]) => (await starting()).start(...args));
   addSides(start);
+  addGroupOptions(start);
   addCommonOptions(addMigrationOptions(start));
   addExamples(
     start,
     'csm start shop.orders',
     'csm start shop.orders --source eu --target atlas --copy direct --watch',
     'csm start shop.orders --target-namespace shop.orders_2026 --cutover auto',
+    "csm start 'shop.*' --exclude 'shop.tmp_*' --parallel-copies 4",
+    "csm start 'shop.*' crm.people --rename 'shop.*=store.*' --follow",
   );
 }
 
@@ -121,7 +128,12 @@ function defineMessages(program: Command): void {
       );
     if (name === 'restart') command.option('--yes', 'do not ask');
     addCommonOptions(addSource(command));
-    addExamples(command, `csm ${name} shop.orders`, `csm ${name} migrate:eu:shop.orders`);
+    addExamples(
+      command,
+      `csm ${name} shop.orders`,
+      `csm ${name} migrate:eu:shop.orders`,
+      ...(name === 'restart' ? [] : [`csm ${name} 'shop.*'`]),
+    );
   }
 }
 
@@ -130,7 +142,7 @@ function defineCutover(program: Command): void {
     .command('cutover')
     .summary('cut over: the target is opened for applications')
     .description(
-      'Stop the writers first. Applies the last changes, brings indexes into force, and answers when applications may use the target; or says what speaks against it, and then nothing has changed. With --at or --when-lag-under it comes by itself later.',
+      'Stop the writers first. Applies the last changes, brings indexes into force, and answers when applications may use the target; or says what speaks against it, and then nothing has changed. With --at or --when-lag-under it comes by itself later. All collections of a group are cut over at one fence, or none.',
     )
     .argument('<migration>', MIGRATION)
     .addOption(
@@ -138,10 +150,16 @@ function defineCutover(program: Command): void {
         readForce,
       ),
     )
+    .addOption(
+      new Option(
+        '--leave <namespaces>',
+        'of a group: go ahead without these, which stay as they are',
+      ).argParser(readNames),
+    )
     .option('--at <time>', 'cut over at this time, for example 2026-12-01T02:00:00Z')
     .option(
       '--when-lag-under <seconds>',
-      'cut over once the lag has been so small for a while',
+      'cut over once the lag has been so small for a while; not for a group',
       readNumber,
     )
     .option('--for-seconds <n>', 'for how long; 60 unless given', readNumber)
@@ -160,6 +178,7 @@ function defineCutover(program: Command): void {
     'csm cutover shop.orders --at 2026-12-01T02:00:00Z',
     'csm cutover shop.orders --when-lag-under 2 --for-seconds 60',
     'csm cutover shop.orders --withdraw',
+    "csm cutover 'shop.*' --leave shop.carts",
   );
 }
 
@@ -178,7 +197,7 @@ function defineTune(program: Command): void {
     .command('tune')
     .summary('change settings of a migration that runs')
     .description(
-      'Changes how a migration copies and compares while it goes on. What is left out stays as it is. Limits of the copy are for --copy direct.',
+      'Changes how a migration copies and compares while it goes on. What is left out stays as it is. Limits of the copy are for --copy direct, and those of a group for each of its collections.',
     )
     .argument('<migration>', MIGRATION)
     .action(async (...args: [string, TuneOptions]) =>
@@ -193,12 +212,28 @@ function defineTune(program: Command): void {
   );
 }
 
+function defineRetry(program: Command): void {
+  const retry = program
+    .command('retry')
+    .summary('begin collections of a group anew that have failed')
+    .description(
+      'Begins collections of a group anew that have ended without a cutover: all of them, or those that are named. Mend first what has ended them.',
+    )
+    .argument('<group>', GROUP)
+    .argument('[namespaces...]', 'collections of it')
+    .action(async (...args: [string, string[], MessageOptions]) =>
+      (await import('../commands/retry.js')).retry(...args),
+    );
+  addCommonOptions(addSource(retry));
+  addExamples(retry, "csm retry 'shop.*'", "csm retry 'shop.*' shop.carts shop.people");
+}
+
 function defineAbort(program: Command): void {
   const abort = program
     .command('abort')
     .summary('end a migration and remove what it wrote')
     .description(
-      'Ends a migration: buffer, staging collection, dump files and control documents are removed. The target collection stays unless --drop-target is given. Asks first on a terminal.',
+      'Ends a migration: buffer, staging collection, dump files and control documents are removed. The target collection stays unless --drop-target is given. A group ends with all its collections. Asks first on a terminal.',
     )
     .argument('<migration>', MIGRATION)
     .option('--drop-target', 'also drop the target collection')

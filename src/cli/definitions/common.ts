@@ -2,7 +2,10 @@ import type { Command } from 'commander';
 import { DEFAULT_SOURCE, DEFAULT_TARGET } from '../next-step.js';
 
 /** What a migration is named by, for `--help`. */
-export const MIGRATION = 'namespace of the source (shop.orders), or workflow id';
+export const MIGRATION =
+  "namespace of the source (shop.orders), patterns of a group ('shop.*'), or workflow id";
+/** The same where it can only be a group. */
+export const GROUP = "patterns that it was started with, by commas ('shop.*'), or workflow id";
 
 /** Adds the options that every command has. */
 export function addCommonOptions(command: Command): Command {

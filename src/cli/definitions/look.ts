@@ -27,7 +27,9 @@ function defineStatus(program: Command): void {
   const status = program
     .command('status')
     .summary('where one migration stands, or all that run')
-    .description('Shows phase, progress, rates, lag, comparison, problems, and what to do next.')
+    .description(
+      'Shows phase, progress, rates, lag, comparison, problems, and what to do next. Of a group, all its collections together; with --watch each of them too, those first that are least far.',
+    )
     .argument('[migration]', `${MIGRATION}; all that run when left out`)
     .option('-w, --watch', 'go on showing it; with --json an answer per line')
     .action(async (...args: [string | undefined, StatusOptions]) =>
@@ -38,6 +40,7 @@ function defineStatus(program: Command): void {
     status,
     'csm status',
     'csm status shop.orders --watch',
+    "csm status 'shop.*' --watch",
     "csm status shop.orders --json | jq '.status | {phase, lagSeconds}'",
   );
 }
@@ -46,9 +49,11 @@ function defineList(program: Command): void {
   const list = program
     .command('list')
     .summary('migrations that Temporal knows')
-    .description('Lists migrations, running and ended, the last that were started first.')
+    .description(
+      'Lists migrations, running and ended, the last that were started first. A group stands for its collections.',
+    )
     .option('--running', 'only those that run')
-    .option('--all', 'also comparisons and preflights')
+    .option('--all', 'also comparisons, preflights, and the collections of groups')
     .option('--limit <number>', 'how many at most', readLimit, 50)
     .action(async (options: ListOptions) => (await import('../commands/list.js')).list(options));
   addCommonOptions(list);
@@ -74,7 +79,7 @@ function defineLogs(program: Command): void {
       (await import('../commands/logs.js')).logs(...args),
     );
   addCommonOptions(addSource(logs));
-  addExamples(logs, 'csm logs shop.orders', 'csm logs shop.orders --follow');
+  addExamples(logs, 'csm logs shop.orders', 'csm logs shop.orders --follow', "csm logs 'shop.*'");
 }
 
 function definePreflight(program: Command): void {
@@ -82,7 +87,7 @@ function definePreflight(program: Command): void {
     .command('preflight')
     .summary('what a migration would meet; writes nothing')
     .description(
-      'Looks at both sides as a migration does before it begins: errors, warnings, versions, sizes. Writes nothing.',
+      'Looks at both sides as a migration does before it begins: errors, warnings, versions, sizes. Writes nothing. It is for one collection; "csm start" looks at all that patterns match before it writes anything.',
     )
     .argument('<namespace>', '<db>.<collection> at the source')
     .action(async (...args: [string, PreflightOptions]) =>

@@ -53,9 +53,13 @@ it('writes JSON and nothing else with --json', () => {
 it('wraps below the text on a terminal', () => {
   const out = capture('stdout');
   Object.defineProperty(process.stdout, 'columns', { value: 40, configurable: true });
-  Output.for({ json: false, isTerminal: true }).say(`  copy   ${HANG}${'word '.repeat(12).trim()}`);
+  const written = `  copy   ${HANG}${'word '.repeat(12).trim()}`;
+  const output = Output.for({ json: false, isTerminal: true });
+  output.say(written);
+  const height = output.heightOf(['', written]);
   Reflect.deleteProperty(process.stdout, 'columns');
   const lines = stripVTControlCharacters(out()).trim().split('\n');
   expect(lines.length).toBeGreaterThan(1);
+  expect(height).toBe(1 + lines.length);
   expect(lines.slice(1).every((line) => line.startsWith('         word'))).toBe(true);
 });

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../../../src/cli/exit-codes.js';
 import { createProgram } from '../../../src/cli/program.js';
+import { migrateCollectionsInput } from '../../../src/group-options.js';
 import { migrateCollectionInput, verifyCollectionInput } from '../../../src/options.js';
 import { tuneFields } from '../../../src/tuning.js';
 
@@ -54,6 +55,7 @@ describe('the command line', () => {
 
   it.each([
     ['start', migrateCollectionInput.shape],
+    ['start', migrateCollectionsInput.shape],
     ['preflight', migrateCollectionInput.shape],
     ['verify', verifyCollectionInput.shape],
     ['tune', tuneFields],
@@ -61,7 +63,9 @@ describe('the command line', () => {
     const command = commands().find((each) => each.name() === name);
     const names = command?.options.map((option) => option.attributeName()) ?? [];
     expect(names).toEqual(
-      expect.arrayContaining(Object.keys(shape).filter((field) => field !== 'namespace')),
+      expect.arrayContaining(
+        Object.keys(shape).filter((field) => !['namespace', 'namespaces'].includes(field)),
+      ),
     );
   });
 
@@ -79,8 +83,31 @@ describe('the command line', () => {
     [['cutover', 'shop.orders', '--when-lag-under', 'low'], 'It has to be a number'],
     [['init', 'source', 'target', 'shop'], "missing required argument 'collection'"],
     [['list', '--limit', '0'], 'from 1 to 1000'],
+    [['start', 'a.*', '--parallel-copies', '0'], 'expected number to be >=1'],
+    [['start', 'a.*', '--rename', 'a.*'], 'It has to be from=to'],
+    [['retyr', 'a.*'], 'Did you mean retry?'],
+    [['start'], "missing required argument 'namespaces'"],
   ])('answers %j', async (args, answer) => {
     expect(await complaintOf(...args)).toContain(answer);
+  });
+
+  it('reads what is for several collections', async () => {
+    const line =
+      'start a.* b.c --exclude a.x,a.y --exclude a.z --rename a.*=d.* --rename b.c=d.c --follow --parallel-copies 3';
+    const { given, options } = await read(...line.split(' '));
+    expect(given).toEqual([['a.*', 'b.c']]);
+    expect(options).toMatchObject({
+      exclude: ['a.x', 'a.y', 'a.z'],
+      rename: [
+        { from: 'a.*', to: 'd.*' },
+        { from: 'b.c', to: 'd.c' },
+      ],
+      follow: true,
+      parallelCopies: 3,
+    });
+    const cutover = await read('cutover', 'a.*', '--leave', 'a.x,a.y', '--leave', 'a.z');
+    expect(cutover.options).toMatchObject({ leave: ['a.x', 'a.y', 'a.z'] });
+    expect((await read('retry', 'a.*', 'a.x', 'a.y')).given).toEqual(['a.*', ['a.x', 'a.y']]);
   });
 
   it('reads when to cut over', async () => {

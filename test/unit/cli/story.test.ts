@@ -135,3 +135,93 @@ describe('a story', () => {
     ]);
   });
 });
+
+describe('the story of a group', () => {
+  const event = (seconds: number, attributes: object) =>
+    HistoryEvent.fromObject({ eventId: seconds, ...at(seconds), ...attributes });
+  const workflowExecution = { workflowId: 'migrate:source:shop.carts' };
+  const report = (phase: string) => ({
+    workflowExecutionSignaledEventAttributes: {
+      signalName: 'collectionReport',
+      input: payloads({ namespace: 'shop.carts', phase }),
+    },
+  });
+
+  it('tells of its collections by their names', () => {
+    const told = tellHistory([
+      event(1, { childWorkflowExecutionStartedEventAttributes: { workflowExecution } }),
+      event(2, {
+        signalExternalWorkflowExecutionInitiatedEventAttributes: {
+          signalName: 'groupTurn',
+          workflowExecution,
+        },
+      }),
+      event(3, report('copying')),
+      event(3, report('ready')),
+      event(4, {
+        childWorkflowExecutionCompletedEventAttributes: {
+          workflowExecution,
+          result: payloads({ phase: 'completed', openedAt: '2026-01-01T00:00:00.000Z' }),
+        },
+      }),
+      event(5, {
+        childWorkflowExecutionFailedEventAttributes: {
+          workflowExecution,
+          failure: { message: 'child', cause: { message: 'mongodb://u:s3cret@host is away' } },
+        },
+      }),
+      event(6, {
+        startChildWorkflowExecutionFailedEventAttributes: workflowExecution,
+      }),
+    ]);
+    expect(new Set(told.map(({ what }) => what))).toEqual(new Set(['shop.carts']));
+    expect(told.map(({ text }) => text)).toEqual([
+      'its migration has begun',
+      'it is its turn to be copied',
+      'its changes are captured',
+      'is ready',
+      'its migration is completed, open since 2026-01-01T00:00:00.000Z',
+      'its migration has failed: mongodb://***@host is away',
+      'its migration was not started: one of this collection is running already',
+    ]);
+  });
+
+  it('says of its cutover how many collections are open, or whose fault it is', () => {
+    const ended = (result: unknown) =>
+      tellHistory([
+        event(1, {
+          activityTaskScheduledEventAttributes: {
+            activityId: 'cutoverTogether',
+            activityType: { name: 'cutoverTogether' },
+          },
+        }),
+        event(2, {
+          activityTaskCompletedEventAttributes: { scheduledEventId: 1, result: payloads(result) },
+        }),
+      ])[0]?.text;
+    const done = { openedAt: '2026-01-01T00:00:00.000Z', downtimeMs: 40, collections: 3 };
+    expect(ended({ done, reports: [] })).toBe(
+      'done: 3 collections open for applications since 2026-01-01T00:00:00.000Z, 40 ms after the fence',
+    );
+    const blocker = { code: 'lag', message: 'behind', namespace: 'shop.carts' };
+    expect(ended({ refused: [blocker] })).toBe('refused: shop.carts: behind (lag)');
+    expect(ended({ refused: Array.from({ length: 7 }, () => blocker) })).toMatch(
+      / and 2 more reasons$/,
+    );
+  });
+
+  it('shows which collections a message is about', () => {
+    const [told] = tellHistory([
+      event(1, {
+        workflowExecutionSignaledEventAttributes: {
+          signalName: 'cutover',
+          identity: '1@host',
+          input: payloads({ leave: ['shop.carts', 'shop.people'], force: ['lag'] }),
+        },
+      }),
+    ]);
+    expect(told?.text).toBe(
+      'signal with force lag with leave shop.carts, shop.people, sent by 1@host',
+    );
+  });
+});

@@ -1,0 +1,51 @@
+import type { GroupStatus, MemberLine } from '../workflows/group/status.js';
+import { number } from './format.js';
+
+/** The phases of collections, in the order in which they go through them. */
+const order = [
+  'preflight',
+  'queued',
+  'copying',
+  'waiting',
+  'replaying',
+  'ready',
+  'cuttingOver',
+  'completed',
+  'aborted',
+  'failed',
+] as const satisfies readonly MemberLine['phase'][];
+
+/** How many collections are in which phase: `1 queued, 2 copying, 9 ready`. */
+export function describeCounts({ counts }: GroupStatus): string {
+  const parts = order.flatMap((phase) => {
+    const many = counts[phase];
+    return many === undefined ? [] : [`${number(many)} ${phase}`];
+  });
+  return parts.join(', ');
+}
+
+/** Collections with those first that are least far, and before them those that have ended without a cutover. */
+export function leastFarFirst(lines: readonly MemberLine[]): MemberLine[] {
+  const rank = ({ phase, copiedPercent }: MemberLine) => {
+    const hasEnded = phase === 'failed' || phase === 'aborted';
+    return (hasEnded ? -1 : order.indexOf(phase)) * 1_000 + (copiedPercent ?? 0);
+  };
+  return lines.toSorted(
+    (one, other) =>
+      rank(one) - rank(other) ||
+      (other.lagSeconds ?? 0) - (one.lagSeconds ?? 0) ||
+      one.namespace.localeCompare(other.namespace),
+  );
+}
+
+/** Collections that have ended, and were not cut over. */
+export function endedWithout({ counts }: GroupStatus): number {
+  return (counts.failed ?? 0) + (counts.aborted ?? 0);
+}
+
+/** The first of a group's namespaces and patterns, and how many more. */
+export function describeNamespaces(namespaces: readonly string[], shown = 3): string {
+  const more = namespaces.length - shown;
+  const first = namespaces.slice(0, shown).join(', ');
+  return more > 0 ? `${first} and ${more} more` : first;
+}

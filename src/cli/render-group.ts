@@ -1,0 +1,201 @@
+import { shorten } from '../shorten.js';
+import { isFinal } from '../workflows/phases.js';
+import type { GroupStatus, MemberLine } from '../workflows/group/status.js';
+import { count, duration, moment, number } from './format.js';
+import { describeCounts, describeNamespaces, leastFarFirst } from './group-lines.js';
+import { describeBlockers, describePlan, nextStep } from './next-step.js';
+import {
+  type Extras,
+  gauge,
+  historyLeft,
+  limitsOf,
+  paint,
+  renderUnanswered,
+  row,
+  rowsOf,
+  type Screen,
+} from './render-migration.js';
+import { renderTable } from './table.js';
+import type { GroupView } from './view.js';
+
+/** Columns that phase, percent and lag take beside a name. */
+const BESIDE_NAME = 34;
+/** Entries of a list in a summary; `--json` has all that the status has. */
+const SHOWN = 5;
+
+/** A migration of many collections as lines: where all of them stand, what hinders, what next. */
+export function renderGroup(view: GroupView, screen: Screen, extras: Extras = {}): string[] {
+  const { status } = view;
+  if (!status) return renderUnanswered(view, screen);
+  return [
+    headline(view, status, screen),
+    ...(status.counts.all === 0
+      ? []
+      : row('collections', `${number(status.counts.all)}: ${describeCounts(status)}`)),
+    ...progress(status, screen, extras),
+    ...(extras.hasTable ? [] : slowest(status)),
+    ...outcome(status),
+    ...notTaken(status),
+    ...hindrances(view, status, screen),
+    ...following(view, screen),
+  ];
+}
+
+/**
+ * The collections of a group as a table, those first that are least far.
+ * @param room rows of the terminal for it, with its head.
+ */
+export function renderCollections(
+  { collections, collectionsNotShown, counts }: GroupStatus,
+  { colors, columns }: Pick<Screen, 'colors' | 'columns'>,
+  room: number,
+): string[] {
+  const isAll = counts.all < room && collectionsNotShown === 0;
+  const shown = leastFarFirst(collections).slice(0, Math.max(0, isAll ? room - 1 : room - 2));
+  if (shown.length === 0) return [];
+  const more = counts.all - shown.length;
+  const table = renderTable(
+    shown,
+    [
+      { head: 'COLLECTION', cell: ({ namespace }) => shorten(namespace, columns - BESIDE_NAME) },
+      { head: 'PHASE', cell: ({ phase }) => paint(phase, phase, colors) },
+      { head: 'COPIED', cell: copiedCell },
+      { head: 'LAG', cell: ({ lagSeconds: lag }) => (lag === null ? '' : duration(lag)), spare: 1 },
+    ],
+    columns,
+  );
+  return [...table, ...(more > 0 ? [`and ${number(more)} more`] : [])];
+}
+
+function copiedCell({ copiedPercent }: MemberLine): string {
+  return copiedPercent === null ? '' : `${copiedPercent} %`;
+}
+
+function headline({ state, input }: GroupView, status: GroupStatus, { colors }: Screen): string {
+  const { source, target, paused } = status;
+  // The status has the first ones only.
+  const namespaces = input?.namespaces ?? status.namespaces;
+  const phase = state === 'terminated' ? state : status.phase;
+  const noted = paused ? colors.yellow(' (paused)') : '';
+  const pair = `${source}:${describeNamespaces(namespaces)} → ${target}`;
+  return `${colors.bold(pair)}  ${paint(phase, phase, colors)}${noted}`;
+}
+
+function progress(status: GroupStatus, screen: Screen, { copyPerSecond = 0 }: Extras): string[] {
+  const { phase, copied, total, copiedPercent, etaSeconds, lagSeconds, oplogHoursLeft } = status;
+  if (phase === 'preflight') return row('copy', 'later: both sides are looked at');
+  if (isFinal(phase)) return [];
+  const documents =
+    copied.documents >= total.documents
+      ? count(copied.documents, 'document')
+      : `${number(copied.documents)} of ${count(total.documents, 'document')}`;
+  const limits = limitsOf(status);
+  return [
+    ...row('copy', `${gauge((copiedPercent ?? 0) / 100, screen)}${documents}`),
+    ...paceRow(copyPerSecond, etaSeconds),
+    ...(limits.length > 0 ? row('limits', `${limits.join('; ')}; for each collection`) : []),
+    ...row(
+      'changes',
+      `${number(status.eventsPerSecond)}/s captured, ${number(status.changesPerSecond)}/s applied`,
+    ),
+    ...(lagSeconds === null ? [] : row('lag', `${duration(lagSeconds)} at most`)),
+    ...(oplogHoursLeft === null
+      ? []
+      : row('history', `${historyLeft(oplogHoursLeft)} left at the source`)),
+  ];
+}
+
+/** How long the copy takes still, and how fast it is, as far as that is known. */
+function paceRow(copyPerSecond: number, etaSeconds: number | null): string[] {
+  const rate = `${count(copyPerSecond, 'document')}/s`;
+  if (etaSeconds === null) return copyPerSecond > 0 ? row('rate', rate) : [];
+  return row('left', `${duration(etaSeconds)}${copyPerSecond > 0 ? ` at ${rate}` : ''}`);
+}
+
+function slowest({ slowest: lines }: GroupStatus): string[] {
+  const texts = lines.slice(0, SHOWN).map((line) => {
+    const copied = line.copiedPercent === null ? '' : `, copied ${copiedCell(line)}`;
+    const lag = line.lagSeconds === null ? '' : `, lag ${duration(line.lagSeconds)}`;
+    return `${line.namespace}  ${line.phase}${copied}${lag}`;
+  });
+  return rowsOf('slowest', texts);
+}
+
+function outcome({ cutover }: GroupStatus): string[] {
+  if (!cutover) return [];
+  const { collections, openedAt, downtimeMs } = cutover;
+  const text = `${count(collections, 'collection')} since ${moment(openedAt)}, ${number(downtimeMs)} ms after the fence`;
+  return row('open', text);
+}
+
+/** What the patterns match and the migration does not move. */
+function notTaken({ leftOut, appeared }: GroupStatus): string[] {
+  const reasons = leftOut.first.map(({ namespace, why }) => `${namespace} ${why}`);
+  const names = appeared.first.slice(0, SHOWN).join(', ');
+  const more = appeared.count - Math.min(SHOWN, appeared.first.length);
+  return [
+    ...rowsOf('left out', some(reasons, leftOut.count)),
+    ...(appeared.count === 0
+      ? []
+      : row(
+          'appeared',
+          `${names}${more > 0 ? ` and ${number(more)} more` : ''}: not taken up, which needs --follow at the start`,
+        )),
+  ];
+}
+
+function hindrances(view: GroupView, status: GroupStatus, { colors }: Screen): string[] {
+  const { problems, warnings, rejectedMessages, lastRefusal, live, failure } = status;
+  const ended = view.state === 'terminated' ? 'terminated in Temporal: ' : '';
+  const said = view.failure === null ? failure : `${ended}${view.failure}`;
+  const texts = problems.map(({ namespace, what, todo }) => {
+    const whose = namespace === undefined ? '' : `${namespace}: `;
+    return `${whose}${what}; ${todo}`;
+  });
+  const paintAll = (lines: readonly string[], color: (text: string) => string) =>
+    lines.map((line) => color(line));
+  return [
+    ...rowsOf('problem', paintAll(said?.split('\n') ?? [], colors.red)),
+    ...rowsOf('problem', paintAll(some(texts, texts.length), colors.red)),
+    ...(live.error === undefined
+      ? []
+      : row('problem', colors.yellow(`the servers could not be asked: ${live.error}`))),
+    ...rowsOf('warning', paintAll(some(warnings, warnings.length), colors.yellow)),
+    ...rejectedMessages.flatMap(({ at, message }) =>
+      row('message', colors.yellow(`not understood at ${moment(at)}: ${message}`)),
+    ),
+    ...(lastRefusal && !status.cutover
+      ? rowsOf('refused', [
+          `the cutover of ${moment(lastRefusal.at)}`,
+          ...describeBlockers(lastRefusal.blockers, view.workflowId),
+        ])
+      : []),
+  ];
+}
+
+function following(view: GroupView, { colors }: Screen): string[] {
+  const { status, workflowId } = view;
+  if (!status || isFinal(status.phase) || view.state !== 'running') return [];
+  const { phase, paused, mayCutOver, cutoverAt, blockers } = status;
+  const plan = describePlan({ cutoverAt, cutoverWhen: null });
+  const next = nextStep(view);
+  // Before the copy is done there is only one thing to say: not yet.
+  const isEarly = ['preflight', 'copying', 'waiting'].includes(phase) && !paused;
+  const why = mayCutOver
+    ? [colors.green('nothing speaks against it')]
+    : isEarly
+      ? ['not yet']
+      : describeBlockers(blockers, workflowId);
+  return [
+    ...rowsOf('cutover', why),
+    ...(plan === undefined ? [] : row('planned', plan)),
+    ...(next === undefined ? [] : row('next', next)),
+  ];
+}
+
+/** The first of some lines, and how many more. */
+function some(lines: readonly string[], all: number): string[] {
+  const shown = lines.slice(0, SHOWN);
+  const more = all - shown.length;
+  return more > 0 ? [...shown, `and ${number(more)} more`] : shown;
+}

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type CutoverOptions,
+  cutoverPayload,
+  requireFitting,
+} from '../../../src/cli/commands/cutover.js';
+
+const given = (options: Partial<CutoverOptions>): CutoverOptions => ({
+  source: 'source',
+  ...options,
+});
+
+describe('the payload of a cutover', () => {
+  it.each([
+    [{}, {}],
+    [
+      { leave: ['a.b'], force: ['lag'] },
+      { leave: ['a.b'], force: ['lag'] },
+    ],
+    [
+      { leave: ['a.b'], dryRun: true },
+      { leave: ['a.b'], dryRun: true },
+    ],
+    [{ withdraw: true }, { at: null }],
+  ])('of %j', (options, payload) => expect(cutoverPayload(given(options))).toEqual(payload));
+
+  it.each([
+    [{ leave: ['a.b'], at: '2026-12-01T02:00:00Z' }, '--leave is for a cutover now'],
+    [{ leave: ['a.b'], withdraw: true }, '--leave is for a cutover now'],
+    [{ leave: ['a.b'], whenLagUnder: 2 }, '--leave is for a cutover now'],
+    [{ withdraw: true, at: '2026-12-01T02:00:00Z' }, 'exclude each other'],
+    [{ at: '2020-01-01T00:00:00Z' }, '--at is in the past'],
+  ])('refuses %j', (options, message) => {
+    expect(() => cutoverPayload(given(options))).toThrow(message);
+  });
+});
+
+describe('what only one of them takes', () => {
+  it('is refused for a group', () => {
+    const lag = given({ whenLagUnder: 2 });
+    expect(() => requireFitting(lag, true, "'shop.*'")).toThrow('--when-lag-under is for one');
+    expect(() => requireFitting(lag, false, 'shop.a')).not.toThrow();
+  });
+
+  it('is refused for one collection', () => {
+    const leave = given({ leave: ['a.b'] });
+    expect(() => requireFitting(leave, false, 'shop.a')).toThrow('--leave is for a group');
+    expect(() => requireFitting(leave, true, "'shop.*'")).not.toThrow();
+  });
+});

@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest';
+import { isBegun } from '../../../src/cli/commands/start.js';
+import type { View } from '../../../src/cli/view.js';
+import type { Phase } from '../../../src/workflows/phases.js';
+import { statusOf } from '../../helpers/migration-status.js';
+
+function viewIn(phase: Phase): View {
+  return {
+    workflowId: 'migrate:source:a.b',
+    runId: 'run',
+    type: 'migrateCollection',
+    state: 'running',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    endedAt: null,
+    input: null,
+    status: statusOf({ phase }),
+    noAnswer: null,
+    failure: null,
+    underway: [],
+  };
+}
+
+it.each([
+  ['preflight', false],
+  ['copying', true],
+  ['waiting', true],
+  ['failed', false],
+] as const)('a migration whose phase is %s has begun: %s', (phase, expected) => {
+  expect(isBegun(viewIn(phase))).toBe(expected);
+});
