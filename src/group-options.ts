@@ -120,8 +120,9 @@ export const groupCutoverInput = z
     at: planFields.at,
   })
   .superRefine((given, context) => {
-    const isMixed = given.dryRun && given.at !== undefined;
-    const mixed = isMixed ? '"dryRun" asks about a cutover now, without "at"' : undefined;
+    const isPlan = given.at !== undefined;
+    const isMixed = isPlan && (given.dryRun || given.leave.length > 0);
+    const mixed = isMixed ? '"dryRun" and "leave" are for a cutover now, without "at"' : undefined;
     const message = planProblem(given) ?? mixed;
     if (message !== undefined) context.addIssue({ code: 'custom', message });
   })

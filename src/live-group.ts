@@ -71,6 +71,7 @@ function describe(
     differences,
     uncomparedSeconds: uncomparedSeconds(control?.replay.asOf, control?.verify?.asOf),
     refused: control?.refused?.count ?? 0,
+    shape: control?.shape?.left ?? [],
     ...(hours !== undefined && { oplogHours: hours }),
     ...(problem && { problem }),
   };

@@ -1,17 +1,34 @@
-import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import {
+  type Client,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { errorTypes } from './errors.js';
 import { groupMessages, type MemberRun } from './group.js';
 import type { Blocker, Migration } from './migration.js';
 import type { MigrationStatus } from './workflows/status.js';
 
+/** Time that a workflow has to answer, in ms: it may have to be replayed first. */
+const ANSWER_MS = 60_000;
+
 /** The last workflow of an id. */
 export interface FoundMember {
   readonly isRunning: boolean;
   /** Workflow id of the group that it belonged to. */
   readonly parent?: string;
-  /** When it was cut over, where it was. */
+  /** When it was cut over, where it was, and to what. */
   readonly openedAt?: string;
+  readonly target?: string;
+  readonly targetNamespace?: string;
+}
+
+/** The cutover of a group that a collection is to stand by for. */
+export interface JoinRequest {
+  readonly cutover: number;
+  /** Codes of blockers to overrule. */
+  readonly force: readonly string[];
 }
 
 /** What an activity of a group asks the workflows of its collections. */
@@ -23,7 +40,7 @@ export interface MemberCalls {
   /** Lets a collection stand by for the group's cutover. @returns its migration, or what speaks against it. */
   readonly join: (
     member: MemberRun,
-    force: readonly string[],
+    request: JoinRequest,
   ) => Promise<Migration | { readonly refused: readonly Blocker[] }>;
   /** What speaks against a cutover of a collection now. */
   readonly dryRun: (member: MemberRun, force: readonly string[]) => Promise<readonly Blocker[]>;
@@ -45,7 +62,11 @@ export function memberCalls(client: Client): MemberCalls {
         return {
           isRunning,
           ...(parent && { parent }),
-          ...(ended?.openedAt && { openedAt: ended.openedAt }),
+          ...(ended?.openedAt && {
+            openedAt: ended.openedAt,
+            target: ended.target,
+            targetNamespace: ended.targetNamespace,
+          }),
         };
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return undefined;
@@ -61,15 +82,14 @@ export function memberCalls(client: Client): MemberCalls {
         throw error;
       }
     },
-    join: (member, force) =>
-      orRefused(
-        handleOf(member).executeUpdate<Migration, [unknown]>(groupMessages.cutover, {
-          args: [{ force }],
-        }),
-      ),
+    join: (member, { cutover, force }) => {
+      const args: [unknown] = [{ cutover, force }];
+      const { cutover: name } = groupMessages;
+      return answered(() => handleOf(member).executeUpdate<Migration, [unknown]>(name, { args }));
+    },
     dryRun: async (member, force) => {
       const args: [unknown] = [{ dryRun: true, force }];
-      const answer = await orRefused(
+      const answer = await answered(() =>
         handleOf(member).executeUpdate<{ blockers: readonly Blocker[] }, [unknown]>('cutover', {
           args,
         }),
@@ -77,6 +97,11 @@ export function memberCalls(client: Client): MemberCalls {
       return 'refused' in answer ? answer.refused : answer.blockers;
     },
   };
+
+  /** One that cannot answer must not keep all the others waiting. */
+  async function answered<T>(ask: () => Promise<T>) {
+    return orRefused(client.withDeadline(Date.now() + ANSWER_MS, ask));
+  }
 }
 
 /** What was answered, or the blockers for which it was refused. */
@@ -88,6 +113,9 @@ async function orRefused<T>(
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) {
       return { refused: [{ code: 'ended', message: 'its workflow has ended' }] };
+    }
+    if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) {
+      return { refused: [{ code: 'unknown', message: 'its workflow does not answer' }] };
     }
     const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
     if (!(cause instanceof ApplicationFailure)) throw error;

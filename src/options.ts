@@ -32,7 +32,7 @@ export const namespace = z
   }, "is one of MongoDB's own collections and cannot be migrated")
   .refine((value) => {
     const { collection } = parseNamespace(value);
-    return collection !== 'cdc' && !/^cdc(-staging(-\d+)?)?\./.test(collection);
+    return collection !== 'cdc' && !/^cdc(-staging(-\d+)?(-[0-9a-f]{8})?)?\./.test(collection);
   }, 'has a name that a migration uses for its own state (cdc, cdc.*, cdc-staging*.*)');
 
 /** Why a copy by mongodump has no limits. */

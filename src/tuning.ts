@@ -68,6 +68,17 @@ export function limitsOf(given: {
   };
 }
 
+/** Whether a setting is of the copy. */
+function isOfCopy(name: string): boolean {
+  return !name.startsWith('verify') && name !== 'maxBufferBytes';
+}
+
+/** What of a tuning has an effect; nothing where none of it has. */
+export function tuningFor(tuning: Tuning, isCopied: boolean): Tuning | null {
+  const left = Object.entries(tuning).filter(([name]) => !isCopied || !isOfCopy(name));
+  return left.length > 0 ? Object.fromEntries(left) : null;
+}
+
 /** What a tuning would have no effect on; nothing where all of it has one. */
 export function tuningProblem(
   tuning: Tuning,
@@ -75,7 +86,7 @@ export function tuningProblem(
   isCopied: boolean,
 ): string | undefined {
   const names = Object.keys(tuning);
-  const ofCopy = names.find((name) => !name.startsWith('verify') && name !== 'maxBufferBytes');
+  const ofCopy = names.find(isOfCopy);
   if (isCopied && ofCopy !== undefined) return `"${ofCopy}": the copy is finished`;
   if (copy === 'direct' && tuning.gzip !== undefined) {
     return '"gzip": there are no dump files with "copy": "direct"';

@@ -5,6 +5,7 @@ import { createActivities } from './activities/index.js';
 import { Connections } from './connections.js';
 import { keepSwept } from './dump-folders.js';
 import { failureInterceptor } from './failures.js';
+import { MAX_COLLECTIONS } from './group-options.js';
 import { Health, serveHealth } from './health.js';
 import { LiveStatusCodec } from './live-status.js';
 import { createLog } from './log.js';
@@ -96,7 +97,8 @@ async function main(): Promise<void> {
       // One thread replays hundreds of migrations, and each costs memory.
       workflowThreadPoolSize: 1,
       maxConcurrentWorkflowTaskExecutions: 20,
-      maxCachedWorkflows: 500,
+      // A group and all of its collections: one that is not cached is replayed for each message.
+      maxCachedWorkflows: MAX_COLLECTIONS + 100,
     }),
     Worker.create({ ...shared, taskQueue: hostQueue(workerHost) }),
   ]);

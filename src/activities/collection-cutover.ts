@@ -74,6 +74,7 @@ export class CollectionCutover implements AsyncDisposable {
   readonly #pulse: Pulse;
   readonly #recheck: Recheck;
   readonly #pinnedSource: () => Promise<Db>;
+  #session: ClientSession | undefined;
   #held: Held | undefined;
   #plan: { readonly context: FinalContext; readonly final: FinalPlan } | undefined;
   #drained = { events: 0, changes: 0 };
@@ -109,17 +110,15 @@ export class CollectionCutover implements AsyncDisposable {
     await this.#recheck.compareChanged(await this.opened.control.read());
   }
 
-  /** Takes over from capture and replay, which stand by until `release`. */
+  /** Takes over from capture and replay, which stand by until `letGo`. */
   async hold(): Promise<readonly Blocker[]> {
     const { opened, migration } = this;
     const { control } = opened;
     const catalogue = await readSourceCatalogue(opened, this.#pulse.signal);
     const session = opened.target.client.startSession({ causalConsistency: false });
+    this.#session = session;
     const document = await takeOverReplay(control, session, () => control.hold());
-    if (!document) {
-      await session.endSession();
-      return [shapeBlocker([{ what: 'a change that is under way' }])];
-    }
+    if (!document) return [shapeBlocker([{ what: 'a change that is under way' }])];
     const check = () => control.check('replay', document.replay.epoch);
     const context = { ...finalContext(opened, catalogue, this.#pulse), check };
     this.#held = { document, session, context };
@@ -228,13 +227,29 @@ export class CollectionCutover implements AsyncDisposable {
     };
   }
 
-  /** Until a successor holds again, the migration must not stand still. Does nothing where it is not held. */
-  async release(): Promise<void> {
-    if (this.#held) await this.opened.control.release(this.#held.document.replay.epoch);
+  /**
+   * Lets the migration go on as before, also where an attempt before this one holds it. Does nothing where
+   * nobody does, or where its migration is over.
+   */
+  async letGo(): Promise<void> {
+    try {
+      if (!this.#held && (await this.opened.control.read()).holder === 'cutover') await this.hold();
+      if (!this.#held) return this.#orFail();
+      await this.relax();
+      await this.opened.control.release(this.#held.document.replay.epoch);
+    } catch (error) {
+      if (!(error instanceof PermanentError)) throw error;
+    }
+  }
+
+  /** @throws Error where a cutover holds it that could not be taken over yet */
+  async #orFail(): Promise<void> {
+    const { holder } = await this.opened.control.read();
+    if (holder === 'cutover') throw new Error('the cutover could not be taken back yet');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#held?.session.endSession();
+    await this.#session?.endSession();
   }
 
   #hold(): Held {

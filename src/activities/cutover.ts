@@ -71,27 +71,30 @@ export async function cutOverTogether(
     });
     return found.flat();
   };
-  const release = () => each((one) => one.release());
-
-  status.doing = 'looking for what speaks against it';
-  const early = await each((one) => one.look());
-  if (early.length > 0) return { refused: early };
-  status.doing = 'comparing what has changed';
-  await compareAhead(() => each((one) => one.compareAhead()));
   try {
-    status.doing = 'taking over from capture and replay';
-    const unheld = await each((one) => one.hold());
-    failpoint('cutover-held');
-    const outcome = unheld.length > 0 ? { refused: unheld } : await cutOver();
+    const outcome = await cutOver();
     // A refusal that left everything standing would be worse than another try.
-    if ('refused' in outcome) await release();
+    if ('refused' in outcome) await letAllGo(cutovers);
     return outcome;
   } catch (error) {
-    await release().catch(() => undefined);
+    await letAllGo(cutovers).catch(() => undefined);
     throw error;
   }
 
   async function cutOver(): Promise<TogetherOutcome> {
+    status.doing = 'looking for what speaks against it';
+    const early = await each((one) => one.look());
+    if (early.length > 0) return { refused: early };
+    status.doing = 'comparing what has changed';
+    await compareAhead(() => each((one) => one.compareAhead()));
+    status.doing = 'taking over from capture and replay';
+    const unheld = await each((one) => one.hold());
+    failpoint('cutover-held');
+    if (unheld.length > 0) return { refused: unheld };
+    return fenceOff();
+  }
+
+  async function fenceOff(): Promise<TogetherOutcome> {
     const [first] = cutovers;
     if (!first) return { done: [] };
     const fencedAt = new Date();
@@ -109,14 +112,26 @@ export async function cutOverTogether(
 
     status.doing = 'bringing indexes and options into force';
     const unforced = await each((one) => one.enforce());
-    if (unforced.length > 0) {
-      await each((one) => one.relax());
-      return { refused: unforced };
-    }
+    if (unforced.length > 0) return { refused: unforced };
     failpoint('cutover-enforced');
     const times = { fence, fencedAt, openedAt: new Date() };
     return { done: await inParallel(cutovers, PARALLEL, (one) => one.report(times)) };
   }
+}
+
+/**
+ * Lets all of them go on as before, whichever attempt holds them.
+ * @throws what has kept one of them from it, once all have been tried.
+ */
+export async function letAllGo(cutovers: readonly CollectionCutover[]): Promise<void> {
+  const failures = await inParallel(cutovers, PARALLEL, async (one) =>
+    one.letGo().then(
+      () => [],
+      (error: unknown) => [error],
+    ),
+  );
+  const [failure] = failures.flat();
+  if (failure !== undefined) throw failure;
 }
 
 /**

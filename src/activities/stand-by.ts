@@ -3,7 +3,8 @@ import { type Control, FencedError } from '../mongo/control.js';
 import type { ControlDocument, Role } from '../mongo/control-document.js';
 import type { Pulse } from './context.js';
 
-const POLL_MS = 250;
+/** Many collections stand by at once where a group cuts over. */
+const POLL_MS = 500;
 
 /** Takes the role's next epoch as soon as no cutover holds the migration. */
 export async function untilReleased(
@@ -14,7 +15,9 @@ export async function untilReleased(
 ): Promise<ControlDocument> {
   for (;;) {
     pulse.touch();
-    const taken = await take();
+    // Not before it lets go: taking over ends what the one before has under way, and that is the cutover.
+    const { holder } = await control.read();
+    const taken = holder === 'cutover' ? undefined : await take();
     if (taken) return taken;
     await sleep(POLL_MS, undefined, { signal: pulse.signal });
   }

@@ -1,23 +1,10 @@
+import { memberPhases } from '../workflows/group/details.js';
 import type { GroupStatus, MemberLine } from '../workflows/group/status.js';
 import { number } from './format.js';
 
-/** The phases of collections, in the order in which they go through them. */
-const order = [
-  'preflight',
-  'queued',
-  'copying',
-  'waiting',
-  'replaying',
-  'ready',
-  'cuttingOver',
-  'completed',
-  'aborted',
-  'failed',
-] as const satisfies readonly MemberLine['phase'][];
-
 /** How many collections are in which phase: `1 queued, 2 copying, 9 ready`. */
 export function describeCounts({ counts }: GroupStatus): string {
-  const parts = order.flatMap((phase) => {
+  const parts = memberPhases.flatMap((phase) => {
     const many = counts[phase];
     return many === undefined ? [] : [`${number(many)} ${phase}`];
   });
@@ -28,7 +15,7 @@ export function describeCounts({ counts }: GroupStatus): string {
 export function leastFarFirst(lines: readonly MemberLine[]): MemberLine[] {
   const rank = ({ phase, copiedPercent }: MemberLine) => {
     const hasEnded = phase === 'failed' || phase === 'aborted';
-    return (hasEnded ? -1 : order.indexOf(phase)) * 1_000 + (copiedPercent ?? 0);
+    return (hasEnded ? -1 : memberPhases.indexOf(phase)) * 1_000 + (copiedPercent ?? 0);
   };
   return lines.toSorted(
     (one, other) =>

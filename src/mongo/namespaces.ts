@@ -1,4 +1,5 @@
-import type { Db, MongoClient } from 'mongodb';
+import { type Db, type MongoClient, ReadPreference } from 'mongodb';
+import { errorCode } from './catalogue.js';
 import { NamespacePattern } from '../namespace-pattern.js';
 
 /** A name at a deployment. */
@@ -10,11 +11,16 @@ export interface ListedNamespace {
 
 /** The server's own, whatever a pattern says. */
 const INTERNAL: readonly string[] = ['admin', 'local', 'config'];
+const UNAUTHORIZED = 13;
 
-/**
- * Lists what matches any of the patterns and none of the others, without what belongs to the servers, by name.
- * @throws MongoServerError 13 where the user may not list a database that a pattern names
- */
+/** What is there, as far as the user may see it. */
+export interface Listed {
+  readonly listed: readonly ListedNamespace[];
+  /** Databases of which the user sees those collections only that he may read. */
+  readonly partial: readonly string[];
+}
+
+/** Lists what matches any of the patterns and none of the others, without what belongs to the servers, by name. */
 export async function listNamespaces(
   client: MongoClient,
   {
@@ -22,26 +28,43 @@ export async function listNamespaces(
     exclude,
   }: { readonly include: readonly string[]; readonly exclude: readonly string[] },
   signal?: AbortSignal,
-): Promise<ListedNamespace[]> {
+): Promise<Listed> {
   const wanted = include.map((text) => new NamespacePattern(text));
   const unwanted = exclude.map((text) => new NamespacePattern(text));
   const listed: ListedNamespace[] = [];
-  for (const db of await listDatabases(client, wanted)) {
+  const partial: string[] = [];
+  for (const name of await listDatabases(client, wanted)) {
     signal?.throwIfAborted();
-    for (const { name, type = 'collection' } of await listCollections(client.db(db))) {
-      const namespace = `${db}.${name}`;
+    const { collections, isPartial } = await listCollections(client.db(name));
+    if (isPartial) partial.push(name);
+    for (const { name: collection, type = 'collection' } of collections) {
+      const namespace = `${name}.${collection}`;
       const isWanted = wanted.some((each) => each.match(namespace));
-      if (!isWanted || name.startsWith('system.')) continue;
+      if (!isWanted || collection.startsWith('system.')) continue;
       if (unwanted.some((each) => each.match(namespace))) continue;
       listed.push({ namespace, type });
     }
   }
-  return listed.toSorted((one, other) => (one.namespace < other.namespace ? -1 : 1));
+  return {
+    listed: listed.toSorted((one, other) => (one.namespace < other.namespace ? -1 : 1)),
+    partial,
+  };
 }
 
-async function listCollections(db: Db): Promise<{ name: string; type?: string }[]> {
-  // With this option a user sees what he may read, and needs no privilege to list.
-  return db.listCollections({}, { nameOnly: true, authorizedCollections: true }).toArray();
+async function listCollections(db: Db) {
+  const read = (authorizedCollections: boolean) =>
+    db
+      .listCollections(
+        {},
+        { nameOnly: true, authorizedCollections, readPreference: ReadPreference.primary },
+      )
+      .toArray() as Promise<{ name: string; type?: string }[]>;
+  try {
+    return { collections: await read(false), isPartial: false };
+  } catch (error) {
+    if (errorCode(error) !== UNAUTHORIZED) throw error;
+    return { collections: await read(true), isPartial: true };
+  }
 }
 
 /** Databases that patterns name, and all that the user sees where one stands for several. */
@@ -53,7 +76,12 @@ async function listDatabases(
   const all =
     named.length === patterns.length
       ? []
-      : (await client.db('admin').admin().listDatabases({ nameOnly: true })).databases;
+      : (
+          await client
+            .db('admin')
+            .admin()
+            .listDatabases({ nameOnly: true, readPreference: ReadPreference.primary })
+        ).databases;
   return [...new Set([...named, ...all.map(({ name }) => name)])]
     .filter((name) => !INTERNAL.includes(name))
     .toSorted();

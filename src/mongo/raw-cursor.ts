@@ -1,6 +1,9 @@
 import { type Db, type Document, Long, Timestamp } from 'mongodb';
 import { asBuffer, type CommandOptions, documentsOf, fields, runRaw } from './raw.js';
 
+/** Time for a cursor to be closed, in ms: an activity that ends must not wait for a network that is silent. */
+const CLOSE_MS = 5_000;
+
 /** One reply of a cursor. */
 export interface RawBatch {
   /** Documents as bytes; views of the reply's memory. */
@@ -103,13 +106,19 @@ export class RawCursor implements AsyncDisposable {
     }
   }
 
-  /** Frees the cursor at the server. Errors are ignored: a cursor that is gone is closed. */
+  /**
+   * Frees the cursor at the server. Errors are ignored: a cursor that is gone is closed, and one that cannot be
+   * reached the server closes by itself.
+   */
   async close(): Promise<void> {
     if (this.#id !== 0n) {
       const id = Long.fromBigInt(this.#id);
       this.#id = 0n;
       await this.#db
-        .command({ killCursors: this.#collection, cursors: [id] })
+        .command(
+          { killCursors: this.#collection, cursors: [id] },
+          { signal: AbortSignal.timeout(CLOSE_MS) },
+        )
         .catch(() => undefined);
     }
     await this.#command.session?.endSession().catch(() => undefined);

@@ -41,6 +41,8 @@ export interface InboxHooks {
   readonly look: (force: readonly string[]) => Promise<readonly Blocker[]>;
   /** Workflow id of the group that it belongs to. */
   readonly group?: string | undefined;
+  /** Whether a cutover of that group is under way. */
+  readonly isStandingBy: () => boolean;
 }
 
 const schemas = {
@@ -284,7 +286,7 @@ export class Inbox {
       const isCutoverAsked = this.request !== undefined;
       return restartProblem(this.#state, { isCutoverAsked, isEnding: this.#hooks.isEnding() });
     }
-    if (name === 'abort' && this.request?.ofGroup) {
+    if (name === 'abort' && this.#hooks.isStandingBy()) {
       return `a cutover of its group is under way: send abort to ${this.#hooks.group}`;
     }
     if (name !== 'cutover' && this.#state.cutover) {

@@ -74,6 +74,7 @@ class CollectionMigration {
       changed: () => this.#changed(),
       look: (force) => this.#look(force),
       group: group?.workflowId,
+      isStandingBy: () => this.#member?.isStandingBy ?? false,
     });
     this.#member =
       group &&
@@ -103,6 +104,7 @@ class CollectionMigration {
       await CancellationScope.nonCancellable(async () => {
         this.#cancel();
         await this.#work.ended();
+        if (this.#member) await this.#settle(this.#member);
         // A cutover that was done when something else ended the story: there is only forward.
         if (migration && this.#state.cutover) await this.#finish(migration);
         else await this.#end(migration, error);
@@ -110,6 +112,12 @@ class CollectionMigration {
     }
     await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     return this.#status();
+  }
+
+  /** A cutover of the group works on this collection, and may be done: then there is only forward. */
+  async #settle(member: Member): Promise<void> {
+    const done = await member.settle();
+    if (done) this.#state.cutover ??= done;
   }
 
   /** The story, from the token to the clean-up. */

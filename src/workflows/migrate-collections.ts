@@ -17,9 +17,10 @@ import { acceptInput, bareFailure, failed, messageOf } from './failure.js';
 import { GroupCutovers } from './group/cutovers.js';
 import { renderGroupDetails } from './group/details.js';
 import { followNew } from './group/follow-new.js';
-import { GroupInbox } from './group/inbox.js';
+import { GroupInbox, type PayloadFor } from './group/inbox.js';
 import { Members } from './group/members.js';
 import { groupDescriptions } from './group/messages.js';
+import { Teller } from './group/teller.js';
 import {
   type GroupState,
   hasFailed,
@@ -35,7 +36,9 @@ import { isFinal, type Phase } from './phases.js';
 import { step } from './steps.js';
 
 const statusQuery = defineQuery<GroupStatus>('status');
-const reportSignal = defineSignal<[{ namespace: string; phase: Phase }]>(groupMessages.report);
+const reportSignal = defineSignal<[{ namespace: string; phase: Phase }?]>(groupMessages.report);
+/** After this an abort is told again to those that have not ended. */
+const AGAIN = '30s';
 
 /**
  * Moves many collections together: a `migrateCollection` each, some of them copied at the same time, all of
@@ -55,6 +58,8 @@ class CollectionsMigration {
   readonly #inbox: GroupInbox;
   readonly #members: Members;
   readonly #cutovers: GroupCutovers;
+  readonly #teller = new Teller();
+  #isShowing = false;
   /** What an abort ends: everything but the migrations of the collections, which end by themselves. */
   readonly #story = new CancellationScope();
 
@@ -70,12 +75,15 @@ class CollectionsMigration {
       options,
       now,
       changed,
-      tell: (name, payload) => this.#tell(name, payload),
+      tell: (name, payloadFor) => this.#tell(name, payloadFor),
       look: (request) => this.#cutovers.look(request),
       retry: (members) => void this.#members.start(members),
     });
-    this.#cutovers = new GroupCutovers({ group, state, inbox: this.#inbox, changed });
-    setHandler(reportSignal, ({ namespace, phase }) => this.#members.report(namespace, phase));
+    const { teller, inbox } = { teller: this.#teller, inbox: this.#inbox };
+    this.#cutovers = new GroupCutovers({ group, state, inbox, teller, changed });
+    setHandler(reportSignal, (report) => {
+      if (report?.namespace) this.#members.report(report.namespace, report.phase);
+    });
     setHandler(statusQuery, () => markStatus(this.#mark(), this.#status()), {
       description: groupDescriptions.status,
     });
@@ -89,9 +97,12 @@ class CollectionsMigration {
       (error: unknown) => error,
     );
     await CancellationScope.nonCancellable(async () => {
-      if (this.#state.aborting) await this.#tell('abort', this.#state.aborting);
-      // Where the workflow was cancelled they are so too, and clean up.
-      await condition(hasEnded);
+      const { aborting } = this.#state;
+      // One that was busy with a cutover has not taken it the first time.
+      do {
+        if (aborting) await this.#tell('abort', () => aborting);
+        // Where the workflow was cancelled they are so too, and clean up.
+      } while (!(await condition(hasEnded, AGAIN)));
       this.#end(failure);
       await condition(allHandlersFinished);
     });
@@ -135,6 +146,7 @@ class CollectionsMigration {
   #end(failure: unknown): void {
     const { members, aborting } = this.#state;
     const isCancelled = aborting !== undefined || isCancellation(failure);
+    const isDone = members.length > 0 && members.every((member) => !hasFailed(member));
     if (failure !== undefined && !isCancelled) this.#state.failure = messageOf(failure);
     const isAllFailed = members.length > 0 && members.every(hasFailed);
     if (!isCancelled && isAllFailed) {
@@ -142,7 +154,9 @@ class CollectionsMigration {
       this.#state.failure = `${members.length} collections failed; ${first?.namespace}: ${first?.failure ?? 'it was ended'}`;
     }
     this.#state.phase = isCancelled
-      ? 'aborted'
+      ? isDone
+        ? 'completed'
+        : 'aborted'
       : this.#state.failure === undefined
         ? 'completed'
         : 'failed';
@@ -150,23 +164,34 @@ class CollectionsMigration {
   }
 
   /** Sends a signal to the migrations of all collections that are under way. @returns how many had it. */
-  async #tell(name: string, payload?: unknown): Promise<number> {
-    const runs = this.#state.members.filter(isUnderWay).flatMap(runOf);
-    if (runs.length === 0) return 0;
-    return step('tellMembers')(
-      runs.map((to) => ({ to, name, ...(payload !== undefined && { payload }) })),
-    );
+  async #tell(name: string, payloadFor: PayloadFor = () => undefined): Promise<number> {
+    const letters = this.#state.members.filter(isUnderWay).flatMap((member) => {
+      const payload = payloadFor(member);
+      if (payload === null) return [];
+      return runOf(member).map((to) => ({ to, name, ...(payload && { payload }) }));
+    });
+    return this.#teller.send(letters);
   }
 
   /** After every change of the state. */
   #changed(): void {
     const { phase, aborting } = this.#state;
-    if (!isFinal(phase) && phase !== 'preflight' && phase !== 'cuttingOver') {
+    if (!isFinal(phase) && phase !== 'preflight') {
       this.#state.phase = phaseOfGroup(this.#state);
     }
     this.#members.giveTurns();
     if (aborting) this.#story.cancel();
-    setCurrentDetails(markDetails(this.#mark(), renderGroupDetails(this.#status())));
+    this.#showDetails();
+  }
+
+  /** Once, after all that has come at the same time: with many collections the page takes its time. */
+  #showDetails(): void {
+    if (this.#isShowing) return;
+    this.#isShowing = true;
+    void Promise.resolve().then(() => {
+      this.#isShowing = false;
+      setCurrentDetails(markDetails(this.#mark(), renderGroupDetails(this.#status())));
+    });
   }
 
   #mark(): GroupMark | undefined {

@@ -90,6 +90,8 @@ export class Round {
     this.#enter('waiting');
     await condition(() => inbox.restoreRequested);
     this.#enter('copying');
+    const { mayCopy } = this.#context;
+    if (mayCopy) await mayCopy();
   }
 
   async #verify(): Promise<void> {

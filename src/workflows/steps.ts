@@ -99,7 +99,7 @@ const options = {
     startToCloseTimeout: LONG,
   },
   tellMembers: {
-    summary: 'Tell the migrations of the collections',
+    summary: 'Tell the migrations of the collections (%)',
     startToCloseTimeout: '10 minutes',
   },
   dryRunTogether: {

@@ -35,9 +35,9 @@ function groupFakes(): FakeActivities {
     );
     return sent.filter(Boolean).length;
   });
-  fakes.set('cutoverTogether', async (_group, { members: going, force }) => {
+  fakes.set('cutoverTogether', async (_group, { members: going, cutover, force }) => {
     const answers = await Promise.all(
-      going.map(async (to) => ({ to, answer: await members.join(to, force) })),
+      going.map(async (to) => ({ to, answer: await members.join(to, { cutover, force }) })),
     );
     const refused = answers.flatMap(({ to: { namespace }, answer }) =>
       'refused' in answer ? answer.refused.map((each) => ({ ...each, namespace })) : [],
@@ -160,8 +160,8 @@ describe('migrateCollections', () => {
     const fakes = groupFakes();
     const refused = [{ code: 'differences', message: '1 document differs', namespace: 'shop.b' }];
     const together = fakes.of('cutoverTogether').length;
-    fakes.once('cutoverTogether', async (_group, { members: going, force }) => {
-      await Promise.all(going.map((to) => members.join(to, force)));
+    fakes.once('cutoverTogether', async (_group, { members: going, cutover, force }) => {
+      await Promise.all(going.map((to) => members.join(to, { cutover, force })));
       return { refused };
     });
     await run(fakes, {}, async (group) => {
@@ -285,6 +285,70 @@ describe('migrateCollections', () => {
     expect(cleaned).toEqual(names.map(() => ({ keepBuffer: false, dropTarget: true })));
   });
 
+  it.each(['abort', 'cancel'] as const)('ends by %s while collections still start', async (how) => {
+    const fakes = groupFakes();
+    const namespaces = Array.from({ length: 20 }, (_, index) => `shop.early_${index}`);
+    fakes.set('preflight', untilCancelled);
+    await run(fakes, { namespaces }, async (group) => {
+      await fakes.happened('start preflight', 16);
+      await (how === 'abort' ? group.update('abort') : group.handle.cancel());
+      const ended = await group.handle.result().catch(() => undefined);
+      expect(fakes.of('preflight')).toHaveLength(16);
+      if (how === 'abort') {
+        expect(ended).toMatchObject({ phase: 'aborted', counts: { all: 20, aborted: 20 } });
+      }
+    });
+  });
+
+  it('does not let an outcome that comes late end a later cutover', async () => {
+    const fakes = groupFakes();
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      fakes.set('cutoverTogether', async (_group, { members: going, cutover, force }) => {
+        await Promise.all(going.map((to) => members.join(to, { cutover, force })));
+        const late = { cutover: cutover - 1, outcome: { refused: [] } };
+        await Promise.all(going.map((to) => members.signal(to, groupMessages.outcome, late)));
+        const phases = await Promise.all(
+          names.map(
+            async (each) => (await group.child(each).query<MigrationStatus>('status')).phase,
+          ),
+        );
+        expect(phases).toEqual(names.map(() => 'cuttingOver'));
+        return {
+          done: { ...report, collections: going.length },
+          reports: going.map(() => report),
+        };
+      });
+      await group.update('cutover');
+      expect(await group.handle.result()).toMatchObject({ counts: { completed: 3 } });
+    });
+  });
+
+  it('ends completed where the cutover was done before the abort', async () => {
+    const fakes = groupFakes();
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      fakes.once('cutoverTogether', async (_group, { members: going, cutover, force }) => {
+        await Promise.all(going.map((to) => members.join(to, { cutover, force })));
+        const asked = group.update('abort');
+        await untilCancelled().catch(() => undefined);
+        await asked;
+        return {
+          done: { ...report, collections: going.length },
+          reports: going.map(() => report),
+        };
+      });
+      await group.update('cutover').catch(() => undefined);
+      expect(await group.handle.result()).toMatchObject({
+        phase: 'completed',
+        counts: { all: 3, completed: 3 },
+      });
+      expect(fakes.of('cleanUp').map(({ args }) => args[1])).toEqual(
+        names.map(() => ({ keepBuffer: false, dropTarget: false })),
+      );
+    });
+  });
+
   it('is cancelled with all of them, which clean up', async () => {
     const fakes = groupFakes();
     await run(fakes, {}, async (group) => {
@@ -307,8 +371,8 @@ describe('migrateCollections', () => {
   it('holds still what stands by for the cutover of the group', async () => {
     const fakes = groupFakes();
     const gate = fakes.gate();
-    fakes.once('cutoverTogether', async (_group, { members: going, force }) => {
-      await Promise.all(going.map((to) => members.join(to, force)));
+    fakes.once('cutoverTogether', async (_group, { members: going, cutover, force }) => {
+      await Promise.all(going.map((to) => members.join(to, { cutover, force })));
       return gate.hold({ refused: [] });
     });
     await run(fakes, {}, async (group) => {
@@ -328,7 +392,9 @@ describe('migrateCollections', () => {
         runId: (await child.describe()).runId,
       };
       // A new attempt of the activity asks again.
-      expect(await members.join(member, [])).toMatchObject({ options: { namespace: 'shop.a' } });
+      expect(await members.join(member, { cutover: 1, force: [] })).toMatchObject({
+        options: { namespace: 'shop.a' },
+      });
       gate.open();
       await asked;
     });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { PermanentError } from '../../errors.js';
 import type {
@@ -11,16 +12,23 @@ import { inParallel } from '../../in-parallel.js';
 import type { Blocker, CutoverReport, Migration } from '../../migration.js';
 import { CollectionCutover } from '../collection-cutover.js';
 import { type ActivityDependencies, type Pulse, withPulse } from '../context.js';
-import { cutOverTogether } from '../cutover.js';
+import { cutOverTogether, letAllGo } from '../cutover.js';
 import { listUnknown } from './watch-collections.js';
 
 /** Workflows that are asked together. */
 const PARALLEL = 8;
+/** A collection that has just been let go by a cutover before this one needs a moment (ms). */
+const SETTLE_MS = 10_000;
+const POLL_MS = 500;
 /** Reasons that are told. */
 const MOST_BLOCKERS = 50;
+/** Documents that a report names, of one collection: all reports go in one message, of 2 MB at most. */
+const MOST_NAMED = 2;
 
 /** What a cutover of a group is to do. */
 export interface GroupCutoverOrder {
+  /** Which cutover of the group it is: a collection stands by for one of them. */
+  readonly cutover: number;
   readonly members: readonly MemberRun[];
   /** Codes of blockers to overrule. */
   readonly force: readonly string[];
@@ -44,22 +52,29 @@ export async function cutoverTogether(
   return withPulse(
     () => ({ ...status }),
     async (pulse) => {
-      const missed = findMissed(order);
-      if (missed) return { refused: [missed] };
-      const joined = await join(deps, order, pulse);
-      if ('refused' in joined) return joined;
+      const isLate = order.notAfter !== undefined && Date.now() > Date.parse(order.notAfter);
+      const isFirst = Context.current().info.attempt === 1;
+      if (isLate && isFirst) return { refused: [missed(order.notAfter)] };
+      const { migrations, refused } = await join(deps, order, pulse);
       const { force } = order;
-      const cutovers = joined.migrations.map(
+      const cutovers = migrations.map(
         (migration) => new CollectionCutover({ deps, migration, force, pulse }),
       );
       try {
+        // An attempt before this one that holds some of them goes on; else nobody stands still yet.
+        const late = isLate && !(await isAnyHeld(cutovers)) ? [missed(order.notAfter)] : [];
+        if (refused.length > 0 || late.length > 0) {
+          await letAllGo(cutovers);
+          return { refused: some([...refused, ...late]) };
+        }
         const lookAround = async () => findAppeared(deps, group, order, pulse);
         const outcome = await cutOverTogether(cutovers, { pulse, status, lookAround });
         if ('refused' in outcome) return { refused: some(outcome.refused.map(flatten)) };
-        return { done: summarise(outcome.done), reports: outcome.done };
+        return { done: summarise(outcome.done), reports: outcome.done.map(inShort) };
       } catch (error) {
         // What no retry mends for one of them must not end all the others.
         if (!(error instanceof PermanentError)) throw error;
+        await letAllGo(cutovers);
         return { refused: [{ code: 'failed', message: error.message }] };
       } finally {
         await Promise.all(cutovers.map((each) => each[Symbol.asyncDispose]()));
@@ -86,28 +101,38 @@ export async function dryRunTogether(
   );
 }
 
-/** The worker may have been away when it was time: an attempt that has begun goes on. */
-function findMissed({ notAfter }: GroupCutoverOrder): Blocker | undefined {
-  if (notAfter === undefined || Context.current().info.attempt > 1) return undefined;
-  if (Date.now() <= Date.parse(notAfter)) return undefined;
+/** The worker was away when it was time. */
+function missed(notAfter: string | undefined): Blocker {
   const message = `the cutover could not begin before ${notAfter}: no worker was there to do it`;
   return { code: 'missed', message };
 }
 
+async function isAnyHeld(cutovers: readonly CollectionCutover[]): Promise<boolean> {
+  const controls = await inParallel(cutovers, PARALLEL, ({ opened }) => opened.control.find());
+  return controls.some((control) => control?.holder === 'cutover');
+}
+
 async function join(
   { members: calls }: Pick<ActivityDependencies, 'members'>,
-  { members, force }: GroupCutoverOrder,
-  { touch }: Pulse,
-): Promise<{ migrations: readonly Migration[] } | { refused: readonly GroupBlocker[] }> {
+  { members, ...request }: GroupCutoverOrder,
+  { touch, signal }: Pulse,
+): Promise<{ migrations: readonly Migration[]; refused: readonly GroupBlocker[] }> {
   const answers = await inParallel(members, PARALLEL, async (member) => {
-    touch();
-    return { member, answer: await calls.join(member, force) };
+    for (const deadline = Date.now() + SETTLE_MS; ;) {
+      touch();
+      const answer = await calls.join(member, request);
+      const isSettling =
+        'refused' in answer && answer.refused.every(({ code }) => code === 'cuttingOver');
+      if (!isSettling || Date.now() > deadline) return { member, answer };
+      await sleep(POLL_MS, undefined, { signal });
+    }
   });
-  const refused = answers.flatMap(({ member: { namespace }, answer }) =>
-    'refused' in answer ? answer.refused.map((blocker) => ({ ...blocker, namespace })) : [],
-  );
-  if (refused.length > 0) return { refused: some(refused) };
-  return { migrations: answers.flatMap(({ answer }) => ('refused' in answer ? [] : [answer])) };
+  return {
+    migrations: answers.flatMap(({ answer }) => ('refused' in answer ? [] : [answer])),
+    refused: answers.flatMap(({ member: { namespace }, answer }) =>
+      'refused' in answer ? answer.refused.map((blocker) => ({ ...blocker, namespace })) : [],
+    ),
+  };
 }
 
 /** Collections that nobody has taken up by now: after the fence, so that none can be missed. */
@@ -128,6 +153,19 @@ function summarise(reports: readonly CutoverReport[]): GroupCutoverReport {
   if (!first) throw new Error('a cutover of no collections has no report');
   const { fence, fencedAt, openedAt, downtimeMs } = first;
   return { fence, fencedAt, openedAt, downtimeMs, collections: reports.length };
+}
+
+/** A report that is one of many: with the counts of what was overruled, and fewer of its documents. */
+function inShort({ differences, refused, ...report }: CutoverReport): CutoverReport {
+  const short = <T extends { readonly first: readonly unknown[] }>(all: T): T => ({
+    ...all,
+    first: all.first.slice(0, MOST_NAMED),
+  });
+  return {
+    ...report,
+    ...(differences && { differences: short(differences) }),
+    ...(refused && { refused: short(refused) }),
+  };
 }
 
 function flatten({ namespace, blocker }: { namespace: string; blocker: Blocker }): GroupBlocker {

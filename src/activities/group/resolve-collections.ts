@@ -1,10 +1,18 @@
 import { errorTypes, PermanentError } from '../../errors.js';
-import type { FoundCollection, FoundCollections, Group, LeftOut } from '../../group.js';
+import type {
+  CollectionNames,
+  FoundCollection,
+  FoundCollections,
+  Group,
+  LeftOut,
+} from '../../group.js';
 import { MAX_COLLECTIONS, optionsFor } from '../../group-options.js';
 import { inParallel } from '../../in-parallel.js';
 import { listNamespaces, type ListedNamespace } from '../../mongo/namespaces.js';
 import { NamespacePattern, rename } from '../../namespace-pattern.js';
-import { workflowId } from '../../names.js';
+import type { FoundMember } from '../../member-calls.js';
+import { readUuid } from '../../mongo/catalogue.js';
+import { parseNamespace, workflowId } from '../../names.js';
 import { namespace as namespaceSchema } from '../../options.js';
 import { type ActivityDependencies, withPulse } from '../context.js';
 import { lookAround } from '../look-around.js';
@@ -31,7 +39,7 @@ export async function resolveCollections(
     async ({ signal, touch }) => {
       const { source, namespaces: include, exclude } = group.options;
       deps.connections.require([source, group.options.target]);
-      const listed = await listNamespaces(
+      const { listed, partial } = await listNamespaces(
         deps.connections.get(source),
         { include, exclude },
         signal,
@@ -59,6 +67,10 @@ export async function resolveCollections(
         collections,
         leftOut,
         warnings: [
+          ...partial.map(
+            (db) =>
+              `of ${db} at ${source} only those collections are seen that the user may read: it may not list all of them`,
+          ),
           ...together.warnings.map(({ message }) => message),
           ...gather(looked.flatMap(({ warnings }) => warnings)),
         ],
@@ -159,7 +171,11 @@ async function look(
     const message = `${own} is running already; abort it, or exclude the collection`;
     return { errors: [{ namespace, message }], warnings: [] };
   }
-  if (before?.openedAt !== undefined && before.parent === id) {
+  if (
+    before?.openedAt !== undefined &&
+    before.parent === id &&
+    (await isThere(deps, names, before, options.target))
+  ) {
     const found = { ...names, documents: 0, bytes: 0, openedAt: before.openedAt };
     return { found, errors: [], warnings: [] };
   }
@@ -173,6 +189,18 @@ async function look(
     errors: report.errors.map(({ message }) => ({ namespace, message })),
     warnings: report.warnings.map(({ message }) => ({ namespace, message })),
   };
+}
+
+/** Whether what a former run of this group has cut over is the same, and still there. */
+async function isThere(
+  { connections }: Pick<ActivityDependencies, 'connections'>,
+  { targetNamespace }: CollectionNames,
+  before: FoundMember,
+  target: string,
+): Promise<boolean> {
+  if (before.target !== target || before.targetNamespace !== targetNamespace) return false;
+  const { db, collection } = parseNamespace(targetNamespace);
+  return (await readUuid(connections.get(target).db(db), collection)) !== undefined;
 }
 
 function refused(reasons: readonly string[]): PermanentError {

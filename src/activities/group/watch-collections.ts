@@ -37,7 +37,11 @@ export async function listUnknown(
   signal: AbortSignal,
 ): Promise<string[]> {
   deps.connections.require([source]);
-  const listed = await listNamespaces(deps.connections.get(source), { include, exclude }, signal);
+  const { listed } = await listNamespaces(
+    deps.connections.get(source),
+    { include, exclude },
+    signal,
+  );
   const before = new Set(known);
   return listed
     .filter(({ namespace, type }) => type === 'collection' && !before.has(namespace))

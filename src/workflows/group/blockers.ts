@@ -1,12 +1,9 @@
 import type { GroupBlocker } from '../../group.js';
-import type { Phase } from '../phases.js';
 import { isFinal } from '../phases.js';
-import { type GroupState, hasFailed, isUnderWay, type MemberState } from './state.js';
+import { type GroupState, hasFailed, isCopied, isToCutOver, type MemberState } from './state.js';
 
 /** Names in a message; status has all. */
 const SHOWN = 5;
-/** Before these, no collection can be asked. */
-const early: readonly Phase[] = ['preflight', 'copying', 'waiting'];
 
 /**
  * What speaks against a cutover of a group by what the group knows itself; the collections are asked when it
@@ -22,11 +19,11 @@ export function groupBlockers(
   const add = (code: string, message: string) => blockers.push({ code, message });
   if (isFinal(state.phase)) add('ended', `the migration is ${state.phase}`);
   if (state.aborting) add('aborting', 'the migration is being aborted');
-  if (isAsked || state.phase === 'cuttingOver') add('cuttingOver', 'a cutover is under way');
+  if (isAsked || state.cutting) add('cuttingOver', 'a cutover is under way');
   if (state.paused) add('paused', 'the migration is paused: send resume');
   if (blockers.length > 0) return blockers;
   const going = state.members.filter(({ namespace }) => !leave.includes(namespace));
-  const uncopied = going.filter(({ phase }) => early.includes(phase));
+  const uncopied = going.filter((member) => isToCutOver(member) && !isCopied(member));
   if (state.members.length === 0 || uncopied.length > 0) {
     add('copy', `the copy is not finished${uncopied.length > 0 ? ` of ${name(uncopied)}` : ''}`);
   }
@@ -34,10 +31,10 @@ export function groupBlockers(
   if (failed.length > 0) {
     add(
       'failed',
-      `${name(failed)} ended without a cutover: send retry, or {"leave": ["<namespace>"]}`,
+      `${name(failed)} ended without a cutover: send retry, or leave them out of it (leave)`,
     );
   }
-  if (blockers.length === 0 && !going.some(isUnderWay)) {
+  if (blockers.length === 0 && !going.some(isToCutOver)) {
     add('none', 'no collection is left to be cut over');
   }
   return blockers;

@@ -4,28 +4,28 @@ import {
   type GroupBlocker,
   type GroupCutoverOutcome,
   groupMessages,
+  type MemberRun,
 } from '../../group.js';
 import { PAUSE_SECONDS } from '../cutover-planner.js';
 import { messageOf } from '../failure.js';
 import { step } from '../steps.js';
+import { groupBlockers } from './blockers.js';
 import type { GroupCutoverRequest, GroupInbox } from './inbox.js';
-import {
-  type GroupState,
-  isUnderWay,
-  type MemberState,
-  namesKnown,
-  phaseOfGroup,
-  runOf,
-} from './state.js';
+import type { Teller } from './teller.js';
+import { type GroupState, isToCutOver, type MemberState, namesKnown, runOf } from './state.js';
 
-/** Whoever asks for a dry run waits for its answer. */
-const LOOK_LIMITS = { scheduleToCloseTimeout: '1 minute' } as const;
+/** Whoever asks for a dry run waits for its answer: so long, and longer where many are asked. */
+const LOOK_SECONDS = 60;
+const LOOKS_PER_SECOND = 4;
+/** Temporal takes 2,000 updates of a collection's workflow in all, and each try is one. */
+const LONGEST_PAUSE_SECONDS = 3_600;
 
 /** What the cutovers of a group work on. */
 export interface GroupCutoversContext {
   readonly group: Group;
   readonly state: GroupState;
   readonly inbox: GroupInbox;
+  readonly teller: Teller;
   readonly changed: () => void;
 }
 
@@ -54,15 +54,19 @@ export class GroupCutovers {
       if ('refused' in outcome) inbox.refuse(outcome.refused);
       if (request) continue;
       await condition(() => inbox.request !== undefined, `${pauseSeconds}s`);
-      pauseSeconds = Math.min(PAUSE_SECONDS.longest, pauseSeconds * 2);
+      pauseSeconds = Math.min(LONGEST_PAUSE_SECONDS, pauseSeconds * 2);
     }
   }
 
   /** What the collections say against a cutover now. */
   async look({ force, leave = [] }: GroupCutoverRequest): Promise<readonly GroupBlocker[]> {
     this.#looks += 1;
-    const limits = { detail: this.#looks, overrides: LOOK_LIMITS };
     const members = this.#going(leave).flatMap(runOf);
+    const timeLimit = 1_000 * (LOOK_SECONDS + members.length / LOOKS_PER_SECOND);
+    const limits = {
+      detail: this.#looks,
+      overrides: { scheduleToCloseTimeout: timeLimit, startToCloseTimeout: timeLimit },
+    } as const;
     try {
       return await step('dryRunTogether', limits)({ members, force });
     } catch (error) {
@@ -72,51 +76,57 @@ export class GroupCutovers {
   }
 
   async #cutOver(request: GroupCutoverRequest): Promise<Required<GroupCutoverRequest>['outcome']> {
-    const { group, state, changed } = this.#context;
+    const { group, state, teller, changed } = this.#context;
     const going = this.#going(request.leave ?? []);
-    state.phase = 'cuttingOver';
+    const runs = going.flatMap(runOf);
+    state.cutting = true;
+    state.cutovers += 1;
+    const cutover = state.cutovers;
     changed();
-    const outcome = await this.#perform(request, going).catch(
+    const outcome = await this.#perform(request, runs).catch(
       (error: unknown): GroupCutoverOutcome => ({
         refused: [{ code: 'failed', message: messageOf(error) }],
       }),
     );
     return CancellationScope.nonCancellable(async () => {
-      const letters = going.flatMap((member, index) =>
-        runOf(member).map((to) => ({
-          to,
-          name: groupMessages.outcome,
-          payload: outcomeFor(outcome, index, group.workflowId),
-        })),
-      );
-      await step('tellMembers')(letters);
       if ('done' in outcome) {
-        state.cutover = outcome.done;
+        state.lastCutover = outcome.done;
         for (const member of going) member.openedAt = outcome.done.openedAt;
       }
-      state.phase = phaseOfGroup(state);
+      await teller.send(
+        runs.map((to, index) => ({
+          to,
+          name: groupMessages.outcome,
+          payload: { cutover, outcome: outcomeFor(outcome, index, group.workflowId) },
+        })),
+      );
+      delete state.cutting;
       changed();
       return 'done' in outcome ? { done: outcome.done } : outcome;
     });
   }
 
   async #perform(
-    { force, notAfter }: GroupCutoverRequest,
-    going: readonly MemberState[],
+    { force, notAfter, leave = [] }: GroupCutoverRequest,
+    members: readonly MemberRun[],
   ): Promise<GroupCutoverOutcome> {
     const { group, state } = this.#context;
-    const known = namesKnown(state);
+    // Something may have happened since it was asked for.
+    const { cutting: _cutting, ...before } = state;
+    const blockers = groupBlockers(before, leave, false);
+    if (blockers.length > 0) return { refused: blockers };
     return step('cutoverTogether')(group, {
-      members: going.flatMap(runOf),
+      cutover: state.cutovers,
+      members,
       force,
       ...(notAfter !== undefined && { notAfter }),
-      ...(group.options.follow && { known }),
+      ...(group.options.follow && { known: namesKnown(state) }),
     });
   }
 
   #going(leave: readonly string[]): MemberState[] {
     return this.#context.state.members.filter(
-      (member) => isUnderWay(member) && !leave.includes(member.namespace),
+      (member) => isToCutOver(member) && !leave.includes(member.namespace),
     );
   }
 }

@@ -1,8 +1,8 @@
 import { isFinal } from '../phases.js';
 import type { GroupStatus, MemberLine } from './status.js';
 
-/** The phases of collections, in the order in which they are counted. */
-const phases = [
+/** The phases of collections, in the order in which they go through them. */
+export const memberPhases = [
   'preflight',
   'queued',
   'copying',
@@ -39,7 +39,7 @@ export function renderGroupDetails(status: GroupStatus): string {
 }
 
 function phaseTable({ counts }: GroupStatus): string {
-  const rows = phases.flatMap((phase) => {
+  const rows = memberPhases.flatMap((phase) => {
     const count = counts[phase];
     return count === undefined ? [] : [`| ${phase} | ${number(count)} |`];
   });

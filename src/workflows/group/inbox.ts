@@ -14,12 +14,12 @@ import {
   retryInput,
 } from '../../group-options.js';
 import { abortInput, emptyInput, parseInput } from '../../options.js';
-import { settingsOf, tuneInput, type Tuning, tuningProblem } from '../../tuning.js';
+import { settingsOf, tuneInput, type Tuning, tuningFor, tuningProblem } from '../../tuning.js';
 import { invalid, refused } from '../failure.js';
 import { plannedOf } from '../status.js';
 import { groupBlockers } from './blockers.js';
 import { groupDescriptions, type GroupMessageName, groupMessageNames } from './messages.js';
-import { type GroupState, hasFailed, type MemberState } from './state.js';
+import { type GroupState, hasFailed, isCopied, isToCutOver, type MemberState } from './state.js';
 
 /** A cutover of a group that somebody asked for. */
 export interface GroupCutoverRequest {
@@ -30,14 +30,21 @@ export interface GroupCutoverRequest {
   outcome?: { readonly refused: readonly GroupBlocker[] } | { readonly done: GroupCutoverReport };
 }
 
+/** What a signal holds for one collection. */
+export type PayloadFor = (member: MemberState) => object | null | undefined;
+
 /** What an inbox needs of its group. */
 export interface GroupInboxHooks {
   readonly options: MigrateCollectionsOptions;
   readonly now: () => string;
   /** Called after each message that changed the state. */
   readonly changed: () => void;
-  /** Sends a signal to the migrations of all collections that are under way. @returns how many had it. */
-  readonly tell: (name: string, payload?: unknown) => Promise<number>;
+  /**
+   * Sends a signal to the migrations of all collections that are under way.
+   * @param payloadFor one of them; `null` is none for it, and no signal.
+   * @returns how many had it.
+   */
+  readonly tell: (name: string, payloadFor?: PayloadFor) => Promise<number>;
   /** What the collections say against a cutover now. */
   readonly look: (request: GroupCutoverRequest) => Promise<readonly GroupBlocker[]>;
   readonly retry: (members: readonly MemberState[]) => void;
@@ -117,10 +124,10 @@ export class GroupInbox {
     );
   }
 
-  async #pass(name: string, note: () => unknown, payload?: unknown): Promise<object> {
+  async #pass(name: string, note: () => unknown, payloadFor?: PayloadFor): Promise<object> {
     note();
     this.#hooks.changed();
-    return { collections: await this.#hooks.tell(name, payload) };
+    return { collections: await this.#hooks.tell(name, payloadFor) };
   }
 
   async #tune(payload: unknown): Promise<object> {
@@ -128,7 +135,7 @@ export class GroupInbox {
     const told = await this.#pass(
       'tune',
       () => (this.#state.tuned = { ...this.#state.tuned, ...tuning }),
-      tuning,
+      (member) => tuningFor(tuning, isCopied(member)),
     );
     return { ...settingsOf(this.#hooks.options, this.#state.tuned), ...told };
   }
@@ -189,7 +196,7 @@ export class GroupInbox {
   #check(name: GroupMessageName, payload: unknown): string | undefined {
     const parsed = parseInput(schemas[name], payload, `payload of ${name}`);
     if ('error' in parsed) return parsed.error;
-    const { members, cutover, aborting } = this.#state;
+    const { members, aborting } = this.#state;
     const known = new Set(members.map(({ namespace }) => namespace));
     const {
       leave = [],
@@ -211,10 +218,10 @@ export class GroupInbox {
     if (name === 'retry' && this.#failed(payload).length === 0) {
       return 'retry: there is nothing to begin anew, no collection has ended without a cutover';
     }
-    if (name === 'abort' && cutover && !members.some((member) => member.openedAt === undefined)) {
+    if (name === 'abort' && members.length > 0 && !members.some(isToCutOver)) {
       return 'abort comes too late: the cutover is done';
     }
-    if (aborting && name !== 'abort' && name !== 'cutover') {
+    if (aborting && name !== 'cutover') {
       return `${name} comes too late: the migration is being aborted`;
     }
     return undefined;

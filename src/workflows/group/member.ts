@@ -1,4 +1,5 @@
 import {
+  CancellationScope,
   condition,
   defineSignal,
   defineUpdate,
@@ -6,9 +7,9 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import { groupMessages, type Membership } from '../../group.js';
-import type { CutoverOutcome, Migration } from '../../migration.js';
+import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../../migration.js';
 import { refused } from '../failure.js';
-import type { CutoverRequest, Inbox } from '../inbox.js';
+import type { Inbox } from '../inbox.js';
 import type { MigrationState } from '../status.js';
 
 /** What a member needs of its own migration. */
@@ -22,13 +23,21 @@ export interface MemberContext {
 
 /** Phases that a group wants to know of; the end it sees by itself. */
 const told: readonly MigrationState['phase'][] = ['copying', 'waiting', 'replaying', 'ready'];
+/** How long an end waits for the cutover that is under way; a group that was terminated says nothing any more. */
+const SETTLE_PATIENCE = '5 minutes';
+
+/** A cutover of the group, from the moment in which this collection stands by for it. */
+interface Joined {
+  readonly cutover: number;
+  outcome?: CutoverOutcome;
+}
 
 /** A collection's side of what it has to do with its group. */
 export class Member {
   readonly #group: Membership;
   readonly #context: MemberContext;
   #mayCopy = false;
-  #outcome: CutoverOutcome | undefined;
+  #joined: Joined | undefined;
   #reported: MigrationState['phase'] | undefined;
 
   constructor(group: Membership, context: MemberContext) {
@@ -37,20 +46,31 @@ export class Member {
     setHandler(defineSignal(groupMessages.turn), () => {
       this.#mayCopy = true;
     });
-    setHandler(defineSignal<[CutoverOutcome]>(groupMessages.outcome), (outcome) => {
-      if (this.#isStandingBy()) this.#outcome = outcome;
-    });
     setHandler(
-      defineUpdate<Migration, [{ force: readonly string[] }]>(groupMessages.cutover),
-      ({ force }) => this.#standBy(force),
+      defineSignal<[{ cutover: number; outcome: CutoverOutcome }]>(groupMessages.outcome),
+      ({ cutover, outcome }) => {
+        // One of an earlier cutover has come late.
+        if (this.#joined?.cutover === cutover) this.#joined.outcome ??= outcome;
+      },
+    );
+    setHandler(
+      defineUpdate<Migration, [{ cutover: number; force: readonly string[] }]>(
+        groupMessages.cutover,
+      ),
+      ({ cutover, force }) => this.#standBy(cutover, force),
       {
-        validator: ({ force }) => {
-          if (this.#isStandingBy()) return;
-          const blockers = this.#context.inbox.blockers(force);
+        validator: ({ cutover, force }) => {
+          if (this.#isStandingByFor(cutover)) return;
+          const blockers = this.#blockers(force);
           if (blockers.length > 0) throw refused(blockers);
         },
       },
     );
+  }
+
+  /** Whether the cutover of the group is under way, for all that is known here. */
+  get isStandingBy(): boolean {
+    return this.#joined !== undefined && this.#joined.outcome === undefined;
   }
 
   /** Returns when it is its turn to be copied; later copies of the same collection do not wait. */
@@ -63,33 +83,56 @@ export class Member {
     const { phase } = this.#context.state;
     if (phase === this.#reported || !told.includes(phase)) return;
     this.#reported = phase;
+    // Others copy while it waits; it has its turn again when it is told to go on.
+    if (phase === 'waiting') this.#mayCopy = false;
     const { namespace } = this.#context;
     const group = getExternalWorkflowHandle(this.#group.workflowId);
     // A group that has ended has cancelled this migration too, or wants to know nothing any more.
     void group.signal(groupMessages.report, { namespace, phase }).catch(() => undefined);
   }
 
+  /**
+   * Returns when no cutover of the group works on this collection any more, or the group is silent for long.
+   * @returns its report, where it was done.
+   */
+  async settle(): Promise<CutoverReport | undefined> {
+    await condition(() => !this.isStandingBy, SETTLE_PATIENCE);
+    const outcome = this.#joined?.outcome;
+    return outcome && 'done' in outcome ? outcome.done : undefined;
+  }
+
+  #blockers(force: readonly string[]): Blocker[] {
+    const blockers = this.#context.inbox.blockers(force);
+    if (this.#joined === undefined || blockers.some(({ code }) => code === 'cuttingOver')) {
+      return blockers;
+    }
+    return [...blockers, { code: 'cuttingOver', message: 'a cutover has just ended' }];
+  }
+
   /** From now on nothing else is done here until the group says how its cutover has ended. */
-  async #standBy(force: readonly string[]): Promise<Migration> {
+  async #standBy(cutover: number, force: readonly string[]): Promise<Migration> {
     const { inbox, followed } = this.#context;
     const migration = followed();
     if (!migration) throw refused([{ code: 'copy', message: 'the copy is not finished' }]);
-    if (!this.#isStandingBy()) {
-      this.#outcome = undefined;
+    if (!this.#isStandingByFor(cutover)) {
+      this.#joined = { cutover };
       inbox.request = { force, ofGroup: () => this.#ended() };
     }
     return migration;
   }
 
-  #isStandingBy(): boolean {
-    const { request }: { request: CutoverRequest | undefined } = this.#context.inbox;
-    return request?.ofGroup !== undefined;
+  #isStandingByFor(cutover: number): boolean {
+    return this.isStandingBy && this.#joined?.cutover === cutover;
   }
 
   async #ended(): Promise<CutoverOutcome> {
-    await condition(() => this.#outcome !== undefined);
-    const outcome = this.#outcome;
-    if (!outcome) throw new Error('the cutover of the group has not ended');
+    // An end of the migration waits in `settle`.
+    await CancellationScope.nonCancellable(() =>
+      condition(() => this.#joined?.outcome !== undefined),
+    );
+    const outcome = this.#joined?.outcome;
+    if (!outcome) throw refused([{ code: 'unknown', message: 'the group has said nothing' }]);
+    if ('refused' in outcome) this.#joined = undefined;
     return outcome;
   }
 }

@@ -64,21 +64,31 @@ export class Members {
 
   /** Starts the migrations of these, a few at a time. Returns when the last one has looked at both sides. */
   async start(members: readonly MemberState[]): Promise<void> {
+    const { state, changed } = this.#context;
     const largestFirst = members.toSorted((one, other) => other.bytes - one.bytes);
-    await new Lanes(STARTING).run(largestFirst.length, async (index) => {
-      const member = largestFirst[index];
-      if (!member) return;
+    for (const member of largestFirst) {
       member.phase = 'preflight';
       delete member.failure;
       delete member.turn;
-      if (this.#context.state.aborting) {
+      delete member.runId;
+      this.#handles.delete(member.namespace);
+    }
+    const begin = async (index: number): Promise<void> => {
+      const member = largestFirst[index];
+      if (!member) return;
+      if (state.aborting) {
         member.phase = 'aborted';
+        changed();
         return;
       }
       // However it was asked for: what ends that must not end the migration of a collection.
       void this.#root.run(() => this.#follow(member));
-      await condition(() => member.phase !== 'preflight');
-    });
+      await condition(() => member.phase !== 'preflight' || state.aborting !== undefined);
+    };
+    // An end lets those go that are started, and has to reach those that are not.
+    await CancellationScope.nonCancellable(() =>
+      new Lanes(STARTING).run(largestFirst.length, begin),
+    );
   }
 
   /** Notes where a collection says that it is. */
@@ -86,6 +96,8 @@ export class Members {
     const member = this.#context.state.members.find((each) => each.namespace === namespace);
     if (!member || !isUnderWay(member)) return;
     member.phase = phase;
+    // Others copy while it waits for people.
+    if (phase === 'waiting') delete member.turn;
     this.#context.changed();
   }
 
@@ -98,6 +110,8 @@ export class Members {
     if (room <= 0) return;
     const waiting = state.members
       .filter(({ turn, phase }) => !turn && phase === 'copying')
+      // It has said so before its start was confirmed, and will be asked again then.
+      .filter(({ namespace }) => this.#handles.has(namespace))
       .toSorted((one, other) => other.bytes - one.bytes);
     for (const member of waiting.slice(0, room)) {
       member.turn = true;
@@ -113,9 +127,10 @@ export class Members {
   async #follow(member: MemberState): Promise<void> {
     const { group, options, state, changed } = this.#context;
     const { namespace, targetNamespace } = member;
+    const { tuned } = state;
     const given = {
       ...optionsFor(options, { namespace, targetNamespace }),
-      ...withoutNulls(state),
+      ...withoutNulls(tuned),
     };
     try {
       const handle = await startChild<typeof migrateCollection>('migrateCollection', {
@@ -128,7 +143,13 @@ export class Members {
       this.#handles.set(namespace, handle);
       member.runId = handle.firstExecutionRunId;
       changed();
-      // One that has ended meanwhile needs none.
+      // What has come since it was asked for. One that has ended meanwhile needs none.
+      if (state.tuned && state.tuned !== tuned) {
+        await handle.signal<[object]>('tune', state.tuned).catch(() => undefined);
+      }
+      if (state.aborting) {
+        await handle.signal<[object]>('abort', state.aborting).catch(() => undefined);
+      }
       if (state.paused) await handle.signal('pause').catch(() => undefined);
       if (state.restoreRequested) await handle.signal('restore').catch(() => undefined);
       const { phase, openedAt } = await handle.result();
@@ -143,7 +164,7 @@ export class Members {
 }
 
 /** What was tuned, as options of a start: what was set back to none is left out. */
-function withoutNulls({ tuned = {} }: GroupState): Partial<MigrateCollectionOptions> {
+function withoutNulls(tuned: GroupState['tuned'] = {}): Partial<MigrateCollectionOptions> {
   const set = Object.entries(tuned).filter(([, value]) => value !== null && value !== undefined);
   return Object.fromEntries(set);
 }

@@ -40,7 +40,12 @@ export interface GroupState {
   plan?: CutoverPlan;
   refused?: { readonly at: string; readonly blockers: readonly GroupBlocker[] };
   rejected: { readonly at: string; readonly message: string }[];
-  cutover?: GroupCutoverReport;
+  /** A cutover is under way. */
+  cutting?: true;
+  /** How often a cutover was begun. */
+  cutovers: number;
+  /** The last one that was done; others may have to follow. */
+  lastCutover?: GroupCutoverReport;
   aborting?: { readonly dropTarget: boolean; readonly reason?: string };
   failure?: string;
   warnings: readonly string[];
@@ -57,6 +62,7 @@ export function initialGroup(startedAt: string, plan: CutoverPlan | undefined): 
     leftOut: [],
     appeared: [],
     rejected: [],
+    cutovers: 0,
     warnings: [],
   };
 }
@@ -64,6 +70,16 @@ export function initialGroup(startedAt: string, plan: CutoverPlan | undefined): 
 /** A collection whose migration goes on, or is still to be started. */
 export function isUnderWay({ phase }: Pick<MemberState, 'phase'>): boolean {
   return !isFinal(phase);
+}
+
+/** A collection that a cutover is still to come for. */
+export function isToCutOver(member: Pick<MemberState, 'phase' | 'openedAt'>): boolean {
+  return isUnderWay(member) && member.openedAt === undefined;
+}
+
+/** A collection whose present copy is in the target, as far as the group knows. */
+export function isCopied({ phase }: Pick<MemberState, 'phase'>): boolean {
+  return !early.includes(phase);
 }
 
 /** A collection that has ended without a cutover. */
@@ -81,19 +97,30 @@ export function runOf({ namespace, workflowId, runId }: MemberState): MemberRun[
   return runId === undefined ? [] : [{ namespace, workflowId, runId }];
 }
 
+/** Before these are over, a collection is not copied. */
+const early: readonly Phase[] = ['preflight', 'copying', 'waiting'];
+
 /** Phases in the order in which a migration goes through them. */
 const order: readonly Phase[] = ['preflight', 'copying', 'waiting', 'replaying', 'ready'];
 
-/** The phase of a group before its cutover: that of the collection which is least far. */
-export function phaseOfGroup({ members, aborting }: GroupState): Phase {
-  const underWay = members.filter(isUnderWay);
-  if (underWay.length === 0) {
-    if (aborting) return 'aborted';
-    return members.every(hasFailed) ? 'failed' : 'completed';
+/** The phase of a group: that of the collection which is least far of those that are still to be cut over. */
+export function phaseOfGroup({ members, aborting, cutting }: GroupState): Phase {
+  if (cutting) return 'cuttingOver';
+  const left = members.filter(isToCutOver);
+  if (left.length > 0) {
+    const least = Math.min(
+      ...left.map(({ phase }) => order.indexOf(phase)).filter((at) => at >= 0),
+    );
+    // What has begun is not called preflight again when one more appears.
+    return order[Math.max(1, least)] ?? 'ready';
   }
-  const least = Math.min(
-    ...underWay.map(({ phase }) => order.indexOf(phase)).filter((at) => at >= 0),
-  );
-  // What has begun is not called preflight again when one more appears.
-  return order[Math.max(1, least)] ?? 'ready';
+  // Applications use the target; indexes may still be converted.
+  if (members.some(isUnderWay)) return 'cuttingOver';
+  if (members.some((member) => !hasFailed(member))) return aborting ? endOf(members) : 'completed';
+  return aborting ? 'aborted' : 'failed';
+}
+
+/** The end of a group that was aborted: a cutover that was done for all is what counts. */
+function endOf(members: readonly MemberState[]): Phase {
+  return members.some(hasFailed) ? 'aborted' : 'completed';
 }

@@ -1,11 +1,11 @@
-import { differenceBlockers, verificationBehind } from '../../blockers.js';
+import { differenceBlockers, shapeBlocker, verificationBehind } from '../../blockers.js';
 import type { Group, GroupBlocker, GroupCutoverReport, LeftOut } from '../../group.js';
 import { shorten } from '../../shorten.js';
 import { type Settings, settingsOf } from '../../tuning.js';
 import { isFinal, type Phase } from '../phases.js';
 import { type Amount, plannedOf, type Problem } from '../status.js';
 import { groupBlockers } from './blockers.js';
-import { type GroupState, hasFailed, isUnderWay, type MemberState } from './state.js';
+import { type GroupState, hasFailed, isToCutOver, isUnderWay, type MemberState } from './state.js';
 
 /** Lists are cut at so many entries, with the number of all beside them. */
 const MOST = 20;
@@ -26,6 +26,8 @@ export interface MemberLive {
   readonly uncomparedSeconds?: number | undefined;
   /** Documents that the target does not take. */
   readonly refused: number;
+  /** Indexes and options of the source that are not at the target yet. */
+  readonly shape: readonly { readonly what: string; readonly problem?: string }[];
   readonly oplogHours?: number | undefined;
   readonly problem?: Problem;
 }
@@ -149,8 +151,8 @@ export function buildGroupStatus(
     appeared: { count: state.appeared.length, first: state.appeared.slice(0, MOST) },
     collections: shown,
     collectionsNotShown: lines.length - shown.length,
-    cutover: state.cutover ?? null,
-    openedAt: state.cutover?.openedAt ?? null,
+    cutover: state.lastCutover ?? null,
+    openedAt: state.lastCutover?.openedAt ?? null,
     failure: state.failure ?? null,
     warnings: state.warnings.slice(0, MOST),
     rejectedMessages: state.rejected,
@@ -191,17 +193,18 @@ function blockersOf(
   if (!live || 'error' in live) {
     return [{ code: 'unknown', message: 'the state at the servers could not be read' }];
   }
-  return state.members.filter(isUnderWay).flatMap(({ namespace, phase }): GroupBlocker[] => {
+  return state.members.filter(isToCutOver).flatMap(({ namespace, phase }): GroupBlocker[] => {
     const of = (code: string, message: string) => ({ code, message, namespace });
     if (phase === 'replaying') return [of('verification', 'replay or comparison is not finished')];
     const member = live.members[namespace];
     if (!member) return [of('unknown', 'its state at the target could not be read')];
-    const { lagSeconds, stalled, differences, uncomparedSeconds, refused } = member;
+    const { lagSeconds, stalled, differences, uncomparedSeconds, refused, shape } = member;
     const found: GroupBlocker[] = differenceBlockers({
       differing: differences,
       missing: 0,
       extra: 0,
     }).map(({ code }) => of(code, `${differences} documents differ`));
+    if (shape.length > 0) found.push({ ...shapeBlocker(shape), namespace });
     if (stalled) found.push(of('stalled', 'the capture has stood still for 30 s'));
     if (refused > 0) found.push(of('refused', `the target does not take ${refused} documents`));
     if (uncomparedSeconds !== undefined) {

@@ -122,9 +122,10 @@ async function hasWork(scene: Scene, worker: WorkerProcess): Promise<void> {
 }
 
 /** @throws Error when a worker has not ended so: by a signal, or with a status */
-function expectEnd({ process }: WorkerProcess, how: NodeJS.Signals | number): void {
+function expectEnd({ process, log }: WorkerProcess, how: NodeJS.Signals | number): void {
   const { signalCode, exitCode } = process;
   if (signalCode !== how && exitCode !== how) {
-    throw new Error(`the worker has ended with ${signalCode ?? exitCode}, not ${how}`);
+    const last = log().trim().split('\n').at(-1);
+    throw new Error(`the worker has ended with ${signalCode ?? exitCode}, not ${how}: ${last}`);
   }
 }

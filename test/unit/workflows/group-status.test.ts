@@ -24,6 +24,7 @@ const quiet: MemberLive = {
   changesPerSecond: 3,
   differences: 0,
   refused: 0,
+  shape: [],
   oplogHours: 50,
 };
 
@@ -84,6 +85,7 @@ describe('the status of a group', () => {
     [{ stalled: true }, 'stalled'],
     [{ differences: 3 }, 'differences'],
     [{ refused: 2 }, 'refused'],
+    [{ shape: [{ what: 'index "a_1"' }] }, 'shape'],
     [{ uncomparedSeconds: 40 }, 'verification'],
   ] as const)('%j of one of them speaks against a cutover', (fields, code) => {
     const state = stateOf([member('a', 'ready'), member('b', 'ready')]);
