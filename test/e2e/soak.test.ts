@@ -8,7 +8,8 @@ const SEED = 1;
 let environment: Environment;
 
 beforeAll(async () => {
-  environment = await Environment.start();
+  // Many collections at once, and workers that come and go: a busy machine takes its time.
+  environment = await Environment.start({ patienceMs: 240_000 });
 });
 
 afterAll(async () => {
