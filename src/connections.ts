@@ -1,6 +1,7 @@
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import type { Configuration } from './configuration.js';
 import { errorTypes, PermanentError, TransientError } from './errors.js';
+import './mongo/closed-connection.js';
 
 /** Milliseconds that closing may take: a server that is gone must not hold up a shutdown. */
 const CLOSE_TIMEOUT = 5000;
