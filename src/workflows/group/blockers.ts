@@ -25,13 +25,14 @@ export function groupBlockers(
   const going = state.members.filter(({ namespace }) => !leave.includes(namespace));
   const uncopied = going.filter((member) => isToCutOver(member) && !isCopied(member));
   if (state.members.length === 0 || uncopied.length > 0) {
-    add('copy', `the copy is not finished${uncopied.length > 0 ? ` of ${name(uncopied)}` : ''}`);
+    const whose = uncopied.length > 0 ? ` of ${name(uncopied)}` : '';
+    add('copy', `the copy${whose} is not finished`);
   }
   const failed = going.filter(hasFailed);
   if (failed.length > 0) {
     add(
       'failed',
-      `${name(failed)} ended without a cutover: send retry, or leave them out of it (leave)`,
+      `${name(failed)} ended without a cutover: send retry, or cut over without (leave)`,
     );
   }
   if (blockers.length === 0 && !going.some(isToCutOver)) {
