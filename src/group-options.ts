@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { cutoverStart, planFields, planProblem, timeProblem } from './cutover-plan.js';
 import { forcible } from './blockers.js';
-import { NamespacePattern, patternProblem, type Renaming } from './namespace-pattern.js';
+import { NamespacePattern, patternProblem } from './namespace-pattern.js';
 import {
   alias,
   migrateCollectionInput,
@@ -134,5 +134,3 @@ export type GroupCutoverPayload = Readonly<z.infer<typeof groupCutoverInput>>;
 export const retryInput = z
   .strictObject({ namespaces: z.array(z.string().max(255)).max(MAX_COLLECTIONS).optional() })
   .prefault({});
-
-export type { Renaming };

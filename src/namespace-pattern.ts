@@ -24,14 +24,12 @@ function piecesOf(pattern: string): string[] {
  * part without a dot; `\*` is a star and `\\` a backslash.
  */
 export class NamespacePattern {
-  readonly text: string;
   readonly #matcher: RegExp;
   readonly #db: readonly string[];
   readonly #collection: readonly string[];
 
   /** @param text `<database>.<collection>`; see `patternProblem` */
   constructor(text: string) {
-    this.text = text;
     const dot = text.indexOf('.');
     this.#db = piecesOf(text.slice(0, dot));
     this.#collection = piecesOf(text.slice(dot + 1));
@@ -93,9 +91,4 @@ export function rename(namespace: string, rules: readonly Renaming[]): string {
     if (texts) return new NamespacePattern(to).fill(texts);
   }
   return namespace;
-}
-
-/** Whether any of the patterns matches. */
-export function matchesAny(namespace: string, patterns: readonly string[]): boolean {
-  return patterns.some((text) => new NamespacePattern(text).match(namespace) !== undefined);
 }

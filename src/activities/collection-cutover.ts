@@ -233,19 +233,21 @@ export class CollectionCutover implements AsyncDisposable {
    */
   async letGo(): Promise<void> {
     try {
-      if (!this.#held && (await this.opened.control.read()).holder === 'cutover') await this.hold();
-      if (!this.#held) return this.#orFail();
+      const held = this.#held ?? (await this.#takeBack());
+      if (!held) return;
       await this.relax();
-      await this.opened.control.release(this.#held.document.replay.epoch);
+      await this.opened.control.release(held.document.replay.epoch);
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;
     }
   }
 
-  /** @throws Error where a cutover holds it that could not be taken over yet */
-  async #orFail(): Promise<void> {
+  /** Holds what an attempt before this one holds; nothing where none does. @throws Error where it cannot yet */
+  async #takeBack(): Promise<Held | undefined> {
     const { holder } = await this.opened.control.read();
-    if (holder === 'cutover') throw new Error('the cutover could not be taken back yet');
+    if (holder !== 'cutover') return undefined;
+    await this.hold();
+    return this.#hold();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

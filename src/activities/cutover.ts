@@ -1,5 +1,6 @@
 import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../migration.js';
 import { failpoint } from '../failpoint.js';
+import type { GroupBlocker } from '../group.js';
 import { readFence } from '../mongo/operation-time.js';
 import { CollectionCutover, showTime } from './collection-cutover.js';
 import { type ActivityDependencies, type Pulse, withPulse } from './context.js';
@@ -30,20 +31,14 @@ export async function cutover(
       await using one = new CollectionCutover({ deps, migration, force, pulse });
       const outcome = await cutOverTogether([one], { pulse, status });
       if ('done' in outcome) return { done: outcome.done[0] as CutoverReport };
-      return { refused: outcome.refused.map(({ blocker }) => blocker) };
+      return { refused: outcome.refused.map(({ code, message }) => ({ code, message })) };
     },
   );
 }
 
-/** Why a collection, and with it all, was not cut over. */
-export interface CollectionBlocker {
-  readonly namespace: string;
-  readonly blocker: Blocker;
-}
-
 /** What was refused, or a report for each collection in the order in which they were given. */
 export type TogetherOutcome =
-  { readonly refused: readonly CollectionBlocker[] } | { readonly done: readonly CutoverReport[] };
+  { readonly refused: readonly GroupBlocker[] } | { readonly done: readonly CutoverReport[] };
 
 /** What a cutover of several collections needs beside them. */
 export interface TogetherContext {
@@ -51,7 +46,7 @@ export interface TogetherContext {
   /** What it does at the moment, for people. */
   readonly status: { doing: string };
   /** What else may speak against it once the fence is taken: a collection that has appeared. */
-  readonly lookAround?: () => Promise<readonly CollectionBlocker[]>;
+  readonly lookAround?: () => Promise<readonly GroupBlocker[]>;
 }
 
 /**
@@ -67,7 +62,7 @@ export async function cutOverTogether(
     const found = await inParallel(cutovers, PARALLEL, async (one) => {
       pulse.touch();
       const { namespace } = one.migration.options;
-      return ((await stage(one)) ?? []).map((blocker) => ({ namespace, blocker }));
+      return ((await stage(one)) ?? []).map((blocker) => ({ ...blocker, namespace }));
     });
     return found.flat();
   };

@@ -1,5 +1,4 @@
-import { memberPhases } from '../workflows/group/details.js';
-import type { GroupStatus, MemberLine } from '../workflows/group/status.js';
+import { type GroupStatus, type MemberLine, memberPhases } from '../workflows/group/status.js';
 import { number } from './format.js';
 
 /** How many collections are in which phase: `1 queued, 2 copying, 9 ready`. */

@@ -44,11 +44,12 @@ export async function readRuns(
       ])
       .toArray(),
   ]);
+  const keyOf = (runId: string, round: number | null) => `${round}/${runId}`;
+  const byCopy = new Map(counted.map((each) => [keyOf(each._id.runId, each._id.round), each]));
   return new Map(
     controls.map((control) => {
       const { runId, round = null } = control;
-      const own = counted.find(({ _id }) => _id.runId === runId && _id.round === round);
-      const { documents = 0, bytes = 0, differences = 0 } = own ?? {};
+      const { documents = 0, bytes = 0, differences = 0 } = byCopy.get(keyOf(runId, round)) ?? {};
       return [runId, { control, copied: { documents, bytes }, differences }];
     }),
   );

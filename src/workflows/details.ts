@@ -1,4 +1,5 @@
 import type { BufferStatus } from './buffer-status.js';
+import { number, pairTable } from './markdown.js';
 import { isFinal, storyPhases } from './phases.js';
 import type { MigrationStatus } from './status.js';
 
@@ -102,9 +103,7 @@ function counters(status: MigrationStatus): string {
     rows.push(['Open for applications since', cutover.openedAt]);
     rows.push(['Downtime', `${cutover.downtimeMs} ms`]);
   }
-  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join(
-    '\n',
-  );
+  return pairTable(rows);
 }
 
 function describeBuffer({ bytes, limitBytes, bytesPerSecond, fullSince }: BufferStatus): string {
@@ -158,8 +157,4 @@ function progress(
   const [day, time] = through.split('T') as [string, string];
   const date = live.asOf?.startsWith(day) ? '' : `${day} `;
   return `${rate}, up to ${date}${time.slice(0, 8)} UTC`;
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
 }

@@ -14,8 +14,9 @@ import {
 import { settingsOf, tuneInput, type Tuning, tuningProblem } from '../tuning.js';
 import { stateBlockers } from './blockers.js';
 import { isFinal } from './phases.js';
-import { invalid, refused } from './failure.js';
+import { acceptInput, invalid, refused } from './failure.js';
 import { descriptions, type MessageName, signals, updates } from './messages.js';
+import { noteRejected } from './rejected.js';
 import { askRestart, restartProblem } from './restart.js';
 import { type MigrationState, plannedOf } from './status.js';
 
@@ -59,9 +60,6 @@ const schemas = {
  * Messages that code before them took for mistakes: what they lead to is not in histories of that time.
  */
 const later: readonly MessageName[] = ['tune', 'restart'];
-
-/** Rejected messages that status shows. */
-const MAX_REJECTED = 20;
 
 /**
  * Signals and updates of a migration. They only change the state and leave requests; the story reads
@@ -108,25 +106,21 @@ export class Inbox {
   }
 
   #tune(payload: unknown): object {
-    const parsed = parseInput(tuneInput, payload, 'payload of tune');
-    if ('error' in parsed) throw invalid(parsed.error);
-    this.#state.tuned = { ...this.#state.tuned, ...parsed.value };
+    const tuning = acceptInput(parseInput(tuneInput, payload, 'payload of tune'));
+    this.#state.tuned = { ...this.#state.tuned, ...tuning };
     return settingsOf(this.#hooks.options, this.#state.tuned);
   }
 
   #restart(payload: unknown): object {
-    const parsed = parseInput(emptyInput, payload, 'payload of restart');
-    if ('error' in parsed) throw invalid(parsed.error);
-    const { reason } = parsed.value;
+    const { reason } = acceptInput(parseInput(emptyInput, payload, 'payload of restart'));
     const asked = { at: this.#hooks.now(), ...(reason !== undefined && { reason }) };
     askRestart(this.#state, this.#hooks.options, asked);
     return { restarting: true, ...this.#state.restarts };
   }
 
   #abort(payload: unknown): object {
-    const parsed = parseInput(abortInput, payload, 'payload of abort');
-    if ('error' in parsed) throw invalid(parsed.error);
-    const { dropTarget, reason } = parsed.value;
+    const given = acceptInput(parseInput(abortInput, payload, 'payload of abort'));
+    const { dropTarget, reason } = given;
     this.#state.aborting = { dropTarget, ...(reason !== undefined && { reason }) };
     return { aborting: true, dropTarget };
   }
@@ -296,9 +290,7 @@ export class Inbox {
   }
 
   #reject(message: string): void {
-    this.#state.rejected = [...this.#state.rejected, { at: this.#hooks.now(), message }].slice(
-      -MAX_REJECTED,
-    );
+    noteRejected(this.#state, { at: this.#hooks.now(), message });
     this.#hooks.changed();
   }
 }
@@ -309,7 +301,5 @@ function isEnding({ phase, aborting }: MigrationState): boolean {
 
 /** @throws ApplicationFailure InvalidInput */
 function cutoverOf(payload: unknown): CutoverPayload {
-  const parsed = parseInput(cutoverInput, payload, 'payload of cutover');
-  if ('error' in parsed) throw invalid(parsed.error);
-  return parsed.value;
+  return acceptInput(parseInput(cutoverInput, payload, 'payload of cutover'));
 }

@@ -79,8 +79,13 @@ class CollectionsMigration {
       look: (request) => this.#cutovers.look(request),
       retry: (members) => void this.#members.start(members),
     });
-    const { teller, inbox } = { teller: this.#teller, inbox: this.#inbox };
-    this.#cutovers = new GroupCutovers({ group, state, inbox, teller, changed });
+    this.#cutovers = new GroupCutovers({
+      group,
+      state,
+      inbox: this.#inbox,
+      teller: this.#teller,
+      changed,
+    });
     setHandler(reportSignal, (report) => {
       if (report?.namespace) this.#members.report(report.namespace, report.phase);
     });
@@ -146,20 +151,13 @@ class CollectionsMigration {
   #end(failure: unknown): void {
     const { members, aborting } = this.#state;
     const isCancelled = aborting !== undefined || isCancellation(failure);
-    const isDone = members.length > 0 && members.every((member) => !hasFailed(member));
-    if (failure !== undefined && !isCancelled) this.#state.failure = messageOf(failure);
-    const isAllFailed = members.length > 0 && members.every(hasFailed);
-    if (!isCancelled && isAllFailed) {
+    const isFailure = failure !== undefined && !isCancelled;
+    if (isFailure) this.#state.failure = messageOf(failure);
+    if (!isCancelled && members.length > 0 && members.every(hasFailed)) {
       const [first] = members;
       this.#state.failure = `${members.length} collections failed; ${first?.namespace}: ${first?.failure ?? 'it was ended'}`;
     }
-    this.#state.phase = isCancelled
-      ? isDone
-        ? 'completed'
-        : 'aborted'
-      : this.#state.failure === undefined
-        ? 'completed'
-        : 'failed';
+    this.#state.phase = isFailure ? 'failed' : phaseOfGroup(this.#state, isCancelled);
     this.#changed();
   }
 

@@ -323,7 +323,8 @@ export function plannedOf({
   };
 }
 
-function percent(part: number, whole: number): number | null {
+/** A part in percent, with one decimal; nothing where the whole is nothing. */
+export function percent(part: number, whole: number): number | null {
   return whole > 0 ? Math.min(100, Math.round((part / whole) * 1000) / 10) : null;
 }
 

@@ -8,6 +8,7 @@ import {
 import type { Comparison, ComparisonReport } from '../comparison.js';
 import { parseVerifyCollection } from '../options.js';
 import { acceptInput, bareFailure } from './failure.js';
+import { now } from './identity.js';
 import { markDetails, markStatus, type VerifyMark } from './live.js';
 import { step } from './steps.js';
 import { renderVerifyDetails } from './verify-details.js';
@@ -27,7 +28,7 @@ export async function verifyCollection(input?: unknown): Promise<ComparisonRepor
   const comparison: Comparison = { workflowId, runId, options };
   const state: VerifyState = {
     phase: 'comparing',
-    startedAt: new Date(Date.now()).toISOString(),
+    startedAt: now(),
   };
   const mark = (): VerifyMark | undefined =>
     state.phase === 'comparing' ? { $live: { kind: 'verify', ...comparison }, state } : undefined;

@@ -1,3 +1,4 @@
+import { number, pairTable } from './markdown.js';
 import type { VerifyStatus } from './verify-status.js';
 
 /** The status of a comparison as a Markdown page for the Temporal UI. */
@@ -32,9 +33,7 @@ function counters(status: VerifyStatus): string {
     rows.push(['Changing all the time, not settled', number(status.unsettled)]);
   if (documentsPerSecond !== null) rows.push(['Speed', `${number(documentsPerSecond)}/s`]);
   if (etaSeconds !== null) rows.push(['Done in about', `${number(etaSeconds)} s`]);
-  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join(
-    '\n',
-  );
+  return pairTable(rows);
 }
 
 function differences({ report }: VerifyStatus): string[] {
@@ -53,8 +52,4 @@ function differences({ report }: VerifyStatus): string[] {
 
 function ofTotal(total: number | null, percent: number | null): string {
   return total === null || percent === null ? '' : ` of ${number(total)} (${percent} %)`;
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
 }

@@ -69,7 +69,7 @@ export async function cutoverTogether(
         }
         const lookAround = async () => findAppeared(deps, group, order, pulse);
         const outcome = await cutOverTogether(cutovers, { pulse, status, lookAround });
-        if ('refused' in outcome) return { refused: some(outcome.refused.map(flatten)) };
+        if ('refused' in outcome) return { refused: some(outcome.refused) };
         return { done: summarise(outcome.done), reports: outcome.done.map(inShort) };
       } catch (error) {
         // What no retry mends for one of them must not end all the others.
@@ -141,11 +141,11 @@ async function findAppeared(
   group: Group,
   { known }: GroupCutoverOrder,
   { signal }: Pulse,
-): Promise<{ namespace: string; blocker: Blocker }[]> {
+): Promise<GroupBlocker[]> {
   if (!known) return [];
   const appeared = await listUnknown(deps, group, known, signal);
   const blocker = { code: 'appeared', message: 'has appeared at the source and is being taken up' };
-  return appeared.map((namespace) => ({ namespace, blocker }));
+  return appeared.map((namespace) => ({ ...blocker, namespace }));
 }
 
 function summarise(reports: readonly CutoverReport[]): GroupCutoverReport {
@@ -166,10 +166,6 @@ function inShort({ differences, refused, ...report }: CutoverReport): CutoverRep
     ...(differences && { differences: short(differences) }),
     ...(refused && { refused: short(refused) }),
   };
-}
-
-function flatten({ namespace, blocker }: { namespace: string; blocker: Blocker }): GroupBlocker {
-  return { ...blocker, namespace };
 }
 
 function some(blockers: readonly GroupBlocker[]): readonly GroupBlocker[] {

@@ -9,17 +9,18 @@ const SHOWN = 5;
  * What speaks against a cutover of a group by what the group knows itself; the collections are asked when it
  * begins.
  * @param leave namespaces that it leaves as they are.
+ * @param isBusy whether another one is asked for or under way.
  */
 export function groupBlockers(
   state: GroupState,
   leave: readonly string[],
-  isAsked: boolean,
+  isBusy: boolean,
 ): GroupBlocker[] {
   const blockers: GroupBlocker[] = [];
   const add = (code: string, message: string) => blockers.push({ code, message });
   if (isFinal(state.phase)) add('ended', `the migration is ${state.phase}`);
   if (state.aborting) add('aborting', 'the migration is being aborted');
-  if (isAsked || state.cutting) add('cuttingOver', 'a cutover is under way');
+  if (isBusy) add('cuttingOver', 'a cutover is under way');
   if (state.paused) add('paused', 'the migration is paused: send resume');
   if (blockers.length > 0) return blockers;
   const going = state.members.filter(({ namespace }) => !leave.includes(namespace));

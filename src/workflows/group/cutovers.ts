@@ -46,7 +46,8 @@ export class GroupCutovers {
       const isDue = () => state.plan?.kind === 'auto' && state.phase === 'ready' && !state.paused;
       await condition(() => inbox.request !== undefined || isDue());
       const { request } = inbox;
-      const blockers = request ? [] : inbox.blockers([]);
+      // Something may have happened since it was asked for.
+      const blockers = groupBlockers(state, request?.leave ?? [], false);
       const outcome =
         blockers.length > 0 ? { refused: blockers } : await this.#cutOver(request ?? { force: [] });
       if (request) request.outcome = outcome;
@@ -107,14 +108,10 @@ export class GroupCutovers {
   }
 
   async #perform(
-    { force, notAfter, leave = [] }: GroupCutoverRequest,
+    { force, notAfter }: GroupCutoverRequest,
     members: readonly MemberRun[],
   ): Promise<GroupCutoverOutcome> {
     const { group, state } = this.#context;
-    // Something may have happened since it was asked for.
-    const { cutting: _cutting, ...before } = state;
-    const blockers = groupBlockers(before, leave, false);
-    if (blockers.length > 0) return { refused: blockers };
     return step('cutoverTogether')(group, {
       cutover: state.cutovers,
       members,

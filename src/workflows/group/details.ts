@@ -1,19 +1,6 @@
+import { number, pairTable } from '../markdown.js';
 import { isFinal } from '../phases.js';
-import type { GroupStatus, MemberLine } from './status.js';
-
-/** The phases of collections, in the order in which they go through them. */
-export const memberPhases = [
-  'preflight',
-  'queued',
-  'copying',
-  'waiting',
-  'replaying',
-  'ready',
-  'cuttingOver',
-  'completed',
-  'aborted',
-  'failed',
-] as const satisfies readonly MemberLine['phase'][];
+import { type GroupStatus, memberPhases } from './status.js';
 
 /** A group's status as a Markdown page for the Temporal UI. */
 export function renderGroupDetails(status: GroupStatus): string {
@@ -66,9 +53,7 @@ function counters(status: GroupStatus): string {
     rows.push(['Downtime', `${cutover.downtimeMs} ms`]);
   }
   if (rows.length === 0) return '';
-  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join(
-    '\n',
-  );
+  return pairTable(rows);
 }
 
 function blockers({ phase, mayCutOver, blockers: reasons, lastRefusal }: GroupStatus): string[] {
@@ -104,8 +89,4 @@ function lists({ leftOut, appeared }: GroupStatus): string[] {
       ? [`Appeared since, and not taken up (${appeared.count}):\n\n${come.join('\n')}`]
       : []),
   ];
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
 }

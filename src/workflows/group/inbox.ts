@@ -15,7 +15,8 @@ import {
 } from '../../group-options.js';
 import { abortInput, emptyInput, parseInput } from '../../options.js';
 import { settingsOf, tuneInput, type Tuning, tuningFor, tuningProblem } from '../../tuning.js';
-import { invalid, refused } from '../failure.js';
+import { acceptInput, invalid, refused } from '../failure.js';
+import { noteRejected } from '../rejected.js';
 import { plannedOf } from '../status.js';
 import { groupBlockers } from './blockers.js';
 import { groupDescriptions, type GroupMessageName, groupMessageNames } from './messages.js';
@@ -60,8 +61,6 @@ const schemas = {
   abort: abortInput,
 } as const;
 
-const MAX_REJECTED = 20;
-
 /** Signals and updates of a group. What concerns its collections is passed on to all of them. */
 export class GroupInbox {
   readonly #state: GroupState;
@@ -86,7 +85,8 @@ export class GroupInbox {
 
   /** What speaks against a cutover by what is known here. */
   blockers(_force: readonly string[], leave: readonly string[] = []): GroupBlocker[] {
-    return groupBlockers(this.#state, leave, this.request !== undefined);
+    const isBusy = this.request !== undefined || this.#state.cutting === true;
+    return groupBlockers(this.#state, leave, isBusy);
   }
 
   /** Records why a cutover was refused. */
@@ -131,7 +131,7 @@ export class GroupInbox {
   }
 
   async #tune(payload: unknown): Promise<object> {
-    const tuning = read(tuneInput, payload, 'tune') as Tuning;
+    const tuning = acceptInput(parseInput(tuneInput, payload, 'payload of tune'));
     const told = await this.#pass(
       'tune',
       () => (this.#state.tuned = { ...this.#state.tuned, ...tuning }),
@@ -148,21 +148,21 @@ export class GroupInbox {
   }
 
   #failed(payload: unknown): MemberState[] {
-    const { namespaces } = read(retryInput, payload, 'retry');
+    const { namespaces } = acceptInput(parseInput(retryInput, payload, 'payload of retry'));
     return this.#state.members.filter(
       (member) => hasFailed(member) && (namespaces?.includes(member.namespace) ?? true),
     );
   }
 
   #abort(payload: unknown): object {
-    const { dropTarget, reason } = read(abortInput, payload, 'abort');
+    const { dropTarget, reason } = acceptInput(parseInput(abortInput, payload, 'payload of abort'));
     this.#state.aborting = { dropTarget, ...(reason !== undefined && { reason }) };
     this.#hooks.changed();
     return { aborting: true, dropTarget };
   }
 
   async #cutover(payload: unknown): Promise<object> {
-    const given = read(groupCutoverInput, payload, 'cutover');
+    const given = acceptInput(parseInput(groupCutoverInput, payload, 'payload of cutover'));
     const { force, leave, dryRun, at } = given;
     if (at !== undefined) {
       const plan = planOf({ at }, force);
@@ -186,7 +186,9 @@ export class GroupInbox {
 
   /** Of a plan, only what will not pass by itself counts. */
   #cutoverBlockers(payload: unknown): GroupBlocker[] {
-    const { dryRun, at, force, leave } = read(groupCutoverInput, payload, 'cutover');
+    const { dryRun, at, force, leave } = acceptInput(
+      parseInput(groupCutoverInput, payload, 'payload of cutover'),
+    );
     if (dryRun) return [];
     const blockers = this.blockers(force, leave);
     if (at === undefined) return blockers;
@@ -228,19 +230,7 @@ export class GroupInbox {
   }
 
   #reject(message: string): void {
-    const rejected = { at: this.#hooks.now(), message };
-    this.#state.rejected = [...this.#state.rejected, rejected].slice(-MAX_REJECTED);
+    noteRejected(this.#state, { at: this.#hooks.now(), message });
     this.#hooks.changed();
   }
-}
-
-/** @throws ApplicationFailure InvalidInput; the validator has seen it, but a signal's handler has none */
-function read<S extends Parameters<typeof parseInput>[0]>(
-  schema: S,
-  payload: unknown,
-  name: string,
-) {
-  const parsed = parseInput(schema, payload, `payload of ${name}`);
-  if ('error' in parsed) throw invalid(parsed.error);
-  return parsed.value;
 }

@@ -104,7 +104,10 @@ const early: readonly Phase[] = ['preflight', 'copying', 'waiting'];
 const order: readonly Phase[] = ['preflight', 'copying', 'waiting', 'replaying', 'ready'];
 
 /** The phase of a group: that of the collection which is least far of those that are still to be cut over. */
-export function phaseOfGroup({ members, aborting, cutting }: GroupState): Phase {
+export function phaseOfGroup(
+  { members, aborting, cutting }: GroupState,
+  isCancelled = aborting !== undefined,
+): Phase {
   if (cutting) return 'cuttingOver';
   const left = members.filter(isToCutOver);
   if (left.length > 0) {
@@ -116,11 +119,7 @@ export function phaseOfGroup({ members, aborting, cutting }: GroupState): Phase 
   }
   // Applications use the target; indexes may still be converted.
   if (members.some(isUnderWay)) return 'cuttingOver';
-  if (members.some((member) => !hasFailed(member))) return aborting ? endOf(members) : 'completed';
-  return aborting ? 'aborted' : 'failed';
-}
-
-/** The end of a group that was aborted: a cutover that was done for all is what counts. */
-function endOf(members: readonly MemberState[]): Phase {
-  return members.some(hasFailed) ? 'aborted' : 'completed';
+  if (members.every(hasFailed)) return isCancelled ? 'aborted' : 'failed';
+  // A cutover that was done for all is what counts, however it ended.
+  return isCancelled && members.some(hasFailed) ? 'aborted' : 'completed';
 }

@@ -3,9 +3,16 @@ import type { Group, GroupBlocker, GroupCutoverReport, LeftOut } from '../../gro
 import { shorten } from '../../shorten.js';
 import { type Settings, settingsOf } from '../../tuning.js';
 import { isFinal, type Phase } from '../phases.js';
-import { type Amount, plannedOf, type Problem } from '../status.js';
+import { type Amount, percent, plannedOf, type Problem } from '../status.js';
 import { groupBlockers } from './blockers.js';
-import { type GroupState, hasFailed, isToCutOver, isUnderWay, type MemberState } from './state.js';
+import {
+  type GroupState,
+  hasFailed,
+  isCopied,
+  isToCutOver,
+  isUnderWay,
+  type MemberState,
+} from './state.js';
 
 /** Lists are cut at so many entries, with the number of all beside them. */
 const MOST = 20;
@@ -49,6 +56,20 @@ export interface MemberLine {
   readonly lagSeconds: number | null;
   readonly failure?: string;
 }
+
+/** The phases of collections, in the order in which they go through them. */
+export const memberPhases = [
+  'preflight',
+  'queued',
+  'copying',
+  'waiting',
+  'replaying',
+  'ready',
+  'cuttingOver',
+  'completed',
+  'aborted',
+  'failed',
+] as const satisfies readonly MemberLine['phase'][];
 
 /** The answer to a group's query `status`. */
 export interface GroupStatus {
@@ -163,14 +184,13 @@ export function buildGroupStatus(
 function lineOf(member: MemberState, live: MemberLive | undefined): MemberLine {
   const { namespace, targetNamespace, phase, turn, documents, failure } = member;
   const isQueued = phase === 'copying' && !turn;
-  const isCopied = !isQueued && !['preflight', 'copying', 'waiting'].includes(phase);
   const copied = live?.copied.documents ?? 0;
   return {
     namespace,
     ...(targetNamespace !== namespace && { targetNamespace }),
     phase: isQueued ? 'queued' : phase,
     copiedPercent:
-      isCopied && !hasFailed(member) ? 100 : percent(copied, Math.max(documents, copied)),
+      isCopied(member) && !hasFailed(member) ? 100 : percent(copied, Math.max(documents, copied)),
     lagSeconds: live?.lagSeconds ?? null,
     ...(failure !== undefined && { failure: shorten(failure) }),
   };
@@ -188,7 +208,7 @@ function blockersOf(
   maxLagSeconds: number,
   live: GroupLive | { readonly error: string } | undefined,
 ): GroupBlocker[] {
-  const blockers = groupBlockers(state, [], false);
+  const blockers = groupBlockers(state, [], state.cutting ?? false);
   if (isFinal(state.phase) || blockers.length > 0) return blockers;
   if (!live || 'error' in live) {
     return [{ code: 'unknown', message: 'the state at the servers could not be read' }];
@@ -246,17 +266,11 @@ function problemsOf(state: GroupState, live: GroupLive | undefined): GroupStatus
 }
 
 function slowest(members: readonly MemberState[], lines: readonly MemberLine[]): MemberLine[] {
-  const order: readonly MemberLine['phase'][] = [
-    'preflight',
-    'queued',
-    'copying',
-    'waiting',
-    'replaying',
-  ];
-  const isSlow = ({ phase }: MemberLine) => order.includes(phase);
+  const ready = memberPhases.indexOf('ready');
+  const isSlow = ({ phase }: MemberLine) => memberPhases.indexOf(phase) < ready;
   if (!members.some(isUnderWay)) return [];
   const rank = ({ phase, copiedPercent }: MemberLine) =>
-    order.indexOf(phase) * 1_000 + (copiedPercent ?? 0);
+    memberPhases.indexOf(phase) * 1_000 + (copiedPercent ?? 0);
   return lines
     .filter(isSlow)
     .toSorted((one, other) => rank(one) - rank(other))
@@ -288,10 +302,6 @@ function eta(
   if (!live || paused || phase !== 'copying' || copied === 0) return null;
   const elapsed = (Date.parse(live.asOf) - Date.parse(startedAt)) / 1000;
   return Math.round((elapsed / copied) * Math.max(0, total - copied));
-}
-
-function percent(part: number, whole: number): number | null {
-  return whole > 0 ? Math.min(100, Math.round((part / whole) * 1000) / 10) : null;
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {
