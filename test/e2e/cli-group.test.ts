@@ -1,8 +1,8 @@
-import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Entry } from '../../src/cli/commands/list.js';
 import { exitCodes } from '../../src/cli/exit-codes.js';
 import type { GroupView, View } from '../../src/cli/view.js';
+import { spawnCsm } from './csm.js';
 import { Environment, type WorkerProcess } from './environment.js';
 import { loadItems } from './writers.js';
 
@@ -30,18 +30,8 @@ afterAll(async () => {
   await environment?.stop();
 });
 
-/** The built program as a child process, as anyone runs it; without a terminal. */
 async function csm(...args: string[]) {
-  const { exitCode, stdout, stderr } = await execa(process.execPath, ['dist/cli/csm.js', ...args], {
-    reject: false,
-    extendEnv: false,
-    stdin: 'ignore',
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      TEMPORAL_ADDRESS: environment.temporal.address,
-      TEMPORAL_CONFIG_FILE: `${environment.folder}/temporal.toml`,
-    },
-  });
+  const { exitCode, stdout, stderr } = await spawnCsm(environment, args);
   return { exitCode, stdout, stderr };
 }
 

@@ -6,6 +6,7 @@ import { exitCodes } from '../../src/cli/exit-codes.js';
 import type { Entry } from '../../src/cli/commands/list.js';
 import type { Check } from '../../src/cli/commands/doctor.js';
 import type { MigrationView } from '../../src/cli/view.js';
+import { spawnCsm } from './csm.js';
 import { Environment, type WorkerProcess } from './environment.js';
 import { loadItems, Writers } from './writers.js';
 
@@ -32,19 +33,8 @@ afterAll(async () => {
   await environment?.stop();
 });
 
-/** The built program as a child process, as anyone runs it; without a terminal. */
 function spawn(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  return execa(process.execPath, ['dist/cli/csm.js', ...args], {
-    reject: false,
-    extendEnv: false,
-    stdin: 'ignore',
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      TEMPORAL_ADDRESS: environment.temporal.address,
-      TEMPORAL_CONFIG_FILE: `${environment.folder}/temporal.toml`,
-      ...env,
-    },
-  });
+  return spawnCsm(environment, args, env);
 }
 
 async function csm(...args: string[]) {
