@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { checkProgram, Unanswered } from './program.js';
 
 const APP = 'changestream-migration';
 const TEMPORARY = '.partial-';
@@ -42,20 +43,59 @@ export async function cached(
 ): Promise<string> {
   const folder = join(root, key);
   if (await isFolder(folder)) return folder;
+  await makeAside(key, make, root, (partial) =>
+    rename(partial, folder).catch(async (error: unknown) => {
+      if (!(await isFolder(folder))) throw error;
+    }),
+  );
+  return folder;
+}
 
+/**
+ * The programs `names` of the folder `key`, made anew when one of them does not run any more: it ran when it was put there, so
+ * something damaged it since, or the system changed below it. Each is replaced by a rename, for another process may be about to
+ * start it; one that is only slow to answer is left alone.
+ *
+ * @param onDamaged told before they are made anew
+ * @returns the folder's path
+ * @throws Error of `make`
+ */
+export async function cachedPrograms(
+  key: string,
+  names: readonly string[],
+  make: (folder: string) => Promise<void>,
+  onDamaged: () => void,
+  root: string = cacheFolder(),
+): Promise<string> {
+  const folder = await cached(key, make, root);
+  try {
+    for (const name of names) await checkProgram(join(folder, name));
+  } catch (error) {
+    if (error instanceof Unanswered) return folder;
+    onDamaged();
+    await makeAside(key, make, root, async (partial) => {
+      for (const name of names) await rename(join(partial, name), join(folder, name));
+    });
+  }
+  return folder;
+}
+
+async function makeAside(
+  key: string,
+  make: (folder: string) => Promise<void>,
+  root: string,
+  take: (partial: string) => Promise<void>,
+): Promise<void> {
   await mkdir(root, { recursive: true });
   await removeStale(root);
   const partial = join(root, `${TEMPORARY}${key}-${randomBytes(6).toString('hex')}`);
   await mkdir(partial);
   try {
     await make(partial);
-    await rename(partial, folder).catch(async (error: unknown) => {
-      if (!(await isFolder(folder))) throw error;
-    });
+    await take(partial);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
-  return folder;
 }
 
 async function isFolder(path: string): Promise<boolean> {

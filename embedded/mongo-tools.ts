@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cached, cacheFolder, cacheKey } from './cache.js';
+import { cachedPrograms, cacheKey } from './cache.js';
 import { findExisting } from './existing.js';
 import type { Wanted } from './existing.js';
 import { flags } from './flags.js';
@@ -78,17 +78,12 @@ async function fromCache(platform: Platform, onProgress: OnProgress): Promise<Mo
   const key = cacheKey('mongo-tools', version, platform, goMod + goSum);
   const make = (folder: string) => build(folder, version, platform, onProgress);
 
-  const folder = await cached(key, make);
-  try {
-    for (const tool of TOOLS) await checkProgram(join(folder, tool));
-  } catch {
+  const folder = await cachedPrograms(key, TOOLS, make, () =>
     onProgress({
       what: 'mongo-tools',
       message: 'the cached ones do not run any more: building anew',
-    });
-    await rm(join(cacheFolder(), key), { recursive: true, force: true });
-    await cached(key, make);
-  }
+    }),
+  );
   return { mongodump: join(folder, 'mongodump'), mongorestore: join(folder, 'mongorestore') };
 }
 

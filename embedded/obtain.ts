@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { cached, cacheFolder, cacheKey } from './cache.js';
+import { cachedPrograms, cacheKey } from './cache.js';
 import { findExisting } from './existing.js';
 import type { Wanted } from './existing.js';
 import { messageOf } from './message.js';
@@ -98,16 +98,10 @@ async function fromCache(
     onProgress({ what, message: 'ready' });
   };
 
-  const path = join(await cached(key, make), name);
-  try {
-    await checkProgram(path);
-    return path;
-  } catch {
-    // It ran when it was put there: something damaged it since, or the system changed below it.
-    onProgress({ what, message: 'the cached one does not run any more: obtaining it anew' });
-    await rm(join(cacheFolder(), key), { recursive: true, force: true });
-    return join(await cached(key, make), name);
-  }
+  const folder = await cachedPrograms(key, [name], make, () =>
+    onProgress({ what, message: 'the cached one does not run any more: obtaining it anew' }),
+  );
+  return join(folder, name);
 }
 
 function say(advice: string): string {

@@ -3,6 +3,8 @@ import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { execa } from 'execa';
 
+const ANSWER_MS = 20_000;
+
 /** A program that was found to run. */
 export interface Program {
   readonly path: string;
@@ -21,18 +23,23 @@ export async function onPath(name: string, path = process.env['PATH'] ?? ''): Pr
   return found;
 }
 
+/** A program that was started and had not answered in time: slow, and not damaged. */
+export class Unanswered extends Error {}
+
 /**
  * Runs `<path> --version`.
  *
- * @throws Error with the program's own words, when it does not start, fails, or takes longer than 20 seconds
+ * @throws Error with the program's own words, when it does not start or fails
+ * @throws Unanswered when it takes longer than 20 seconds
  */
 export async function checkProgram(path: string, args = ['--version']): Promise<Program> {
   const run = await execa(path, args, {
     reject: false,
-    timeout: 20_000,
+    timeout: ANSWER_MS,
     stdin: 'ignore',
     all: true,
   });
+  if (run.timedOut) throw new Unanswered(`${path} does not answer within ${ANSWER_MS / 1000} s`);
   if (run.failed) {
     const said =
       run.all.trim().split('\n').slice(-3).join(' ') || (run.originalMessage ?? run.shortMessage);

@@ -112,8 +112,9 @@ describe('a group', () => {
     expect(all.exitCode).toBe(exitCodes.ok);
     const [, group, ...collections] = all.stdout.split('\n');
     expect(group).toMatch(/^'shop\.group_\*' +ready +100 %/);
-    expect(collections.map((line) => line.split(/ {2,}/)[1])).toEqual(
-      NAMES.map((name) => `shop.${name}`),
+    // Those first that are least far, which is a matter of moments here.
+    expect(new Set(collections.map((line) => line.split(/ {2,}/)[1]))).toEqual(
+      new Set(NAMES.map((name) => `shop.${name}`)),
     );
     const { migrations } = await json<{ migrations: View[] }>('status');
     expect(migrations.map(({ workflowId }) => workflowId)).toEqual([ID]);

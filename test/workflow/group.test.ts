@@ -1,6 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { groupMessages, type MemberRun } from '../../src/group.js';
 import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { Migration } from '../../src/migration.js';
@@ -265,7 +265,9 @@ describe('migrateCollections', () => {
       const status = await group.until(({ appeared }) => appeared.count === 1);
       expect(status.appeared.first).toEqual(['shop.d']);
       expect(status.counts.all).toBe(3);
-      expect(fakes.of('watchCollections').at(-1)?.args[1]).toContain('shop.d');
+      await vi.waitFor(() =>
+        expect(fakes.of('watchCollections').at(-1)?.args[1]).toContain('shop.d'),
+      );
     });
   });
 

@@ -1,8 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cached, cacheFolder, cacheKey } from '../../../embedded/cache.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { cached, cachedPrograms, cacheFolder, cacheKey } from '../../../embedded/cache.js';
 
 describe('cacheFolder', () => {
   it('follows the system', () => {
@@ -84,5 +84,45 @@ describe('cached', () => {
     await utimes(join(root, '.partial-old-1'), 0, 0);
     await cached('key', async () => {}, root);
     expect((await readdir(root)).toSorted()).toEqual(['.partial-young-1', 'key']);
+  });
+});
+
+describe('cachedPrograms', () => {
+  let root: string;
+  let made: number;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'cache-test-'));
+    made = 0;
+    damaged.mockClear();
+  });
+  afterEach(async () => {
+    await rm(root, { recursive: true });
+  });
+
+  const make = async (folder: string) => {
+    made++;
+    await writeFile(join(folder, 'program'), `#!/bin/sh\necho ${made}.0\n`, { mode: 0o755 });
+  };
+  const damaged = vi.fn<() => void>();
+
+  it('are made once while they run', async () => {
+    await cachedPrograms('key', ['program'], make, damaged, root);
+    const folder = await cachedPrograms('key', ['program'], make, damaged, root);
+    expect(made).toBe(1);
+    expect(folder).toBe(join(root, 'key'));
+    expect(damaged).not.toHaveBeenCalled();
+  });
+
+  it('are replaced when one does not run any more, and are there meanwhile', async () => {
+    const folder = await cachedPrograms('key', ['program'], make, damaged, root);
+    await writeFile(join(folder, 'program'), '#!/bin/sh\nexit 3\n');
+    const makeAndLook = async (partial: string) => {
+      expect(await readdir(folder)).toEqual(['program']);
+      await make(partial);
+    };
+    await cachedPrograms('key', ['program'], makeAndLook, damaged, root);
+    expect(damaged).toHaveBeenCalledOnce();
+    expect(await readFile(join(folder, 'program'), 'utf8')).toContain('echo 2.0');
+    expect(await readdir(root)).toEqual(['key']);
   });
 });
