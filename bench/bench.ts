@@ -1,89 +1,50 @@
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { Environment } from '../test/e2e/environment.js';
-import { copyLimit } from './cases/copy-limit.js';
-import { cutover } from './cases/cutover.js';
-import { indexOrder } from './cases/index-order.js';
-import { uniqueIndexes } from './cases/unique-indexes.js';
-import { verification } from './cases/verification.js';
-import type { BenchCase } from './case.js';
+import type { BenchCase, BenchOptions } from './case.js';
+import { drawChart } from './chart.js';
+import { help, readOrder } from './options.js';
 import { alternate } from './runner.js';
-import { renderTable, summarise } from './table.js';
-
-const cases: Readonly<Record<string, BenchCase>> = {
-  'copy-limit': copyLimit,
-  cutover,
-  'index-order': indexOrder,
-  'unique-indexes': uniqueIndexes,
-  verification,
-};
+import { type CaseResults, renderTable, summarise } from './table.js';
 
 const PATIENCE_MS = 3_600_000;
 
-const help = `Measures one case on servers of its own, its variants in turn, round after round.
-
-  npm run bench -- <case> [options]
-
-  --rounds N      how often each variant is measured
-  --documents N   documents in the collection
-  --rate N        writes per second while it is measured, where the case has writers
-  --only TEXT     only variants whose name has this in it
-  --against DIR   also measure the worker in DIR/dist/worker.js, of another state of this repository
-  --json FILE     write the results there instead of printing them after the table
-
-Cases:
-${Object.entries(cases)
-  .map(([name, { about }]) => `  ${name.padEnd(15)} ${about}`)
-  .join('\n')}`;
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string' },
-    documents: { type: 'string' },
-    rate: { type: 'string' },
-    only: { type: 'string' },
-    against: { type: 'string' },
-    json: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
-const [name = ''] = positionals;
-const chosen = cases[name];
-if (values.help || !chosen) {
-  process.stdout.write(`${help}\n`);
-  process.exit(values.help ? 0 : 1);
-}
-const { defaults } = chosen;
-const options = {
-  rounds: count('rounds', defaults.rounds),
-  documents: count('documents', defaults.documents),
-  rate: count('rate', defaults.rate),
-  ...(values.against !== undefined && { against: values.against }),
-};
-
-const environment = await Environment.start({ patienceMs: PATIENCE_MS });
 try {
-  say(`${name}: ${JSON.stringify(options)}`);
-  const { only = '' } = values;
-  const all = await chosen.prepare(environment, options);
-  const variants = all.filter((variant) => variant.name.includes(only));
-  const results = summarise(await alternate(variants, options.rounds, say));
-  const json = JSON.stringify({ case: name, options, results }, null, 1);
-  process.stdout.write(`${renderTable(results)}\n`);
-  if (values.json === undefined) process.stdout.write(`${json}\n`);
-  else await writeFile(values.json, `${json}\n`);
-} finally {
-  await environment.stop();
+  const order = readOrder(process.argv.slice(2));
+  if (!order) process.stdout.write(`${help}\n`);
+  else {
+    const all: CaseResults[] = [];
+    for (const { name, bench, options } of order.chosen) {
+      all.push(await measure(name, bench, options, order.only));
+      // After each case: a run of all of them takes hours.
+      if (order.json !== undefined)
+        await writeFile(order.json, `${JSON.stringify(all, null, 1)}\n`);
+      if (order.chart !== undefined) await writeFile(order.chart, drawChart(all));
+    }
+  }
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
 }
 process.exit();
 
-function count(option: 'rounds' | 'documents' | 'rate', otherwise: number): number {
-  const given = values[option];
-  const number = given === undefined ? otherwise : Number(given);
-  if (Number.isInteger(number) && number > 0) return number;
-  process.stderr.write(`--${option} takes a whole number above 0, not "${given}"\n`);
-  return process.exit(1);
+/** Measures one case on servers of its own. */
+async function measure(
+  name: string,
+  bench: BenchCase,
+  options: BenchOptions,
+  only: string,
+): Promise<CaseResults> {
+  say(`${name}: ${JSON.stringify(options)}`);
+  const environment = await Environment.start({ patienceMs: PATIENCE_MS });
+  try {
+    const variants = await bench.prepare(environment, options);
+    const wanted = variants.filter((variant) => variant.name.includes(only));
+    const results = summarise(await alternate(wanted, options.rounds, say));
+    process.stdout.write(`\n## ${name}\n\n${renderTable(results)}\n`);
+    return { case: name, figure: bench.figure, options, results };
+  } finally {
+    await environment.stop();
+  }
 }
 
 function say(line: string): void {

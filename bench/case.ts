@@ -3,6 +3,7 @@ import type { Environment } from '../test/e2e/environment.js';
 /** What the command line says. */
 export interface BenchOptions {
   readonly rounds: number;
+  /** Size of the case: documents of its largest collection unless it says otherwise. */
   readonly documents: number;
   /** Writes per second while something is measured. */
   readonly rate: number;
@@ -13,9 +14,11 @@ export interface BenchOptions {
 /** Figures of one run by name, with the unit in the name: `downtimeMs`. */
 export type Figures = Readonly<Record<string, number>>;
 
-/** One of the things that are compared. The first of a case is what the others are divided by. */
+/** One of the things that are compared. */
 export interface Variant {
   readonly name: string;
+  /** Name of the one that it is divided by; the first of the case unless given. */
+  readonly against?: string;
   /** Measures once, and leaves the servers as it found them. */
   readonly run: () => Promise<Figures>;
 }
@@ -25,6 +28,10 @@ export interface BenchCase {
   /** One line for `--help`. */
   readonly about: string;
   readonly defaults: Omit<BenchOptions, 'against'>;
+  /** What is less with `--quick`; one round always. */
+  readonly quick: Partial<Omit<BenchOptions, 'against' | 'rounds'>>;
+  /** The figure that the case is about, for the chart; higher is better unless it is a time. */
+  readonly figure: string;
   /** Loads what all variants need. */
   readonly prepare: (
     environment: Environment,
@@ -38,4 +45,9 @@ export function workersOf({ against }: BenchOptions): { label: string; program: 
   return against === undefined
     ? [own]
     : [{ label: 'reference, ', program: `${against}/dist/worker.js` }, own];
+}
+
+/** A whole number per second. */
+export function perSecond(count: number, seconds: number): number {
+  return Math.round(count / seconds);
 }

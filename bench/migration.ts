@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { Environment } from '../test/e2e/environment.js';
+import type { Environment, WorkerProcess } from '../test/e2e/environment.js';
 import type { MigrationStatus } from '../src/workflows/status.js';
 import type { Figures } from './case.js';
 import type { Updates } from './updates.js';
 
 const RETRY_MS = 500;
+const READY_LOOK_MS = 20;
 
 /** Asks for the cutover until it is not refused; the writers go on until it answers. */
 export async function measureCutover(
@@ -52,9 +53,11 @@ export async function withWorker<T>(
   environment: Environment,
   program: string,
   work: (worker: { readonly pid: number | undefined }) => Promise<T>,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<T> {
-  const worker = environment.startWorker({}, program);
+  const worker = environment.startWorker(env, program);
   try {
+    await untilServing(worker);
     return await work({ pid: worker.process.pid });
   } catch (error) {
     process.stderr.write(worker.log());
@@ -62,5 +65,12 @@ export async function withWorker<T>(
   } finally {
     await worker.kill('SIGTERM');
     await environment.targetClient.db('shop').dropDatabase();
+  }
+}
+
+async function untilServing(worker: WorkerProcess): Promise<void> {
+  while (!worker.log().includes('ready: serving')) {
+    if (worker.process.exitCode !== null) throw new Error('the worker has ended');
+    await sleep(READY_LOOK_MS);
   }
 }

@@ -3,6 +3,8 @@ import type { Figures, Variant } from './case.js';
 /** All that was measured of one variant, in order of the rounds. */
 export interface Measured {
   readonly name: string;
+  /** See `Variant`. */
+  readonly against?: string | undefined;
   readonly runs: readonly Figures[];
 }
 
@@ -23,5 +25,9 @@ export async function alternate(
       say(`round ${round}, ${variant.name}: ${JSON.stringify(figures)}`);
     }
   }
-  return variants.map((variant) => ({ name: variant.name, runs: runs.get(variant) ?? [] }));
+  return variants.map((variant) => ({
+    name: variant.name,
+    against: variant.against,
+    runs: runs.get(variant) ?? [],
+  }));
 }

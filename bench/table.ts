@@ -1,4 +1,4 @@
-import type { Figures } from './case.js';
+import type { BenchOptions, Figures } from './case.js';
 import type { Measured } from './runner.js';
 
 /** One figure of a variant over all rounds. */
@@ -6,15 +6,25 @@ export interface Summary {
   readonly median: number;
   readonly least: number;
   readonly most: number;
-  /** Median divided by the first variant's; missing where that is 0 or has no such figure. */
+  /** Median divided by that of `against`; missing where that is 0 or has no such figure. */
   readonly ratio?: number;
 }
 
 /** A variant with its figures by name. */
 export interface Result {
   readonly name: string;
+  /** The variant that its ratios are to. */
+  readonly against: string;
   readonly figures: Readonly<Record<string, Summary>>;
   readonly runs: readonly Figures[];
+}
+
+/** The results of one case. */
+export interface CaseResults {
+  readonly case: string;
+  readonly figure: string;
+  readonly options: BenchOptions;
+  readonly results: readonly Result[];
 }
 
 /** The median of a list; the mean of the two in the middle of an even one. */
@@ -25,16 +35,19 @@ export function median(list: readonly number[]): number {
   return Number.isInteger(middle) ? ((sorted[middle - 1] ?? upper) + upper) / 2 : upper;
 }
 
-/** Medians with their spread, and their ratios to the first variant. */
+/** Medians with their spread, and their ratios to the variant that each is measured against. */
 export function summarise(measured: readonly Measured[]): readonly Result[] {
-  const reference = new Map<string, number>();
-  return measured.map(({ name, runs }, index) => {
-    const names = [...new Set(runs.flatMap((run) => Object.keys(run)))];
-    const figures = names.map((figure): [string, Summary] => {
-      const list = runs.flatMap((run) => run[figure] ?? []);
+  const medians = new Map(
+    measured.map(({ name, runs }) => [
+      name,
+      new Map(figuresOf(runs).map((figure) => [figure, median(listOf(runs, figure))])),
+    ]),
+  );
+  return measured.map(({ name, runs, against = measured[0]?.name ?? '' }) => {
+    const figures = figuresOf(runs).map((figure): [string, Summary] => {
+      const list = listOf(runs, figure);
       const middle = median(list);
-      if (index === 0) reference.set(figure, middle);
-      const base = reference.get(figure);
+      const base = medians.get(against)?.get(figure);
       return [
         figure,
         {
@@ -45,8 +58,16 @@ export function summarise(measured: readonly Measured[]): readonly Result[] {
         },
       ];
     });
-    return { name, figures: Object.fromEntries(figures), runs };
+    return { name, against, figures: Object.fromEntries(figures), runs };
   });
+}
+
+function figuresOf(runs: readonly Figures[]): string[] {
+  return [...new Set(runs.flatMap((run) => Object.keys(run)))];
+}
+
+function listOf(runs: readonly Figures[], figure: string): number[] {
+  return runs.flatMap((run) => run[figure] ?? []);
 }
 
 /** A Markdown table: a row per variant and figure. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Collection } from 'mongodb';
-import type { Order } from './orders.js';
+import type { Order } from './documents.js';
 
 const TICK_MS = 20;
 /** Updates of one bulk write at most. */

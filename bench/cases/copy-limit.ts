@@ -3,7 +3,7 @@ import type { MigrationStatus } from '../../src/workflows/status.js';
 import type { Environment } from '../../test/e2e/environment.js';
 import type { BenchCase, Figures } from '../case.js';
 import { withWorker } from '../migration.js';
-import { loadOrders, ordersOf } from '../orders.js';
+import { loadOrders, ordersOf } from '../documents.js';
 import { percentile, Updates } from '../updates.js';
 
 const NAME = 'orders';
@@ -16,6 +16,8 @@ const ALONE_MS = 20_000;
 export const copyLimit: BenchCase = {
   about: 'latency of single updates beside a direct copy, with a limit and without',
   defaults: { documents: 400_000, rounds: 3, rate: 500 },
+  quick: { documents: 4_000, rate: 100 },
+  figure: 'p99Ms',
   prepare: async (environment, { documents, rate }) => {
     await loadOrders(environment.sourceClient, NAME, documents);
     const limit = Math.round(documents * LIMITED_SHARE);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BenchCase, workersOf } from '../case.js';
 import { measureCutover, withWorker } from '../migration.js';
-import { loadOrders, ordersOf } from '../orders.js';
+import { loadOrders, ordersOf } from '../documents.js';
 import { Updates } from '../updates.js';
 
 /** How long the writers write beside a migration that is ready, in ms. */
@@ -11,6 +11,8 @@ const SETTLE_MS = 5_000;
 export const cutover: BenchCase = {
   about: 'downtime of a cutover beside writers, at --rate and at full speed',
   defaults: { documents: 100_000, rounds: 5, rate: 2_000 },
+  quick: { documents: 2_000, rate: 200 },
+  figure: 'downtimeMs',
   prepare: async (environment, options) => {
     const name = 'orders';
     const { documents, rate } = options;

@@ -2,24 +2,18 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Db } from 'mongodb';
 import { obtainMongoTools } from '../../embedded/index.js';
-import { collectionUuid } from '../../src/mongo/buffer.js';
 import { readCatalogue } from '../../src/mongo/catalogue.js';
 import { readSize } from '../../src/mongo/collection-size.js';
 import { createLike } from '../../src/mongo/create-like.js';
-import { copyDirectly } from '../../src/mongo/direct-copy.js';
 import { loadForms } from '../../src/mongo/index-twins.js';
 import { createIndexes } from '../../src/mongo/indexes.js';
-import {
-  type Partition,
-  partitionFilter,
-  partitionQuery,
-  planPartitions,
-} from '../../src/mongo/partitions.js';
+import { type Partition, partitionQuery, planPartitions } from '../../src/mongo/partitions.js';
 import { dumpPartition, restorePartition } from '../../src/tools/index.js';
 import type { Environment } from '../../test/e2e/environment.js';
 import type { BenchCase, Figures } from '../case.js';
+import { copyAcross } from '../copy.js';
 import { startCpuClock } from '../cpu.js';
-import { loadOrders, ordersOf } from '../orders.js';
+import { loadOrders, ordersOf } from '../documents.js';
 
 const NAME = 'orders';
 const LANES = 2;
@@ -35,6 +29,8 @@ type CopyPartition = (partition: Partition) => Promise<void>;
 export const indexOrder: BenchCase = {
   about: 'three indexes built after, before and amid the load, with both ways to copy',
   defaults: { documents: 1_000_000, rounds: 3, rate: 1 },
+  quick: { documents: 10_000 },
+  figure: 'readyS',
   prepare: async (environment, { documents }) => {
     await loadOrders(environment.sourceClient, NAME, documents);
     const orders = ordersOf(environment.sourceClient, NAME);
@@ -49,7 +45,11 @@ export const indexOrder: BenchCase = {
       partitionBytes: Math.ceil(bytes / PARTITIONS),
       parallelPartitions: LANES,
     });
-    const copies = { direct: await byStream(environment), dump: await byTools(environment) };
+    const copies = {
+      direct: (partition: Partition) =>
+        copyAcross(source, environment.targetClient.db('shop'), NAME, partition),
+      dump: await byTools(environment),
+    };
     return (['direct', 'dump'] as const).flatMap((copy) =>
       moments.map((moment) => ({
         name: `${copy}, indexes ${moment}`,
@@ -95,24 +95,6 @@ async function drop(db: Db): Promise<void> {
   await db.dropCollection(NAME);
   // The checkpoint of one run is not the next one's work.
   await db.client.db('admin').command({ fsync: 1 });
-}
-
-async function byStream({ sourceClient, targetClient }: Environment): Promise<CopyPartition> {
-  const target = targetClient.db('shop');
-  return async (partition) => {
-    await copyDirectly({
-      source: sourceClient.db('shop'),
-      sourceCollection: NAME,
-      target,
-      targetCollection: NAME,
-      targetUuid: await collectionUuid(target, NAME),
-      filter: partitionFilter(partition),
-      ordered: false,
-      signal: new AbortController().signal,
-      onProgress: () => undefined,
-      onRefused: async () => undefined,
-    });
-  };
 }
 
 async function byTools({ source, target, folder }: Environment): Promise<CopyPartition> {

@@ -1,12 +1,14 @@
 import { type BenchCase, workersOf } from '../case.js';
 import { measureCutover, withWorker } from '../migration.js';
-import { loadOrders, ordersOf } from '../orders.js';
+import { loadOrders, ordersOf } from '../documents.js';
 import { Updates } from '../updates.js';
 
 /** Downtime with three unique indexes, for a tenth of the documents and for all of them. */
 export const uniqueIndexes: BenchCase = {
   about: 'downtime with three unique indexes beside writers, --documents against a tenth of them',
   defaults: { documents: 2_000_000, rounds: 3, rate: 1_000 },
+  quick: { documents: 20_000, rate: 100 },
+  figure: 'downtimeMs',
   prepare: async (environment, options) => {
     const sizes = [Math.round(options.documents / 10), options.documents];
     for (const size of sizes) {

@@ -3,7 +3,7 @@ import type { Environment } from '../../test/e2e/environment.js';
 import type { BenchCase, Figures } from '../case.js';
 import { startCpuClock } from '../cpu.js';
 import { withWorker } from '../migration.js';
-import { loadOrders, ordersOf } from '../orders.js';
+import { loadOrders, ordersOf } from '../documents.js';
 import { percentile, Updates } from '../updates.js';
 
 const NAME = 'orders';
@@ -19,6 +19,8 @@ const REPLAYING = ['replaying', 'ready'];
 export const verification: BenchCase = {
   about: 'CPU of the comparison beside --rate single updates per second, and their latency',
   defaults: { documents: 1_000_000, rounds: 3, rate: 2_000 },
+  quick: { documents: 5_000, rate: 100 },
+  figure: 'cpuShare',
   prepare: async (environment, { documents, rate }) => {
     await loadOrders(environment.sourceClient, NAME, documents);
     let windowS = 0;

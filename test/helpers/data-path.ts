@@ -51,11 +51,10 @@ export interface PathOptions {
   readonly capped?: boolean;
 }
 
-/** The data path of one collection, step by step and without Temporal, on one server. */
+/** The data path of one collection, step by step and without Temporal. */
 export class DataPath {
   /** How often a capture has said that its work has moved. */
   touches = 0;
-  readonly client: MongoClient;
   readonly source: Db;
   readonly target: Db;
   readonly name: string;
@@ -65,14 +64,13 @@ export class DataPath {
   readonly #options: PathOptions;
 
   private constructor(
-    client: MongoClient,
+    source: Db,
     name: string,
     control: Control,
     start: ResumeToken,
     options: PathOptions,
   ) {
-    this.client = client;
-    this.source = client.db('source');
+    this.source = source;
     this.target = control.db;
     this.name = name;
     this.control = control;
@@ -88,12 +86,22 @@ export class DataPath {
     const target = client.db('target');
     await source.createCollection(name, options.collection);
     await target.createCollection(name, options.collection);
+    return DataPath.between(source, target, name, options);
+  }
+
+  /** Claims the target for collections that are there, and fixes the position. */
+  static async between(
+    source: Db,
+    target: Db,
+    name: string,
+    options: PathOptions = {},
+  ): Promise<DataPath> {
     const control = controlOf(target, name);
     await control.claim();
     const bufferUuid = await createBuffer(target, name);
     const start = await readStartToken(source, name);
     await control.set({ startToken: start, bufferUuid });
-    return new DataPath(client, name, control, start, options);
+    return new DataPath(source, name, control, start, options);
   }
 
   get orders(): Collection<Any> {
@@ -108,12 +116,15 @@ export class DataPath {
     return this.target.collection<Any>(bufferName(this.name));
   }
 
-  /** Captures all that has happened until now, from where the last capture ended. */
-  async capture(from?: ResumeToken): Promise<CaptureCommit[]> {
+  /**
+   * Captures all that has happened until now, from where the last capture ended; with a signal until it is given,
+   * which throws.
+   */
+  async capture(from?: ResumeToken, signal?: AbortSignal): Promise<CaptureCommit[]> {
     const taken = must(await this.control.takeEpoch('capture'));
     const commits: CaptureCommit[] = [];
     await this.captureFrom(from ?? taken.capture.through ?? this.start, {
-      until: await this.now(),
+      ...(signal ? { signal } : { until: await this.now() }),
       onCommit: async (commit) => {
         commits.push(commit);
         const { token, time, asOf, readAsOf, events, buffered, bytes } = commit;
@@ -158,7 +169,7 @@ export class DataPath {
 
   /** Applies all that is captured. @returns the number of changes applied. */
   async replay(): Promise<number> {
-    await using session = this.client.startSession({ causalConsistency: false });
+    await using session = this.target.client.startSession({ causalConsistency: false });
     const taken = must(await this.control.takeEpoch('replay'));
     return await replayRanges({
       ...this.replayTarget(taken),

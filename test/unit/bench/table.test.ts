@@ -28,6 +28,16 @@ it('figures are divided by those of the first variant, where it has them', () =>
   expect(renderTable(results).split('\n')).toContain('| new | ms | 5 | 5 – 5 | 0.25 |');
 });
 
+it('figures are divided by those of the variant that one is measured against', () => {
+  const results = summarise([
+    { name: 'read', runs: [{ perSecond: 100 }] },
+    { name: 'merge', runs: [{ perSecond: 10 }] },
+    { name: 'replay', against: 'merge', runs: [{ perSecond: 9 }] },
+  ]);
+  expect(results.map(({ figures }) => figures['perSecond']?.ratio)).toEqual([1, 0.1, 0.9]);
+  expect(results[2]?.against).toBe('merge');
+});
+
 it('variants are measured in turn, every second round backwards', async () => {
   const order: string[] = [];
   const variants = ['a', 'b'].map((name) => ({
@@ -39,5 +49,9 @@ it('variants are measured in turn, every second round backwards', async () => {
   }));
   const measured = await alternate(variants, 3, () => undefined);
   expect(order.join('')).toBe('abbaab');
-  expect(measured[1]).toEqual({ name: 'b', runs: [{ count: 2 }, { count: 3 }, { count: 6 }] });
+  expect(measured[1]).toEqual({
+    against: undefined,
+    name: 'b',
+    runs: [{ count: 2 }, { count: 3 }, { count: 6 }],
+  });
 });

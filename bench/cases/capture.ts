@@ -1,0 +1,78 @@
+import { readStartToken } from '../../src/mongo/capture.js';
+import { readOperationTime } from '../../src/mongo/operation-time.js';
+import type { Environment } from '../../test/e2e/environment.js';
+import { DataPath } from '../../test/helpers/data-path.js';
+import { type BenchCase, perSecond, type Variant } from '../case.js';
+import { writeChanges } from '../changes.js';
+import { startCpuClock, startOwnCpuClock } from '../cpu.js';
+import { loadOrders, ordersOf } from '../documents.js';
+import { captureDecoded, readRaw, type Stretch } from '../stream.js';
+
+const NAME = 'orders';
+/** Changes for each document. */
+const SHARE = 0.4;
+
+/** Events per second into the buffer, beside what reading the stream alone takes. */
+export const capture: BenchCase = {
+  about:
+    'updates of 500-byte documents into the buffer, beside reading the stream and doing nothing',
+  defaults: { documents: 500_000, rounds: 5, rate: 1 },
+  quick: { documents: 5_000 },
+  figure: 'eventsPerSecond',
+  prepare: async (environment, { documents }) => captureVariants(environment, documents, ''),
+};
+
+/** What is measured of one size. */
+export async function captureVariants(
+  environment: Environment,
+  documents: number,
+  label: string,
+): Promise<Variant[]> {
+  const { sourceClient, targetClient } = environment;
+  const name = `${NAME}${documents}`;
+  const source = sourceClient.db('shop');
+  const target = targetClient.db('captured');
+  await loadOrders(sourceClient, name, documents);
+  const start = await readStartToken(source, name);
+  const count = Math.round(documents * SHARE);
+  const changes = { kind: 'spread', count, documents, bytes: 500 } as const;
+  await writeChanges(ordersOf(sourceClient, name), changes);
+  const until = await readOperationTime(source);
+  const stretch: Stretch = { source, collection: name, start, until: () => until };
+  const measured = (read: () => Promise<number>) => async () => {
+    const own = startOwnCpuClock();
+    const used = startCpuClock({ source: environment.source.members[0]?.pid });
+    const begun = performance.now();
+    const events = await read();
+    const seconds = (performance.now() - begun) / 1000;
+    if (events !== count) throw new Error(`${events} events in place of ${count}`);
+    return {
+      eventsPerSecond: perSecond(events, seconds),
+      ownCpuSPerMillion: own(events),
+      ...used(),
+    };
+  };
+  return [
+    {
+      name: `${label}raw read with updateLookup`,
+      run: measured(() => readRaw(stretch, { fullDocument: 'updateLookup' })),
+    },
+    { name: `${label}raw read`, run: measured(() => readRaw(stretch)) },
+    {
+      name: `${label}capture`,
+      run: async () => {
+        const path = await DataPath.between(source, target, name);
+        const figures = await measured(async () => {
+          const commits = await path.capture(start);
+          return commits.reduce((sum, { events }) => sum + events, 0);
+        })();
+        await target.dropDatabase();
+        return figures;
+      },
+    },
+    {
+      name: `${label}decoded, with updateLookup`,
+      run: measured(() => captureDecoded(stretch, target)),
+    },
+  ];
+}
