@@ -34,6 +34,7 @@ let to: MongoClient;
 let path: string;
 let readme: string;
 let cutoverPage: string;
+let scriptsPage: string;
 let statusPage: string;
 let verificationPage: string;
 
@@ -57,6 +58,7 @@ beforeAll(async () => {
   path = [dirname(await obtainTemporal()), process.env['PATH'] ?? ''].join(delimiter);
   readme = await read('README.md');
   cutoverPage = await read('docs/cutover.md');
+  scriptsPage = await read('docs/from-the-scripts.md');
   statusPage = await read('docs/status.md');
   verificationPage = await read('docs/verification.md');
   const tools = await obtainMongoTools();
@@ -128,7 +130,7 @@ describe('the two parts of the scripts', () => {
   it('are a migration with marker that waits for the signal restore; a refused cutover says why', async () => {
     const id = 'migrate:source:shop.carts';
     const query = queryOf(id);
-    expect(await run(command(readme, 'workflow start', id))).toMatchObject({ exitCode: 0 });
+    expect(await run(command(scriptsPage, 'workflow start', id))).toMatchObject({ exitCode: 0 });
     await reach(query, ({ phase }) => phase === 'waiting');
     expect(await to.db('shop').collection('carts').countDocuments()).toBe(0);
 
@@ -138,7 +140,7 @@ describe('the two parts of the scripts', () => {
     expect(refused.stderr).toContain('the copy waits for the signal restore (waiting)');
     expect(refused.stderr).toContain('CutoverRefused');
 
-    expect(await run(command(readme, 'workflow signal', id))).toMatchObject({ exitCode: 0 });
+    expect(await run(command(scriptsPage, 'workflow signal', id))).toMatchObject({ exitCode: 0 });
     await reach(query, ({ phase }) => phase === 'ready');
     expect(await run(forced)).toMatchObject({ exitCode: 0 });
     await reach(query, ({ phase, left }) => phase === 'completed' && left?.[0] === 'shop.carts');
@@ -151,7 +153,7 @@ function read(name: string): Promise<string> {
   return readFile(new URL(name, ROOT), 'utf8');
 }
 
-describe('what the README says of kinds of collections', () => {
+describe('what is said of kinds of collections', () => {
   it.each([
     ['capped', { capped: true, size: 1_000_000 }],
     ['clustered', { clusteredIndex: { key: { _id: 1 }, unique: true }, expireAfterSeconds: 3600 }],

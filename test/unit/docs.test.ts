@@ -1,7 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfiguration } from '../../src/configuration.js';
 import { errorTypes } from '../../src/errors.js';
@@ -15,29 +14,29 @@ import {
   parseInput,
   verifyCollectionInput,
 } from '../../src/options.js';
+import { TASK_QUEUE } from '../../src/names.js';
 import { tuneInput } from '../../src/tuning.js';
 import { forcible } from '../../src/blockers.js';
+import * as workflows from '../../src/workflows/index.js';
 import { groupMessageNames } from '../../src/workflows/group/messages.js';
 import { initialGroup } from '../../src/workflows/group/state.js';
 import { buildGroupStatus } from '../../src/workflows/group/status.js';
 import { descriptions, signals } from '../../src/workflows/messages.js';
 import { buildVerifyStatus } from '../../src/workflows/verify-status.js';
+import {
+  commandsOf,
+  exists,
+  linksOf,
+  pages,
+  read,
+  ROOT,
+  sectionOf,
+  tableBelow,
+} from '../helpers/documentation.js';
 import { comparisonReport, inspection } from '../helpers/fake-activities.js';
 import { casesAlone } from '../faults/alone/index.js';
 import { faultsDuring } from '../faults/during/index.js';
 import { initialState, buildStatus, type MigrationStatus } from '../../src/workflows/status.js';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-const pages = [
-  'README.md',
-  'CONTRIBUTING.md',
-  'CHANGELOG.md',
-  'SECURITY.md',
-  ...readdirSync(join(ROOT, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-];
 
 describe.each(pages)('%s', (page) => {
   it('links to files and headings that exist', () => {
@@ -64,12 +63,49 @@ describe.each(pages)('%s', (page) => {
 describe('README.md', () => {
   const readme = read('README.md');
 
-  it('stays readable', () => {
-    expect(readme.split('\n').length).toBeLessThanOrEqual(350);
+  it('stays short', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(280);
+  });
+
+  it('leads to every page', () => {
+    const linked = new Set(linksOf(readme).map((link) => link.split('#')[0]));
+    expect(pages.filter((page) => page !== 'README.md' && !linked.has(page))).toEqual([]);
+  });
+
+  it('names options that there are', () => {
+    const names = tableBelow(readme, 'Options').map(
+      ([cell = '']) => /^`(\w+)/.exec(cell)?.[1] ?? cell,
+    );
+    expect(names.length).toBeGreaterThan(3);
+    const known = Object.keys(migrateCollectionInput.shape);
+    expect(names.filter((name) => !known.includes(name))).toEqual([]);
+  });
+
+  it('names every signal', () => {
+    const section = sectionOf(readme, 'While it runs');
+    for (const name of Object.keys(signals)) expect(section).toContain(`\`${name}\``);
+  });
+
+  it('names errors that there are', () => {
+    const rows = tableBelow(readme, 'When things break').map(([, how = '']) => how);
+    const types = rows.map((how) => /`(\w+)`/.exec(how)?.[1]);
+    expect(types.length).toBeGreaterThan(2);
+    const known: readonly string[] = Object.values(errorTypes);
+    expect(types.filter((type) => type === undefined || !known.includes(type))).toEqual([]);
+  });
+});
+
+describe('docs/options.md', () => {
+  const page = read('docs/options.md');
+
+  it('lists every workflow', () => {
+    const names = tableBelow(page, 'Names').map(([name = '']) => name.replaceAll('`', ''));
+    expect(names.toSorted()).toEqual(Object.keys(workflows).toSorted());
+    expect(sectionOf(page, 'Names')).toContain(`\`${TASK_QUEUE}\``);
   });
 
   it('lists every option with its default', () => {
-    const rows = tableBelow(readme, 'Options');
+    const rows = tableBelow(page, 'Options');
     expect(rows.map(([name]) => name)).toEqual(
       Object.keys(migrateCollectionInput.shape).map((name) => `\`${name}\``),
     );
@@ -89,21 +125,21 @@ describe('README.md', () => {
   });
 
   it('lists every signal', () => {
-    const rows = tableBelow(readme, 'Signals, updates and status');
+    const rows = tableBelow(page, 'Signals and updates');
     expect(new Set(rows.map(([name]) => name))).toEqual(
       new Set(Object.keys(signals).map((name) => `\`${name}\``)),
     );
   });
 
   it("lists every setting of the worker, with the code's defaults", () => {
-    const section = sectionOf(readme, "The worker's settings");
+    const section = sectionOf(page, "The worker's settings");
     const env = { MONGODB_URI_A: 'mongodb://host/', CSM_NOTHING: 'x' };
     const configuration = readConfiguration(env, { terminal: false });
     const [, known = ''] = /known: ([^)]*)/.exec(configuration.warnings[0] ?? '') ?? [];
     expect(known.split(', ').length).toBeGreaterThan(5);
     for (const name of known.split(', ')) expect(section).toContain(`\`${name}\``);
     const defaults = new Map(
-      tableBelow(readme, "The worker's settings").map(([name = '', value = '']) => [name, value]),
+      tableBelow(page, "The worker's settings").map(([name = '', value = '']) => [name, value]),
     );
     const { maxActivities, shutdownGraceSeconds, tools, logLevel, logFormat } = configuration;
     expect(defaults.get('`CSM_MAX_ACTIVITIES`')).toBe(String(maxActivities));
@@ -116,7 +152,7 @@ describe('README.md', () => {
 
   it('says what may be forced', () => {
     for (const code of forcible) {
-      expect(sectionOf(readme, 'Signals, updates and status')).toContain(`\`${code}\``);
+      expect(sectionOf(page, 'Signals and updates')).toContain(`\`${code}\``);
     }
   });
 });
@@ -357,40 +393,6 @@ describe('LICENSE', () => {
   });
 });
 
-/** Targets of Markdown links and images that lead to this repository. */
-function linksOf(markdown: string): string[] {
-  return [...markdown.matchAll(/\]\(([^)\s]+)\)/g)]
-    .map(([, link = '']) => link)
-    .filter((link) => !/^https?:/.test(link));
-}
-
-function exists(page: string, link: string): boolean {
-  const [path = '', heading] = link.split('#');
-  const file = path === '' ? page : join(dirname(page), path);
-  if (!existsSync(join(ROOT, file))) return false;
-  return heading === undefined || headingsOf(read(file)).includes(heading);
-}
-
-/** Names of headings in links, as GitHub makes them. */
-function headingsOf(markdown: string): string[] {
-  return [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
-    title
-      .toLowerCase()
-      .replace(/[^\w\- ]/g, '')
-      .replaceAll(' ', '-'),
-  );
-}
-
-/** Lines of shell code, with continued lines joined. */
-function commandsOf(markdown: string): string[] {
-  return [...markdown.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].flatMap(([, code = '']) =>
-    code
-      .replaceAll(/\\\n\s*/g, '')
-      .split('\n')
-      .map((line) => line.trim()),
-  );
-}
-
 interface Payload {
   /** `migrateCollection`, or the name of a signal. */
   readonly message: string;
@@ -419,25 +421,4 @@ function schemaOf(message: string) {
   if (message === 'tune') return tuneInput;
   expect(Object.keys(descriptions)).toContain(message);
   return emptyInput;
-}
-
-function sectionOf(markdown: string, title: string): string {
-  const start = markdown.indexOf(`## ${title}\n`);
-  if (start < 0) throw new Error(`there is no heading "${title}"`);
-  const end = markdown.indexOf('\n## ', start + 1);
-  return markdown.slice(start, end < 0 ? undefined : end);
-}
-
-/** Cells of the first table below a heading, without its head. */
-function tableBelow(markdown: string, title: string): string[][] {
-  const lines = sectionOf(markdown, title).split('\n');
-  const first = lines.findIndex((line) => line.startsWith('|'));
-  const rest = lines.slice(first);
-  const end = rest.findIndex((line) => !line.startsWith('|'));
-  return rest.slice(2, end < 0 ? undefined : end).map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
 }
