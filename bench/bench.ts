@@ -40,8 +40,9 @@ async function measure(
     const variants = await bench.prepare(environment, options);
     const wanted = variants.filter((variant) => variant.name.includes(only));
     const results = summarise(await alternate(wanted, options.rounds, say));
-    process.stdout.write(`\n## ${name}\n\n${renderTable(results)}\n`);
-    return { case: name, figure: bench.figure, options, results };
+    const found = { case: name, figure: bench.figure, options, results };
+    process.stdout.write(`\n## ${name}\n\n${renderTable(found)}\n`);
+    return found;
   } finally {
     await environment.stop();
   }

@@ -70,22 +70,28 @@ function listOf(runs: readonly Figures[], figure: string): number[] {
   return runs.flatMap((run) => run[figure] ?? []);
 }
 
-/** A Markdown table: a row per variant and figure. */
-export function renderTable(results: readonly Result[]): string {
-  const rows = results.flatMap(({ name, figures }) =>
-    Object.entries(figures).map(([figure, { median: middle, least, most, ratio }]) => [
-      name,
-      figure,
-      short(middle),
-      `${short(least)} – ${short(most)}`,
-      ratio === undefined ? '' : ratio.toFixed(2),
-    ]),
-  );
-  const head = ['variant', 'figure', 'median', 'least – most', 'ratio'];
-  const lines = [head, head.map(() => '---'), ...rows];
+/** A Markdown table of a case: a row per variant, with the ratio of the figure that the case is about. */
+export function renderTable({ figure, results }: Pick<CaseResults, 'figure' | 'results'>): string {
+  const names = [...new Set(results.flatMap(({ figures }) => Object.keys(figures)))];
+  const rows = results.map(({ name, against, figures }) => {
+    const cells = names.map((each) => show(figures[each]));
+    const ratio = figures[figure]?.ratio;
+    const isReference = name === against;
+    return [name, ...cells, isReference || ratio === undefined ? '' : ratio.toFixed(2)];
+  });
+  const head = ['variant', ...names, `ratio of ${figure}`];
+  const lines = [head, head.map((_, index) => (index === 0 ? '---' : '---:')), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
+/** The median, and between what all of them are unless they are the same. */
+function show(summary: Summary | undefined): string {
+  if (!summary) return '';
+  const { median: middle, least, most } = summary;
+  return least === most ? short(middle) : `${short(middle)} (${short(least)} – ${short(most)})`;
+}
+
+/** Three digits that count, and whole numbers in full. */
 function short(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+  return Number.isInteger(value) || value >= 100 ? String(Math.round(value)) : value.toPrecision(3);
 }

@@ -3,7 +3,7 @@ import proto from '@temporalio/proto';
 import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundleWorkflows, installQuietRuntime } from '../helpers/workflow-environment.js';
-import { historiesFolder, stories } from './stories.js';
+import { groupStories, historiesFolder, stories } from './stories.js';
 import { takenAs } from '../helpers/taken-as.js';
 
 // The SDK's own historyFromJSON fails where npm installs protobufjs more than once, as it does here.
@@ -31,18 +31,19 @@ async function replay(name: string, json: string): Promise<Error | undefined> {
   throw new Error(`${name} was not replayed`);
 }
 
+const names = [
+  ...Object.keys(stories),
+  ...Object.keys(groupStories).flatMap((name) => [name, `${name}-member`]),
+];
+
 describe('recorded histories', () => {
-  it.each(Object.keys(stories))('the code still takes every step of: %s', async (name) => {
+  it.each(names)('the code still takes every step of: %s', async (name) => {
     expect(await replay(name, await readHistory(name))).toBeUndefined();
   });
 
   it('are all replayed', async () => {
     const files = await readdir(historiesFolder);
-    expect(files.toSorted()).toEqual(
-      Object.keys(stories)
-        .map((name) => `${name}.json`)
-        .toSorted(),
-    );
+    expect(files.toSorted()).toEqual(names.map((name) => `${name}.json`).toSorted());
   });
 
   it.each([

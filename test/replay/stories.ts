@@ -1,9 +1,43 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { FakeActivities, untilCancelled } from '../helpers/fake-activities.js';
+import type { RunningGroup } from '../helpers/running-group.js';
 import type { Running } from '../helpers/workflow-environment.js';
 
 /** Where the recorded histories are. */
 export const historiesFolder = new URL('./histories/', import.meta.url);
+
+/** A migration of many collections to be recorded, and with it that of its first collection. */
+export interface GroupStory {
+  readonly input: object;
+  /** What is done to it from outside. */
+  readonly follow: (group: RunningGroup) => Promise<unknown>;
+}
+
+/** The collections of a recorded group. */
+export const groupNames = ['shop.a', 'shop.b', 'shop.c'] as const;
+
+/** The groups whose histories are kept: `<name>.json`, and `<name>-member.json` for the first collection. */
+export const groupStories: Readonly<Record<string, GroupStory>> = {
+  group: {
+    input: { parallelCopies: 2 },
+    follow: async (group) => {
+      await group.until(({ counts }) => counts.ready === groupNames.length);
+      await group.update('pause');
+      await group.update('resume');
+      await group.update('cutover');
+      await group.handle.result();
+    },
+  },
+  'group-left': {
+    input: {},
+    follow: async (group) => {
+      await group.until(({ counts }) => counts.ready === groupNames.length);
+      await group.update('cutover', { leave: ['shop.c'] });
+      await group.update('abort');
+      await group.handle.result().catch(() => undefined);
+    },
+  },
+};
 
 /** A migration to be recorded. */
 export interface Story {

@@ -1,14 +1,12 @@
-import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { groupMessages, type MemberRun } from '../../src/group.js';
 import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { Migration } from '../../src/migration.js';
 import type { migrateCollections } from '../../src/workflows/index.js';
-import type { GroupStatus } from '../../src/workflows/group/status.js';
-import { isFinal } from '../../src/workflows/phases.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 import { FakeActivities, report, untilCancelled } from '../helpers/fake-activities.js';
+import { groupFakes, RunningGroup } from '../helpers/running-group.js';
 import { failureOf, WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
 const both = { source: 'source', target: 'target', copy: 'direct' } as const;
@@ -26,57 +24,6 @@ afterAll(async () => {
   await environment?.[Symbol.asyncDispose]();
 });
 
-/** Activities of a group that touch no server, but reach the workflows of its collections. */
-function groupFakes(): FakeActivities {
-  const fakes = new FakeActivities();
-  fakes.set('tellMembers', async (letters) => {
-    const sent = await Promise.all(
-      letters.map(({ to, name, payload }) => members.signal(to, name, payload)),
-    );
-    return sent.filter(Boolean).length;
-  });
-  fakes.set('cutoverTogether', async (_group, { members: going, cutover, force }) => {
-    const answers = await Promise.all(
-      going.map(async (to) => ({ to, answer: await members.join(to, { cutover, force }) })),
-    );
-    const refused = answers.flatMap(({ to: { namespace }, answer }) =>
-      'refused' in answer ? answer.refused.map((each) => ({ ...each, namespace })) : [],
-    );
-    if (refused.length > 0) return { refused };
-    return { done: { ...report, collections: going.length }, reports: going.map(() => report) };
-  });
-  return fakes;
-}
-
-/** A running group, from outside. */
-class RunningGroup {
-  readonly handle: WorkflowHandle<typeof migrateCollections>;
-
-  constructor(handle: WorkflowHandle<typeof migrateCollections>) {
-    this.handle = handle;
-  }
-
-  async until(isWanted: (status: GroupStatus) => boolean): Promise<GroupStatus> {
-    for (;;) {
-      const status = await this.handle.query<GroupStatus>('status');
-      if (isWanted(status)) return status;
-      if (isFinal(status.phase)) throw new Error(`ended: ${JSON.stringify(status)}`);
-    }
-  }
-
-  async reaches(phase: GroupStatus['phase']): Promise<GroupStatus> {
-    return this.until((status) => status.phase === phase);
-  }
-
-  async update(name: string, payload: unknown = {}): Promise<unknown> {
-    return this.handle.executeUpdate<unknown, [unknown]>(name, { args: [payload] });
-  }
-
-  child(namespace: string): WorkflowHandle {
-    return environment.client.workflow.getHandle(`migrate:source:${namespace}`);
-  }
-}
-
 async function run<T>(
   fakes: FakeActivities,
   options: object,
@@ -88,7 +35,7 @@ async function run<T>(
     fakes,
     payload,
     async (handle) => {
-      const group = new RunningGroup(handle);
+      const group = new RunningGroup(environment.client, handle);
       try {
         return await story(group);
       } finally {
@@ -107,7 +54,7 @@ function namespaceOf(migration: Pick<Migration, 'options'>): string {
 
 describe('migrateCollections', () => {
   it('copies some at a time, the largest first, and cuts over all together', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     const sizes: Readonly<Record<string, number>> = { 'shop.a': 10, 'shop.b': 30, 'shop.c': 20 };
     fakes.set('resolveCollections', async () => ({
       collections: names.map((namespace) => ({
@@ -157,7 +104,7 @@ describe('migrateCollections', () => {
   });
 
   it('lets go of all when one is refused, and can be asked again', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     const refused = [{ code: 'differences', message: '1 document differs', namespace: 'shop.b' }];
     const together = fakes.of('cutoverTogether').length;
     fakes.once('cutoverTogether', async (_group, { members: going, cutover, force }) => {
@@ -183,7 +130,7 @@ describe('migrateCollections', () => {
   });
 
   it('refuses while one has failed, begins it anew, or leaves it', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     let isBroken = true;
     fakes.set('planCopy', async (migration) => {
       if (isBroken && namespaceOf(migration) === 'shop.b') {
@@ -220,7 +167,7 @@ describe('migrateCollections', () => {
   });
 
   it('fails when all have failed', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     fakes.set('planCopy', async () => {
       throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
     });
@@ -230,7 +177,7 @@ describe('migrateCollections', () => {
   });
 
   it('passes on pause, resume, tune and restore, also to those that come later', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     const gate = fakes.gate();
     fakes.once('watchCollections', async () => gate.hold(['shop.d']));
     await run(fakes, { follow: true, restore: 'signal' }, async (group) => {
@@ -259,7 +206,7 @@ describe('migrateCollections', () => {
   });
 
   it('names what appears when it does not follow', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     fakes.once('watchCollections', async () => ['shop.d']);
     await run(fakes, {}, async (group) => {
       const status = await group.until(({ appeared }) => appeared.count === 1);
@@ -272,7 +219,7 @@ describe('migrateCollections', () => {
   });
 
   it('aborts all of them, with what is asked for', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     const final = await run(fakes, { parallelCopies: 1 }, async (group) => {
       fakes.set('planCopy', untilCancelled);
       await group.until(({ counts }) => counts.copying === 1 && counts.queued === 2);
@@ -288,7 +235,7 @@ describe('migrateCollections', () => {
   });
 
   it.each(['abort', 'cancel'] as const)('ends by %s while collections still start', async (how) => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     const namespaces = Array.from({ length: 20 }, (_, index) => `shop.early_${index}`);
     fakes.set('preflight', untilCancelled);
     await run(fakes, { namespaces }, async (group) => {
@@ -303,7 +250,7 @@ describe('migrateCollections', () => {
   });
 
   it('does not let an outcome that comes late end a later cutover', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     await run(fakes, {}, async (group) => {
       await group.reaches('ready');
       fakes.set('cutoverTogether', async (_group, { members: going, cutover, force }) => {
@@ -327,7 +274,7 @@ describe('migrateCollections', () => {
   });
 
   it('ends completed where the cutover was done before the abort', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     await run(fakes, {}, async (group) => {
       await group.reaches('ready');
       fakes.once('cutoverTogether', async (_group, { members: going, cutover, force }) => {
@@ -352,7 +299,7 @@ describe('migrateCollections', () => {
   });
 
   it('is cancelled with all of them, which clean up', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     await run(fakes, {}, async (group) => {
       await group.reaches('ready');
       await group.handle.cancel();
@@ -362,7 +309,7 @@ describe('migrateCollections', () => {
   });
 
   it('has one cutover: that of a single collection is refused and names the group', async () => {
-    await run(groupFakes(), {}, async (group) => {
+    await run(groupFakes(environment.client), {}, async (group) => {
       await group.reaches('ready');
       const failure = await failureOf(group.child('shop.a').executeUpdate('cutover'));
       expect(failure).toMatchObject({ type: 'CutoverRefused' });
@@ -371,7 +318,7 @@ describe('migrateCollections', () => {
   });
 
   it('holds still what stands by for the cutover of the group', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     const gate = fakes.gate();
     fakes.once('cutoverTogether', async (_group, { members: going, cutover, force }) => {
       await Promise.all(going.map((to) => members.join(to, { cutover, force })));
@@ -403,7 +350,7 @@ describe('migrateCollections', () => {
   });
 
   it('takes its time from the start, and cuts over by itself', async () => {
-    const fakes = groupFakes();
+    const fakes = groupFakes(environment.client);
     const final = await run(fakes, { cutover: 'auto' }, (group) => group.handle.result());
     expect(final).toMatchObject({ phase: 'completed', counts: { completed: 3 } });
   });
@@ -417,13 +364,15 @@ describe('migrateCollections', () => {
     [{ colour: 'red' }, 'colour'],
     [{ namespace: 'shop.a' }, 'namespace'],
   ])('does not take %j', async (options, named) => {
-    const failure = await run(groupFakes(), options, (group) => failureOf(group.handle.result()));
+    const failure = await run(groupFakes(environment.client), options, (group) =>
+      failureOf(group.handle.result()),
+    );
     expect(failure).toMatchObject({ type: 'InvalidInput' });
     expect(failure.message).toContain(named);
   });
 
   it('takes a signal, and shows what it does not understand', async () => {
-    await run(groupFakes(), {}, async (group) => {
+    await run(groupFakes(environment.client), {}, async (group) => {
       await group.reaches('ready');
       await group.handle.signal('cutof');
       await group.handle.signal<[object]>('retry', {});

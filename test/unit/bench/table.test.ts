@@ -25,7 +25,12 @@ it('figures are divided by those of the first variant, where it has them', () =>
     refused: { median: 1, least: 1, most: 1 },
     extra: { median: 2, least: 2, most: 2 },
   });
-  expect(renderTable(results).split('\n')).toContain('| new | ms | 5 | 5 – 5 | 0.25 |');
+  expect(renderTable({ figure: 'ms', results })).toBe(
+    `| variant | ms | refused | extra | ratio of ms |
+| --- | ---: | ---: | ---: | ---: |
+| old | 20 (10 – 30) | 0 |  |  |
+| new | 5 | 1 | 2 | 0.25 |`,
+  );
 });
 
 it('figures are divided by those of the variant that one is measured against', () => {

@@ -1,0 +1,60 @@
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { memberCalls } from '../../src/member-calls.js';
+import type { GroupStatus } from '../../src/workflows/group/status.js';
+import type { migrateCollections } from '../../src/workflows/index.js';
+import { isFinal } from '../../src/workflows/phases.js';
+import { FakeActivities, report } from './fake-activities.js';
+
+/** Activities of a group that touch no server, but reach the workflows of its collections. */
+export function groupFakes(client: Client): FakeActivities {
+  const members = memberCalls(client);
+  const fakes = new FakeActivities();
+  fakes.set('tellMembers', async (letters) => {
+    const sent = await Promise.all(
+      letters.map(({ to, name, payload }) => members.signal(to, name, payload)),
+    );
+    return sent.filter(Boolean).length;
+  });
+  fakes.set('cutoverTogether', async (_group, { members: going, cutover, force }) => {
+    const answers = await Promise.all(
+      going.map(async (to) => ({ to, answer: await members.join(to, { cutover, force }) })),
+    );
+    const refused = answers.flatMap(({ to: { namespace }, answer }) =>
+      'refused' in answer ? answer.refused.map((each) => ({ ...each, namespace })) : [],
+    );
+    if (refused.length > 0) return { refused };
+    return { done: { ...report, collections: going.length }, reports: going.map(() => report) };
+  });
+  return fakes;
+}
+
+/** A running group, from outside. */
+export class RunningGroup {
+  readonly handle: WorkflowHandle<typeof migrateCollections>;
+  readonly #client: Client;
+
+  constructor(client: Client, handle: WorkflowHandle<typeof migrateCollections>) {
+    this.#client = client;
+    this.handle = handle;
+  }
+
+  async until(isWanted: (status: GroupStatus) => boolean): Promise<GroupStatus> {
+    for (;;) {
+      const status = await this.handle.query<GroupStatus>('status');
+      if (isWanted(status)) return status;
+      if (isFinal(status.phase)) throw new Error(`ended: ${JSON.stringify(status)}`);
+    }
+  }
+
+  async reaches(phase: GroupStatus['phase']): Promise<GroupStatus> {
+    return this.until((status) => status.phase === phase);
+  }
+
+  async update(name: string, payload: unknown = {}): Promise<unknown> {
+    return this.handle.executeUpdate<unknown, [unknown]>(name, { args: [payload] });
+  }
+
+  child(namespace: string): WorkflowHandle {
+    return this.#client.workflow.getHandle(`migrate:source:${namespace}`);
+  }
+}
