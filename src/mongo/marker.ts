@@ -60,14 +60,13 @@ export async function readMarkerToken(
   );
 }
 
-/** Removes a marker that is ours; a document of the application stays. */
+/** Removes a marker that is ours, and writes nothing where there is none; a document of the application stays. */
 export async function removeMarker(db: Db, collection: string): Promise<void> {
-  await db
-    .collection<Marker>(collection)
-    .deleteOne(
-      { _id: MARKER_ID, [MARKER_FIELD]: { $exists: true } },
-      { writeConcern: { w: 'majority' } },
-    );
+  const markers = db.collection<Marker>(collection);
+  const ours = { _id: MARKER_ID, [MARKER_FIELD]: { $exists: true } };
+  // After the cutover the source may take no writes any more.
+  if (!(await markers.findOne(ours, { readPreference: 'primaryPreferred' }))) return;
+  await markers.deleteOne(ours, { writeConcern: { w: 'majority' } });
 }
 
 function refused(db: Db, collection: string, error: unknown): Error {

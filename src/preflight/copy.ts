@@ -1,3 +1,4 @@
+import { partitionCount } from '../mongo/partitions.js';
 import type { DiskReport, Findings, PreflightContext, SourceReport } from './report.js';
 
 /**
@@ -14,13 +15,16 @@ export function estimateCopyHours(bytes: number): number {
   return bytes / BYTES_PER_SECOND / 3600;
 }
 
-/** Bytes that dump files need at once: what is in flight, or all where the restore has to wait. */
+/** Bytes that dump files need at once, uncompressed: what is in flight, or all where the restore has to wait. */
 export function diskNeeded(
   bytes: number,
   options: PreflightContext['options'],
   singlePartition: boolean,
 ): number {
-  const inFlight = options.parallelPartitions * options.partitionBytes;
+  const { parallelPartitions, partitionBytes } = options;
+  // Of a very large collection the plan has fewer and larger partitions.
+  const partitions = partitionCount({ documents: 0, bytes, partitionBytes, parallelPartitions });
+  const inFlight = parallelPartitions * Math.max(partitionBytes, bytes / partitions);
   const whole = options.restore === 'signal' || singlePartition;
   return Math.ceil((whole ? bytes : Math.min(bytes, inFlight)) * DISK_MARGIN);
 }
@@ -54,11 +58,13 @@ export async function checkDump(
     ...(singlePartition ? [] : ['smaller partitionBytes or parallelPartitions']),
     'copy "direct", which needs no disk',
   ];
-  findings.error(
-    'diskShort',
-    `the worker's folder ${dumpFolder} has ${gib(free)} free, and dump files need ${gib(needed)} at ` +
-      `once; what helps: ${remedies.join(', or ')}`,
-  );
+  const size = `${gib(needed)} at once`;
+  const message = (needs: string) =>
+    `the worker's folder ${dumpFolder} has ${gib(free)} free, and dump files ${needs}; what helps: ` +
+    remedies.join(', or ');
+  // How well the documents compress, nobody knows before.
+  if (options.gzip) findings.warn('diskShort', message(`would need ${size} without compression`));
+  else findings.error('diskShort', message(`need ${size}`));
   return report;
 }
 

@@ -385,6 +385,9 @@ describe('the worker', () => {
     const report = await check({}, bare);
     expect(codes(report.errors)).toEqual(['diskShort', 'toolsMissing']);
     expect(report.disk).toEqual({ folder: '/dumps', neededBytes: 47, freeBytes: 10 });
+    const compressed = await check({ gzip: true }, { freeBytes: async () => 10 });
+    expect(compressed.errors).toEqual([]);
+    expect(codes(compressed.warnings)).toContain('diskShort');
     const direct = await check({ copy: 'direct' }, bare);
     expect(direct.errors).toEqual([]);
     expect(direct).not.toHaveProperty('disk');

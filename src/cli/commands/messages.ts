@@ -71,7 +71,8 @@ export async function abort(
   const { isGroup, ...to } = await addressOf(context, migration, source);
   const what = dropTarget
     ? `and drop its target collection${isGroup ? 's' : ''}`
-    : `and remove what it has copied so far${isGroup ? ', of all its collections' : ''}`;
+    : `and remove what it has copied so far${isGroup ? ', of all its collections' : ''}, but for a target ` +
+      'collection that has its name already';
   await confirm(context, yes, `Abort ${to.workflowId} ${what}?`);
   const payload = { dropTarget, ...(reason !== undefined && { reason }) };
   await send(session, { ...to, name: 'abort', payload });

@@ -27,6 +27,7 @@ describe('disk for dump files', () => {
     ['a small collection', {}, GIB, false, 1.1 * GIB],
     ['all where the restore waits', { restore: 'signal' }, 100 * GIB, false, 110 * GIB],
     ['all where it is one partition', {}, 100 * GIB, true, 110 * GIB],
+    ['larger partitions of a very large one', {}, 5000 * GIB, false, 11 * GIB],
     ['more lanes', { parallelPartitions: 8 }, 100 * GIB, false, 8.8 * GIB],
   ])('is for %s', (_what, input, bytes, single, needed) => {
     expect(diskNeeded(bytes, optionsOf(input), single)).toBeCloseTo(needed, -1);
