@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cutoverStart, planFields, planProblem, timeProblem } from './cutover-plan.js';
+import { cutoverStart, isAboutPlan, planFields, planProblem, timeProblem } from './cutover-plan.js';
 import { forcible } from './blockers.js';
 import { NamespacePattern, patternProblem } from './namespace-pattern.js';
 import {
@@ -55,13 +55,8 @@ export const migrateCollectionsInput = z.strictObject({
   follow: z.boolean().default(false),
   /** Collections copied at the same time, the largest first. Changes of all are captured from the start. */
   parallelCopies: z.number().int().min(1).max(64).default(2),
-  /** One cutover for all: by a message, `auto`, or `{"at": …}`. */
-  cutover: cutoverStart
-    .refine(
-      (given) => typeof given === 'string' || given.whenLagUnder === undefined,
-      '"whenLagUnder" is for single collections; give "at", "auto" or "signal"',
-    )
-    .default('signal'),
+  /** One cutover for all: by a message, `auto`, `{"at": …}`, or `{"whenLagUnder": …}` for the largest lag of all. */
+  cutover: cutoverStart.default('signal'),
   ...shared,
 });
 
@@ -117,12 +112,13 @@ export const groupCutoverInput = z
     leave: z.array(z.string().max(255)).max(MAX_COLLECTIONS).default([]),
     /** Only answer what speaks against it now. */
     dryRun: z.boolean().default(false),
-    at: planFields.at,
+    ...planFields,
   })
   .superRefine((given, context) => {
-    const isPlan = given.at !== undefined;
-    const isMixed = isPlan && (given.dryRun || given.leave.length > 0);
-    const mixed = isMixed ? '"dryRun" and "leave" are for a cutover now, without "at"' : undefined;
+    const isMixed = isAboutPlan(given) && (given.dryRun || given.leave.length > 0);
+    const mixed = isMixed
+      ? '"dryRun" and "leave" are for a cutover now, not for a plan'
+      : undefined;
     const message = planProblem(given) ?? mixed;
     if (message !== undefined) context.addIssue({ code: 'custom', message });
   })

@@ -20,6 +20,7 @@ const LASTING: readonly (string | null | undefined)[] = [
   'followShape',
   'reverify',
   'untilLagIs',
+  'untilLagsAre',
   'untilProblemChanges',
 ];
 

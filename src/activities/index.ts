@@ -23,7 +23,7 @@ import { resolveCollections } from './group/resolve-collections.js';
 import { type Letter, tellMembers } from './group/tell-members.js';
 import { watchCollections } from './group/watch-collections.js';
 import { inspect } from './inspect.js';
-import { untilLagIs } from './lag.js';
+import { type GroupRuns, untilLagIs, untilLagsAre } from './lag.js';
 import { planCopy } from './plan-copy.js';
 import { plannedCutover } from './planned-cutover.js';
 import { preflight } from './preflight.js';
@@ -56,6 +56,8 @@ export function createActivities(deps: ActivityDependencies) {
     cutover: (migration: Migration, force: readonly string[], notAfter?: string) =>
       plannedCutover(deps, migration, force, notAfter),
     untilLagIs: (migration: Migration, bound: LagBound) => untilLagIs(deps, migration, bound),
+    untilLagsAre: (group: Group, runs: GroupRuns, bound: LagBound) =>
+      untilLagsAre(deps, group, runs, bound),
     untilProblemChanges: (migration: Migration, last: string | null) =>
       untilProblemChanges(deps, migration, last),
     dryRun: (migration: Migration, force: readonly string[]) => dryRun(deps, migration, force),

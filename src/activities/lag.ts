@@ -1,10 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LagBound } from '../cutover-plan.js';
+import type { Group } from '../group.js';
 import type { Migration } from '../migration.js';
 import { lagSeconds } from '../mongo/lag.js';
+import { readControls } from '../mongo/run-summary.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
 
 const POLL_MS = 250;
+/** Of many collections, all of which are read. */
+const POLL_MANY_MS = 1_000;
+
+/** What a group's collections are found by at the target. */
+export interface GroupRuns {
+  readonly databases: readonly string[];
+  readonly runIds: readonly string[];
+}
 
 /**
  * Returns once the lag has stayed at or under a bound for so long. Reads only; safe to run again: it
@@ -13,9 +23,38 @@ const POLL_MS = 250;
 export async function untilLagIs(
   deps: Pick<ActivityDependencies, 'connections'>,
   migration: Migration,
-  { whenLagUnder, forSeconds }: LagBound,
+  bound: LagBound,
 ): Promise<void> {
   const { control } = open(deps, migration);
+  return untilLow(bound, POLL_MS, async () => lagSeconds(await control.read()));
+}
+
+/** The same for the largest lag of a group's collections. */
+export async function untilLagsAre(
+  deps: Pick<ActivityDependencies, 'connections'>,
+  { options: { target } }: Group,
+  { databases, runIds }: GroupRuns,
+  bound: LagBound,
+): Promise<void> {
+  deps.connections.require([target]);
+  const client = deps.connections.get(target);
+  return untilLow(bound, POLL_MANY_MS, async () => {
+    const found = await Promise.all(databases.map((db) => readControls(client.db(db), runIds)));
+    const lags = found.flat().map((control) => lagSeconds(control));
+    if (lags.length < runIds.length) return undefined;
+    return lags.reduce(
+      (most, lag) => (lag === undefined || most === undefined ? undefined : Math.max(most, lag)),
+      0,
+    );
+  });
+}
+
+/** @param read the lag in seconds; nothing where it is not known. */
+async function untilLow(
+  { whenLagUnder, forSeconds }: LagBound,
+  pollMs: number,
+  read: () => Promise<number | undefined>,
+): Promise<void> {
   const status: { doing: string; lagSeconds?: number | undefined } = {
     doing: `waiting until the lag has been at most ${whenLagUnder} s for ${forSeconds} s`,
   };
@@ -24,12 +63,12 @@ export async function untilLagIs(
     async ({ signal, touch }) => {
       let since = performance.now();
       for (;;) {
-        status.lagSeconds = lagSeconds(await control.read());
+        status.lagSeconds = await read();
         const now = performance.now();
         if ((status.lagSeconds ?? Infinity) > whenLagUnder) since = now;
         else if (now - since >= forSeconds * 1000) return;
         touch();
-        await sleep(POLL_MS, undefined, { signal });
+        await sleep(pollMs, undefined, { signal });
       }
     },
   );

@@ -176,8 +176,8 @@ function hindrances(view: GroupView, status: GroupStatus, { colors }: Screen): s
 function following(view: GroupView, { colors }: Screen): string[] {
   const { status, workflowId } = view;
   if (!status || isFinal(status.phase) || view.state !== 'running') return [];
-  const { phase, paused, mayCutOver, cutoverAt, blockers } = status;
-  const plan = describePlan({ cutoverAt, cutoverWhen: null });
+  const { phase, paused, mayCutOver, blockers } = status;
+  const plan = describePlan(status);
   const next = nextStep(view);
   // Before the copy is done there is only one thing to say: not yet.
   const isEarly = ['preflight', 'copying', 'waiting'].includes(phase) && !paused;

@@ -18,17 +18,27 @@ interface Counted {
   readonly differences: number;
 }
 
+/** The control documents of runs that a database has. */
+export async function readControls(
+  db: Db,
+  runIds: readonly string[],
+): Promise<readonly ControlDocument[]> {
+  const controls = collectionOf(db).find({ kind: CONTROL_KIND, runId: { $in: runIds } });
+  return controls.toArray() as unknown as Promise<ControlDocument[]>;
+}
+
+function collectionOf(db: Db) {
+  return db.collection(CONTROL_COLLECTION, { readPreference: 'primary' });
+}
+
 /** Reads what the `cdc` of a database says of runs, in two commands however many there are. By run id. */
 export async function readRuns(
   db: Db,
   runIds: readonly string[],
 ): Promise<Map<string, RunSummary>> {
-  const collection = db.collection(CONTROL_COLLECTION, { readPreference: 'primary' });
   const [controls, counted] = await Promise.all([
-    collection.find({ kind: CONTROL_KIND, runId: { $in: runIds } }).toArray() as unknown as Promise<
-      ControlDocument[]
-    >,
-    collection
+    readControls(db, runIds),
+    collectionOf(db)
       .aggregate<Counted>([
         { $match: { runId: { $in: runIds }, '_id.collection': { $exists: true } } },
         {

@@ -87,14 +87,7 @@ function counters(status: MigrationStatus): string {
   for (const [name, limit] of isFinal(status.phase) ? [] : limits) {
     if (limit !== null) rows.push([`\`${name}\``, number(Number(limit))]);
   }
-  if (status.cutoverAt !== null) rows.push(['Cutover planned at', status.cutoverAt]);
-  if (status.cutoverWhen !== null) {
-    const { whenLagUnder, forSeconds } = status.cutoverWhen;
-    rows.push([
-      'Cutover planned',
-      `when the lag has been ${whenLagUnder} s or less for ${forSeconds} s`,
-    ]);
-  }
+  rows.push(...plannedRows(status));
   if (status.oplogHoursLeft !== null) {
     rows.push(['History left at the source', `${status.oplogHoursLeft} hours`]);
   }
@@ -157,4 +150,17 @@ function progress(
   const [day, time] = through.split('T') as [string, string];
   const date = live.asOf?.startsWith(day) ? '' : `${day} `;
   return `${rate}, up to ${date}${time.slice(0, 8)} UTC`;
+}
+
+/** What is said of a cutover that comes by itself. */
+export function plannedRows({
+  cutoverAt,
+  cutoverWhen,
+}: Pick<MigrationStatus, 'cutoverAt' | 'cutoverWhen'>): [string, string][] {
+  if (cutoverAt !== null) return [['Cutover planned at', cutoverAt]];
+  if (cutoverWhen === null) return [];
+  const { whenLagUnder, forSeconds } = cutoverWhen;
+  return [
+    ['Cutover planned', `when the lag has been ${whenLagUnder} s or less for ${forSeconds} s`],
+  ];
 }

@@ -8,7 +8,7 @@ import {
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow';
-import { planOf } from '../cutover-plan.js';
+import { type LagBound, planOf } from '../cutover-plan.js';
 import { errorTypes } from '../errors.js';
 import { type Group, groupMessages } from '../group.js';
 import { parseMigrateCollections } from '../group-options.js';
@@ -133,7 +133,7 @@ class CollectionsMigration {
         const planned = {
           state: this.#state,
           inbox: this.#inbox,
-          untilLagIs: async () => undefined,
+          untilLagIs: (bound: LagBound) => this.#cutovers.untilLagIs(bound),
         };
         beside.push(
           this.#cutovers.follow(),

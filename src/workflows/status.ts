@@ -298,7 +298,11 @@ function waitingFor(state: MigrationState): string | null {
   if (state.paused) return 'resume (update or signal)';
   if (state.phase === 'waiting') return 'restore (update or signal)';
   if (state.phase !== 'ready') return null;
-  const { plan } = state;
+  return describeAwaited(state.plan);
+}
+
+/** What a migration that is ready waits for, in words. */
+export function describeAwaited(plan: MigrationState['plan']): string {
   if (!plan) return 'cutover (update or signal)';
   if (plan.kind === 'at') return `the time of the cutover, ${plan.at}`;
   if (plan.kind === 'auto') return 'the next try of the cutover';

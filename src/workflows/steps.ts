@@ -62,6 +62,10 @@ const options = {
   cutover: { summary: 'Fence, last changes, indexes into force', startToCloseTimeout: '6 hours' },
   tune: { summary: 'Change the limits of what runs', startToCloseTimeout: '1 minute' },
   untilLagIs: { summary: 'Wait for a small lag, then cut over', startToCloseTimeout: LONG },
+  untilLagsAre: {
+    summary: 'Wait for a small lag of all collections, then cut over',
+    startToCloseTimeout: LONG,
+  },
   untilProblemChanges: {
     summary: 'Tell the search attributes what is wrong',
     startToCloseTimeout: LONG,

@@ -1,11 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ActivityDependencies } from '../../src/activities/context.js';
-import { untilLagIs } from '../../src/activities/lag.js';
+import { untilLagIs, untilLagsAre } from '../../src/activities/lag.js';
 import { copyLimits, verifyLimits } from '../../src/activities/live-limits.js';
 import { plannedCutover } from '../../src/activities/planned-cutover.js';
 import { tune } from '../../src/activities/tune.js';
+import type { Group } from '../../src/group.js';
 import type { Migration } from '../../src/migration.js';
 import { CopyPlan } from '../../src/mongo/copy-plan.js';
 import { limitsOf } from '../../src/tuning.js';
@@ -117,6 +119,20 @@ describe('a cutover with a latest moment', () => {
     // It gets as far as asking for the pinned connection, which there is none of.
     await expect(run(() => plannedCutover(deps, migration, [], passed))).rejects.toThrow('pinned');
   });
+});
+
+it('a small lag of all collections of a group is waited for', async () => {
+  // All runs of this file have the same id, and a database of its own has one of them.
+  const own = await DataPath.between(path.source, client.db('lags'), path.name);
+  await own.orders.insertOne({ _id: 1 });
+  const group = takenAs<Group>({ options: { target: 'target' } });
+  const bound = { whenLagUnder: 3600, forSeconds: 1 };
+  const runs = { databases: [own.target.databaseName], runIds: [own.control.runId] };
+  const others = { ...runs, runIds: [own.control.runId, 'not-there-yet'] };
+  await own.follow();
+  await run(() => untilLagsAre(deps, group, runs, bound));
+  const outcome = run(() => untilLagsAre(deps, group, others, bound)).then(() => 'low');
+  expect(await Promise.race([outcome, sleep(3_000, 'waits')])).toBe('waits');
 });
 
 it('a small lag is waited for', async () => {

@@ -298,6 +298,33 @@ describe('migrateCollections', () => {
     });
   });
 
+  it('is cut over once the largest lag of all is small for long enough', async () => {
+    const fakes = groupFakes(environment.client);
+    const gate = fakes.gate();
+    fakes.set('untilLagsAre', () => gate.hold(undefined));
+    const bound = { whenLagUnder: 2, forSeconds: 30 };
+    const final = await run(fakes, { cutover: bound }, async (group) => {
+      const waiting = await group.until(
+        ({ phase, waitingFor }) => phase === 'ready' && waitingFor !== null,
+      );
+      expect(waiting).toMatchObject({ cutoverAt: null, cutoverWhen: bound });
+      expect(waiting.waitingFor).toContain('a lag of at most 2 s for 30 s');
+      await fakes.happened('start untilLagsAre');
+      const other = { whenLagUnder: 5, forSeconds: 60 };
+      expect(await group.update('cutover', { whenLagUnder: 5 })).toMatchObject({
+        cutoverWhen: other,
+      });
+      await fakes.happened('start untilLagsAre', 2);
+      expect(fakes.of('cutoverTogether')).toHaveLength(0);
+      gate.open();
+      return group.handle.result();
+    });
+    expect(final).toMatchObject({ phase: 'completed', counts: { completed: 3 } });
+    const [, runs, first] = fakes.of('untilLagsAre')[0]?.args ?? [];
+    expect(first).toEqual(bound);
+    expect(runs).toMatchObject({ databases: ['shop'], runIds: { length: 3 } });
+  });
+
   it('is cancelled with all of them, which clean up', async () => {
     const fakes = groupFakes(environment.client);
     await run(fakes, {}, async (group) => {
@@ -359,7 +386,7 @@ describe('migrateCollections', () => {
     [{ namespaces: [] }, 'namespaces'],
     [{ namespaces: ['shop'] }, 'shop.*'],
     [{ rename: [{ from: 'shop.*', to: 'store.all' }] }, 'stars'],
-    [{ cutover: { whenLagUnder: 1 } }, 'whenLagUnder'],
+    [{ cutover: { whenLagUnder: 9999 } }, 'whenLagUnder'],
     [{ copyDocumentsPerSecond: 5, copy: 'dump' }, 'mongodump'],
     [{ colour: 'red' }, 'colour'],
     [{ namespace: 'shop.a' }, 'namespace'],

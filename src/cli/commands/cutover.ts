@@ -33,7 +33,7 @@ export async function cutover(migration: string, options: CutoverOptions): Promi
   const context = await openContext(options);
   const { session, output } = context;
   const { isGroup, ...to } = await addressOf(context, migration, options.source);
-  requireFitting(options, isGroup, nameOf(to.workflowId));
+  requireFitting(options, isGroup);
   const group = isGroup ? undefined : (await readInput(session, to.workflowId, to.runId))?.group;
   const message: Message = { ...to, name: 'cutover', payload, group };
   const force = options.force ?? [];
@@ -104,17 +104,8 @@ export function cutoverPayload(options: CutoverOptions): Payload {
   return payload;
 }
 
-/** What only one of them takes. @throws CliError usage */
-export function requireFitting(
-  { leave = [], whenLagUnder, forSeconds }: CutoverOptions,
-  isGroup: boolean,
-  name: string,
-): void {
-  if (isGroup && (whenLagUnder !== undefined || forSeconds !== undefined)) {
-    throw new CliError('usage', '--when-lag-under is for one collection, and this is a group', {
-      todo: [`give a time: csm cutover ${name} --at <time>`],
-    });
-  }
+/** What only a group takes. @throws CliError usage */
+export function requireFitting({ leave = [] }: CutoverOptions, isGroup: boolean): void {
   if (!isGroup && leave.length > 0) {
     throw new CliError('usage', '--leave is for a group, and this is one collection');
   }

@@ -1,4 +1,5 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
+import type { LagBound } from '../../cutover-plan.js';
 import {
   type Group,
   type GroupBlocker,
@@ -6,6 +7,7 @@ import {
   groupMessages,
   type MemberRun,
 } from '../../group.js';
+import { parseNamespace } from '../../names.js';
 import { PAUSE_SECONDS } from '../cutover-planner.js';
 import { messageOf } from '../failure.js';
 import { step } from '../steps.js';
@@ -57,6 +59,16 @@ export class GroupCutovers {
       await condition(() => inbox.request !== undefined, `${pauseSeconds}s`);
       pauseSeconds = Math.min(LONGEST_PAUSE_SECONDS, pauseSeconds * 2);
     }
+  }
+
+  /** Returns once the largest lag of all is as wanted. */
+  async untilLagIs(bound: LagBound): Promise<void> {
+    const going = this.#going([]);
+    const runs = {
+      databases: [...new Set(going.map((member) => parseNamespace(member.targetNamespace).db))],
+      runIds: going.flatMap(runOf).map(({ runId }) => runId),
+    };
+    await step('untilLagsAre')(this.#context.group, runs, bound);
   }
 
   /** What the collections say against a cutover now. */

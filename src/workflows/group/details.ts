@@ -1,3 +1,4 @@
+import { plannedRows } from '../details.js';
 import { number, pairTable } from '../markdown.js';
 import { isFinal } from '../phases.js';
 import { type GroupStatus, memberPhases } from './status.js';
@@ -46,7 +47,7 @@ function counters(status: GroupStatus): string {
     rows.push(['Applied', `${number(status.changesPerSecond)} changes/s`]);
   }
   if (etaSeconds !== null) rows.push(['Copied in about', `${number(etaSeconds)} s`]);
-  if (status.cutoverAt !== null) rows.push(['Cutover planned at', status.cutoverAt]);
+  rows.push(...plannedRows(status));
   if (cutover) {
     rows.push(['Cut over together', `${number(cutover.collections)} collections`]);
     rows.push(['Open for applications since', cutover.openedAt]);

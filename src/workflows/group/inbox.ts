@@ -5,7 +5,7 @@ import {
   setDefaultSignalHandler,
   setHandler,
 } from '@temporalio/workflow';
-import { planOf, timeProblem } from '../../cutover-plan.js';
+import { isAboutPlan, planOf, timeProblem } from '../../cutover-plan.js';
 import type { GroupBlocker, GroupCutoverReport } from '../../group.js';
 import {
   groupCutoverInput,
@@ -163,9 +163,9 @@ export class GroupInbox {
 
   async #cutover(payload: unknown): Promise<object> {
     const given = acceptInput(parseInput(groupCutoverInput, payload, 'payload of cutover'));
-    const { force, leave, dryRun, at } = given;
-    if (at !== undefined) {
-      const plan = planOf({ at }, force);
+    const { force, leave, dryRun } = given;
+    if (isAboutPlan(given)) {
+      const plan = planOf(given, force);
       if (plan) this.#state.plan = plan;
       else delete this.#state.plan;
       this.#hooks.changed();
@@ -186,12 +186,10 @@ export class GroupInbox {
 
   /** Of a plan, only what will not pass by itself counts. */
   #cutoverBlockers(payload: unknown): GroupBlocker[] {
-    const { dryRun, at, force, leave } = acceptInput(
-      parseInput(groupCutoverInput, payload, 'payload of cutover'),
-    );
-    if (dryRun) return [];
-    const blockers = this.blockers(force, leave);
-    if (at === undefined) return blockers;
+    const given = acceptInput(parseInput(groupCutoverInput, payload, 'payload of cutover'));
+    if (given.dryRun) return [];
+    const blockers = this.blockers(given.force, given.leave);
+    if (!isAboutPlan(given)) return blockers;
     return blockers.filter(({ code }) => ['ended', 'aborting', 'cuttingOver'].includes(code));
   }
 

@@ -3,7 +3,14 @@ import type { Group, GroupBlocker, GroupCutoverReport, LeftOut } from '../../gro
 import { shorten } from '../../shorten.js';
 import { type Settings, settingsOf } from '../../tuning.js';
 import { isFinal, type Phase } from '../phases.js';
-import { type Amount, percent, plannedOf, type Problem } from '../status.js';
+import {
+  type Amount,
+  describeAwaited,
+  type MigrationStatus,
+  percent,
+  plannedOf,
+  type Problem,
+} from '../status.js';
 import { groupBlockers } from './blockers.js';
 import {
   type GroupState,
@@ -97,6 +104,7 @@ export interface GroupStatus {
   readonly oplogHoursLeft: number | null;
   readonly mayCutOver: boolean;
   readonly cutoverAt: string | null;
+  readonly cutoverWhen: MigrationStatus['cutoverWhen'];
   readonly blockers: readonly GroupBlocker[];
   readonly lastRefusal: GroupState['refused'] | null;
   /** Those that are least far, with what keeps them. */
@@ -142,12 +150,11 @@ export function buildGroupStatus(
     ),
   };
   const shown = fitting(lines);
-  const { cutoverAt } = plannedOf(state);
   return {
     kind: 'group',
     phase: state.phase,
     paused: state.paused,
-    waitingFor: waitingFor(state, cutoverAt),
+    waitingFor: waitingFor(state),
     source: options.source,
     target: options.target,
     namespaces: options.namespaces.slice(0, MOST),
@@ -162,7 +169,7 @@ export function buildGroupStatus(
     changesPerSecond: sum(lives, ({ changesPerSecond }) => changesPerSecond),
     oplogHoursLeft: least(lives.flatMap(({ oplogHours }) => oplogHours ?? [])),
     mayCutOver: blockers.length === 0,
-    cutoverAt,
+    ...plannedOf(state),
     blockers: blockers.slice(0, MOST),
     lastRefusal: state.refused ?? null,
     slowest: slowest(state.members, lines),
@@ -284,13 +291,12 @@ function fitting(lines: readonly MemberLine[]): MemberLine[] {
   return lines.slice(0, at < 0 ? lines.length : at);
 }
 
-function waitingFor({ phase, paused, plan }: GroupState, at: string | null): string | null {
+function waitingFor({ phase, paused, plan }: GroupState): string | null {
   if (isFinal(phase)) return null;
   if (paused) return 'resume (update or signal)';
   if (phase === 'waiting') return 'restore (update or signal)';
   if (phase !== 'ready') return null;
-  if (at !== null) return `the time of the cutover, ${at}`;
-  return plan ? 'the next try of the cutover' : 'cutover (update or signal)';
+  return describeAwaited(plan);
 }
 
 function eta(
