@@ -5,7 +5,7 @@ import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { Migration } from '../../src/migration.js';
 import type { migrateCollections } from '../../src/workflows/index.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
-import { FakeActivities, report, untilCancelled } from '../helpers/fake-activities.js';
+import { type FakeActivities, report, untilCancelled } from '../helpers/fake-activities.js';
 import { groupFakes, RunningGroup } from '../helpers/running-group.js';
 import { failureOf, WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
