@@ -57,15 +57,15 @@ export async function storeChanges(
     return RawCursor.open(route.source, { ...command, readConcern }, { signal });
   };
   const { collection } = route;
-  const add = async (event: DocumentEvent, document: Buffer, id: RawValue): Promise<void> => {
-    const earlier = first.get(event.id.key);
-    if (earlier && earlier !== event) await writer.add(earlier, document, id);
-    await writer.add(event, document, id);
+  const add = (event: DocumentEvent, document: Buffer, id: RawValue): void => {
+    const earlier = route.natural ? first.get(event.id.key) : undefined;
+    if (earlier && earlier !== event) writer.add(earlier, document, id);
+    writer.add(event, document, id);
   };
 
   const living: DocumentEvent[] = [];
   for (const event of last.values()) {
-    if (event.operation === 'delete') await writer.add(event);
+    if (event.operation === 'delete') writer.add(event);
     else living.push(event);
   }
   for (const part of chunks(living, ({ id }) => id.bytes.length, idLimits)) {
@@ -77,15 +77,18 @@ export async function storeChanges(
         const event = wanted.get(id.key);
         if (!event) continue;
         wanted.delete(id.key);
-        await add(event, document, id);
+        add(event, document, id);
+        // An await for each document would cost as much as the rest.
+        if (writer.isFull) await writer.flush();
       }
     }
     for await (const [event, document] of pairEqual(collection, [...wanted.values()], read)) {
       wanted.delete(event.id.key);
-      await add(event, document, idOf(document));
+      add(event, document, idOf(document));
+      if (writer.isFull) await writer.flush();
     }
     // Gone by now: its delete follows in the stream, and deleting it here already does no harm.
-    for (const event of wanted.values()) await writer.add(event);
+    for (const event of wanted.values()) writer.add(event);
   }
   await writer.flush();
   return { events: events.length, buffered: writer.buffered, bytes: writer.bytes };
@@ -106,12 +109,16 @@ class ChangeWriter {
   }
 
   /** `id`: the document's own, which is equal to the event's and may have other bytes. */
-  async add(event: DocumentEvent, document?: Buffer, id = event.id): Promise<void> {
+  add(event: DocumentEvent, document?: Buffer, id = event.id): void {
     const was = id.key === event.id.key ? undefined : event.id;
     const change = encodeChange(event.token, id, document, was);
     this.#waiting.push(change);
     this.#waitingBytes += change.length;
-    if (this.#waitingBytes > INSERT_BYTES) await this.flush();
+  }
+
+  /** Whether so much is at hand that it has to be inserted. */
+  get isFull(): boolean {
+    return this.#waitingBytes > INSERT_BYTES;
   }
 
   async flush(): Promise<void> {

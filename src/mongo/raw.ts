@@ -43,6 +43,7 @@ export class RawValue {
   readonly type: number;
   /** The value's bytes without type and name. */
   readonly bytes: Uint8Array;
+  #key: string | undefined;
 
   constructor(type: number, bytes: Uint8Array) {
     this.type = type;
@@ -56,7 +57,8 @@ export class RawValue {
 
   /** Text that is equal exactly when type and bytes are equal; for use as a Map key. */
   get key(): string {
-    return String.fromCharCode(this.type) + latin1(this.bytes);
+    // It is asked for again and again.
+    return (this.#key ??= String.fromCharCode(this.type) + latin1(this.bytes));
   }
 
   /** Called by bson after it wrote an ObjectId's type byte and name: corrects the type, writes the value. */
@@ -146,7 +148,9 @@ export function walk(
   let at = start + 4;
   while (at < end) {
     const type = bytes[at] ?? 0;
-    const nameEnd = bytes.indexOf(0, at + 1);
+    let nameEnd = at + 1;
+    // Names are short: `indexOf` takes longer to be called than this.
+    while (nameEnd < end && bytes[nameEnd] !== 0) nameEnd++;
     const valueEnd = nameEnd + 1 + valueLength(type, bytes, nameEnd + 1);
     if (visit(type, at + 1, nameEnd, nameEnd + 1, valueEnd) === false) return;
     at = valueEnd;
@@ -196,11 +200,25 @@ export function hasEmptyTimestamp(document: Uint8Array): boolean {
   const bytes = asBuffer(document);
   let found = false;
   walk(bytes, 0, (type, _nameStart, _nameEnd, valueStart) => {
-    if (type !== 0x11 || bytes.readBigUInt64LE(valueStart) !== 0n) return true;
-    found = true;
-    return false;
+    found = isEmptyTimestampAt(bytes, type, valueStart);
+    return !found;
   });
   return found;
+}
+
+/** Whether the document has a top-level `Timestamp(0, 0)`, or a top-level name that begins with `$`. */
+export function hasEmptyTimestampOrDollarName(document: Uint8Array): boolean {
+  const bytes = asBuffer(document);
+  let found = false;
+  walk(bytes, 0, (type, nameStart, _nameEnd, valueStart) => {
+    found = bytes[nameStart] === DOLLAR || isEmptyTimestampAt(bytes, type, valueStart);
+    return !found;
+  });
+  return found;
+}
+
+function isEmptyTimestampAt(bytes: Buffer, type: number, at: number): boolean {
+  return type === 0x11 && bytes.readUInt32LE(at) === 0 && bytes.readUInt32LE(at + 4) === 0;
 }
 
 /** Whether the value is `Timestamp(0, 0)`. */
