@@ -1,5 +1,5 @@
 import type { BufferStatus } from './buffer-status.js';
-import { number, pairTable } from './markdown.js';
+import { duration, historyLeft, nextLine, number, pairTable, table } from './markdown.js';
 import { isFinal, storyPhases } from './phases.js';
 import type { MigrationStatus } from './status.js';
 
@@ -35,10 +35,10 @@ function phaseTable(status: MigrationStatus): string {
     .filter(([phase]) => phase !== 'waiting' || status.phase === 'waiting')
     .map(([phase, text]) => {
       const index = storyPhases.findIndex(([name]) => name === phase);
-      if (phase === status.phase) return `| ${phase === 'completed' ? '✓' : '▶'} **${text}** |`;
-      return `| ${at >= 0 && index < at ? '✓' : '·'} ${text} |`;
+      if (phase === status.phase) return [`${phase === 'completed' ? '✓' : '▶'} **${text}**`];
+      return [`${at >= 0 && index < at ? '✓' : '·'} ${text}`];
     });
-  return ['| Phase |', '|---|', ...rows].join('\n');
+  return table(['Phase'], rows);
 }
 
 function counters(status: MigrationStatus): string {
@@ -96,9 +96,9 @@ function counters(status: MigrationStatus): string {
     ]);
   }
   if (status.oplogHoursLeft !== null) {
-    rows.push(['History left at the source', `${status.oplogHoursLeft} hours`]);
+    rows.push(['History left at the source', historyLeft(status.oplogHoursLeft)]);
   }
-  if (status.etaSeconds !== null) rows.push(['Done in about', `${status.etaSeconds} s`]);
+  if (status.etaSeconds !== null) rows.push(['Done in about', duration(status.etaSeconds)]);
   if (cutover) {
     rows.push(['Open for applications since', cutover.openedAt]);
     rows.push(['Downtime', `${cutover.downtimeMs} ms`]);
@@ -142,7 +142,7 @@ function next(status: MigrationStatus): string {
   if (status.left && status.left.length > 0 && status.phase !== 'completed') {
     return `Left at the target: ${status.left.join(', ')}`;
   }
-  return status.waitingFor === null ? '' : `**Next:** it waits for ${status.waitingFor}.`;
+  return nextLine(status.waitingFor);
 }
 
 /** Rate and position while it moves; the column is narrow, so today's date is left out. */

@@ -31,6 +31,8 @@ export interface Problem {
 
 /** What the workflow itself knows. */
 export interface MigrationState {
+  /** Workflow id of the group that it belongs to. */
+  group?: string;
   phase: Phase;
   paused: boolean;
   startedAt: string;
@@ -298,7 +300,8 @@ function waitingFor(state: MigrationState): string | null {
   if (state.paused) return 'resume (update or signal)';
   if (state.phase === 'waiting') return 'restore (update or signal)';
   if (state.phase !== 'ready') return null;
-  const { plan } = state;
+  const { plan, group } = state;
+  if (group !== undefined) return `the cutover of its group, ${group}`;
   if (!plan) return 'cutover (update or signal)';
   if (plan.kind === 'at') return `the time of the cutover, ${plan.at}`;
   if (plan.kind === 'auto') return 'the next try of the cutover';

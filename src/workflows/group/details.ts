@@ -1,6 +1,11 @@
-import { number, pairTable } from '../markdown.js';
+import { workflowId } from '../../names.js';
+import { duration, historyLeft, nextLine, number, pairTable, plain, table } from '../markdown.js';
 import { isFinal } from '../phases.js';
+import { leastFarFirst } from './least-far.js';
 import { type GroupStatus, memberPhases } from './status.js';
+
+/** Collections that have a line: the page goes through a URL, and is to be read. */
+const SHOWN = 20;
 
 /** A group's status as a Markdown page for the Temporal UI. */
 export function renderGroupDetails(status: GroupStatus): string {
@@ -15,11 +20,11 @@ export function renderGroupDetails(status: GroupStatus): string {
     phaseTable(status),
     counters(status),
     ...blockers(status),
-    ...slowest(status),
+    nextLine(status.waitingFor),
+    ...collections(status),
     ...lists(status),
     ...status.warnings.map((warning) => `> Warning: ${warning}`),
     ...status.rejectedMessages.map(({ at, message }) => `> Not understood (${at}): ${message}`),
-    status.waitingFor === null ? '' : `**Next:** it waits for ${status.waitingFor}.`,
   ]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -28,11 +33,9 @@ export function renderGroupDetails(status: GroupStatus): string {
 function phaseTable({ counts }: GroupStatus): string {
   const rows = memberPhases.flatMap((phase) => {
     const count = counts[phase];
-    return count === undefined ? [] : [`| ${phase} | ${number(count)} |`];
+    return count === undefined ? [] : [[phase, number(count)]];
   });
-  return ['| Phase | Collections |', '|---|---|', ...rows, `| all | ${number(counts.all)} |`].join(
-    '\n',
-  );
+  return table(['Phase', '>Collections'], [...rows, ['all', number(counts.all)]]);
 }
 
 function counters(status: GroupStatus): string {
@@ -44,8 +47,10 @@ function counters(status: GroupStatus): string {
     rows.push(['Largest lag', lagSeconds === null ? 'not known yet' : `${lagSeconds} s`]);
     rows.push(['Captured', `${number(status.eventsPerSecond)} events/s`]);
     rows.push(['Applied', `${number(status.changesPerSecond)} changes/s`]);
+    const { oplogHoursLeft: hours } = status;
+    if (hours !== null) rows.push(['History left at the source', historyLeft(hours)]);
   }
-  if (etaSeconds !== null) rows.push(['Copied in about', `${number(etaSeconds)} s`]);
+  if (etaSeconds !== null) rows.push(['Copied in about', duration(etaSeconds)]);
   if (status.cutoverAt !== null) rows.push(['Cutover planned at', status.cutoverAt]);
   if (cutover) {
     rows.push(['Cut over together', `${number(cutover.collections)} collections`]);
@@ -71,13 +76,29 @@ function blockers({ phase, mayCutOver, blockers: reasons, lastRefusal }: GroupSt
   return [`**May they cut over? No, because:**\n\n${list.join('\n')}`, ...last];
 }
 
-function slowest({ slowest: lines }: GroupStatus): string[] {
-  if (lines.length === 0) return [];
-  const rows = lines.map(
-    ({ namespace, phase, copiedPercent, lagSeconds }) =>
-      `| \`${namespace}\` | ${phase} | ${copiedPercent === null ? '' : `${copiedPercent} %`} | ${lagSeconds === null ? '' : `${lagSeconds} s`} |`,
-  );
-  return [['| Least far | Phase | Copied | Lag |', '|---|---|---|---|', ...rows].join('\n')];
+/** Those that are least far, each with a link to its own page. */
+function collections({ source, slowest, collections: all, counts }: GroupStatus): string[] {
+  if (counts.all === 0) return [];
+  // All of them do not find room in the status where they are very many; the slowest always do.
+  const least = new Set(slowest.map(({ namespace }) => namespace));
+  const others = all.filter(({ namespace }) => !least.has(namespace));
+  const shown = leastFarFirst([...slowest, ...others]).slice(0, SHOWN);
+  const rows = shown.map(({ namespace, phase, copiedPercent, lagSeconds }) => {
+    const copied = copiedPercent === null ? '' : `${copiedPercent} %`;
+    const lag = lagSeconds === null ? '' : `${lagSeconds} s`;
+    return [`[${plain(namespace)}](${pageOf(source, namespace)})`, phase, copied, lag];
+  });
+  const more = counts.all - shown.length;
+  return [
+    table(['Collection', 'Phase', '>Copied', '>Lag'], rows),
+    ...(more > 0 ? [`And ${number(more)} more, all of them under **Relationships**.`] : []),
+  ];
+}
+
+/** The UI puts in the name of Temporal's namespace. */
+function pageOf(source: string, namespace: string): string {
+  const id = encodeURIComponent(workflowId(source, namespace));
+  return `/namespaces/{namespace}/workflows/${id.replaceAll('(', '%28').replaceAll(')', '%29')}`;
 }
 
 function lists({ leftOut, appeared }: GroupStatus): string[] {

@@ -8,12 +8,13 @@ import {
 } from '../../../src/workflows/live.js';
 import { isFinal, type Phase, storyPhases } from '../../../src/workflows/phases.js';
 import { buildStatus, initialState, type MigrationState } from '../../../src/workflows/status.js';
+import { duration, GAP, historyLeft, table } from '../../../src/workflows/markdown.js';
 import { report } from '../../helpers/fake-activities.js';
 import { identity } from '../../helpers/migration.js';
 
 function page(changed: Partial<MigrationState>, live?: Parameters<typeof buildStatus>[2]): string {
   const state = { ...initialState('2026-01-01T00:00:00.000Z'), ...changed };
-  return renderDetails(buildStatus(state, identity, live));
+  return renderDetails(buildStatus(state, identity, live)).replaceAll(GAP, '');
 }
 
 describe('phases', () => {
@@ -72,6 +73,19 @@ describe('the page of a migration', () => {
     expect(page({ phase: 'aborted', left: ['shop.orders'] })).toContain(
       'Left at the target: shop.orders',
     );
+  });
+
+  it('says where in the UI the next step is', () => {
+    const ready = page({ phase: 'ready' });
+    expect(ready).toContain('**Next:** it waits for cutover (update or signal). Stop the writers');
+    expect(ready).toContain('**More Actions**, **Send an Update**, `cutover`.');
+    expect(page({ phase: 'waiting' })).toContain(
+      'restore (update or signal). Open **More Actions**, **Send an Update**, `restore`.',
+    );
+    const member = page({ phase: 'ready', group: 'migrate:source:a.*,b.*' });
+    expect(member).toContain(String.raw`the cutover of its group, migrate:source:a.\*,b.\*.`);
+    expect(member).not.toContain('Send an Update');
+    expect(page({ phase: 'copying' })).not.toContain('**Next:**');
   });
 
   it('shows the cutover that is planned', () => {
@@ -145,6 +159,33 @@ describe('the page of a migration', () => {
     expect(text).toContain('| Captured | 12 events, 11 changes kept |');
     expect(text).toContain('| Applied | 11 changes |');
     expect(text).not.toContain('| Lag |');
+  });
+});
+
+describe('a table', () => {
+  it('has room between its columns, and numbers at the right', () => {
+    const text = table(['Name', '>Count'], [['a', '1']]);
+    expect(text).toBe(`| Name${GAP} | Count |\n|:---|---:|\n| a${GAP} | 1 |`);
+  });
+});
+
+describe('times', () => {
+  it.each([
+    [0, '0 s'],
+    [119, '119 s'],
+    [120, '2 min'],
+    [7_199, '119 min'],
+    [7_200, '2 hours'],
+    [172_800, '2 days'],
+    [86_400_000, '1,000 days'],
+  ])('%i seconds are %s', (seconds, text) => {
+    expect(duration(seconds)).toBe(text);
+  });
+
+  it('of the history are not more than what the status says', () => {
+    expect(historyLeft(743)).toBe('30 days');
+    expect(historyLeft(744)).toBe('31 days or more');
+    expect(historyLeft(0.5)).toBe('30 min');
   });
 });
 
