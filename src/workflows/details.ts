@@ -3,6 +3,9 @@ import { duration, historyLeft, nextLine, number, pairTable, table } from './mar
 import { isFinal, storyPhases } from './phases.js';
 import type { MigrationStatus } from './status.js';
 
+/** Bytes per second that are not 0.0 MB. */
+const SHOWN_GROWTH = 1e5;
+
 /** Status as a Markdown page for the Temporal UI: phases, counters, blockers, what to do next. */
 export function renderDetails(status: MigrationStatus): string {
   const { source, namespace, target, targetNamespace } = status;
@@ -109,7 +112,7 @@ function counters(status: MigrationStatus): string {
 function describeBuffer({ bytes, limitBytes, bytesPerSecond, fullSince }: BufferStatus): string {
   const limit = limitBytes === null ? '' : ` of at most ${megabytes(limitBytes)}`;
   const growth =
-    bytesPerSecond === null || bytesPerSecond <= 0
+    bytesPerSecond === null || bytesPerSecond < SHOWN_GROWTH
       ? ''
       : `, grows by ${megabytes(bytesPerSecond)}/s`;
   return `${megabytes(bytes)}${limit}${fullSince === null ? growth : ', full'}`;

@@ -7,7 +7,12 @@ import {
   liveStatus,
 } from '../../../src/workflows/live.js';
 import { isFinal, type Phase, storyPhases } from '../../../src/workflows/phases.js';
-import { buildStatus, initialState, type MigrationState } from '../../../src/workflows/status.js';
+import {
+  buildStatus,
+  initialState,
+  type Live,
+  type MigrationState,
+} from '../../../src/workflows/status.js';
 import { duration, GAP, historyLeft, table } from '../../../src/workflows/markdown.js';
 import { report } from '../../helpers/fake-activities.js';
 import { identity } from '../../helpers/migration.js';
@@ -16,6 +21,25 @@ function page(changed: Partial<MigrationState>, live?: Parameters<typeof buildSt
   const state = { ...initialState('2026-01-01T00:00:00.000Z'), ...changed };
   return renderDetails(buildStatus(state, identity, live)).replaceAll(GAP, '');
 }
+
+const busy: Live = {
+  asOf: '2026-01-01T00:10:00.000Z',
+  lagSeconds: 0.5,
+  stalled: true,
+  captured: { events: 4_321, buffered: 1, bytes: 1, eventsPerSecond: 77 },
+  applied: { changes: 4_000, changesPerSecond: 76 },
+  positions: { buffered: '2026-01-01T00:09:59.000Z', applied: '2025-12-31T23:09:58.000Z' },
+  oplogHours: 24,
+  copied: { documents: 1_000_000, bytes: 1, read: 1, partitions: 1, copiedPartitions: 1 },
+  indexBuild: {
+    message: 'Index Build: scanning collection',
+    done: 1_500,
+    total: 2_000,
+    elapsedSeconds: 7,
+  },
+  verified: { documents: 55, bytes: 5 },
+  differences: { differing: 0, missing: 0, extra: 0, first: [] },
+};
 
 describe('phases', () => {
   it('three of them are final', () => {
@@ -113,24 +137,7 @@ describe('the page of a migration', () => {
         verification: 'running',
         total: { documents: 1_234_567, bytes: 1 },
       },
-      {
-        asOf: '2026-01-01T00:10:00.000Z',
-        lagSeconds: 0.5,
-        stalled: true,
-        captured: { events: 4_321, buffered: 1, bytes: 1, eventsPerSecond: 77 },
-        applied: { changes: 4_000, changesPerSecond: 76 },
-        positions: { buffered: '2026-01-01T00:09:59.000Z', applied: '2025-12-31T23:09:58.000Z' },
-        oplogHours: 24,
-        copied: { documents: 1_000_000, bytes: 1, read: 1, partitions: 1, copiedPartitions: 1 },
-        indexBuild: {
-          message: 'Index Build: scanning collection',
-          done: 1_500,
-          total: 2_000,
-          elapsedSeconds: 7,
-        },
-        verified: { documents: 55, bytes: 5 },
-        differences: { differing: 0, missing: 0, extra: 0, first: [] },
-      },
+      busy,
     );
     for (const part of [
       '(stalled)',
@@ -144,6 +151,14 @@ describe('the page of a migration', () => {
     ]) {
       expect(text).toContain(part);
     }
+  });
+
+  it('says how fast the buffer grows, where that is not nothing', () => {
+    const text = (growth: number) =>
+      page({ phase: 'replaying' }, { ...busy, buffer: { documents: 9, bytes: 2e6, growth } });
+    expect(text(1.26e6)).toContain('| Buffer | 2 MB, grows by 1.3 MB/s |');
+    expect(text(99_999)).toContain('| Buffer | 2 MB |');
+    expect(text(-1e6)).toContain('| Buffer | 2 MB |');
   });
 
   it('shows the cutover and the writes that came too late', () => {
