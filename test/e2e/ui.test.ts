@@ -1,0 +1,153 @@
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { MigrationStatus } from '../../src/workflows/status.js';
+import type { GroupStatus } from '../../src/workflows/group/status.js';
+import { readCatalogue } from '../../src/mongo/catalogue.js';
+import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
+import { obtainBrowser } from '../helpers/browser.js';
+import { Environment, type WorkerProcess } from './environment.js';
+import { UiPage } from './ui-page.js';
+import { loadItems, Writers } from './writers.js';
+
+/** Where the screenshots of the documentation go; without it there are none. */
+const PICTURES = process.env['UI_SCREENSHOTS'];
+const NO_BROWSER =
+  'there is no browser: install Chrome or Chromium so that it is on PATH, or set CHROMIUM_BIN';
+
+const SIZES: Readonly<Record<string, number>> = {
+  order_lines: 6_000,
+  customers: 3_000,
+  products: 2_000,
+  carts: 1_000,
+  stock: 500,
+  reviews: 400,
+  shipments: 300,
+  returns: 200,
+  prices: 100,
+  coupons: 50,
+  stores: 10,
+  settings: 1,
+};
+const NAMES = Object.keys(SIZES);
+
+let browser: string | undefined;
+let environment: Environment;
+let worker: WorkerProcess;
+let ui: UiPage;
+
+beforeAll(async () => {
+  browser = await obtainBrowser(({ what, message }) =>
+    process.stderr.write(`${what}: ${message}\n`),
+  );
+  if (browser === undefined) return;
+  environment = await Environment.start({ temporal: { ui: true } });
+  worker = environment.startWorker();
+});
+
+beforeEach(async ({ skip }) => {
+  skip(browser === undefined, NO_BROWSER);
+  ui = await UiPage.open(browser ?? '', environment.temporal.uiUrl ?? '');
+});
+
+afterEach(async ({ task }) => {
+  if (browser === undefined) return;
+  const [error] = task.result?.errors ?? [];
+  if (error) error.message += `\nWhat the browser showed then is in ${await ui.save()}`;
+  await ui.close();
+});
+
+afterAll(async () => {
+  await worker?.kill('SIGTERM');
+  await environment?.stop();
+});
+
+async function picture(name: string, height?: number): Promise<void> {
+  if (PICTURES) await ui.picture(join(PICTURES, `${name}.png`), height);
+}
+
+async function expectEqual(name: string): Promise<void> {
+  const [source, target] = await environment.hashes(name);
+  expect(target, name).toBe(source);
+  const [from, to] = await Promise.all(
+    [environment.sourceClient, environment.targetClient].map((client) =>
+      readCatalogue(client.db('shop'), name),
+    ),
+  );
+  expect(from && to && compareCatalogues(from, to)).toEqual([]);
+}
+
+it('moves twelve collections at one fence, by forms alone', async () => {
+  for (const name of NAMES) await loadItems(environment.sourceClient, name, SIZES[name] ?? 0);
+  const writers = NAMES.slice(0, 6).map(
+    (name) => new Writers(environment.sourceClient, name, SIZES[name] ?? 0, 50),
+  );
+  await ui.fillStart({
+    workflowId: 'migrate:source:shop.*',
+    workflowType: 'migrateCollections',
+    input: { source: 'source', target: 'target', namespaces: ['shop.*'], copy: 'direct' },
+  });
+  await ui.start();
+  const ready = await ui.untilDetails(/May they cut over\? Yes/);
+  expect(ready).toMatch(/^ready\s+12$/m);
+  await picture('ui-group', 1_330);
+
+  await ui.fillUpdate('cutover', { leave: ['shop.nothing'] });
+  expect(await ui.sendUpdate()).toBe(
+    'Invalid payload of cutover: "shop.nothing" is no collection of this migration',
+  );
+  await ui.cancelUpdate();
+
+  await Promise.all(writers.map((each) => each.stop()));
+  await ui.untilDetails(/May they cut over\? Yes/);
+  await ui.fillUpdate('cutover', {});
+  expect(await ui.sendUpdate()).toBeUndefined();
+  await ui.untilDetails(/^completed\s+12$/m);
+  await ui.untilText(/^completed$/im);
+
+  const group = environment.client.workflow.getHandle('migrate:source:shop.*');
+  const { cutover } = (await group.result()) as GroupStatus;
+  expect(cutover).toMatchObject({ collections: 12 });
+  for (const name of NAMES) {
+    const one = environment.client.workflow.getHandle(`migrate:source:shop.${name}`);
+    const status = (await one.result()) as MigrationStatus;
+    expect(status.cutover, name).toMatchObject({ fence: cutover?.fence });
+    await expectEqual(name);
+  }
+  expect(await environment.leftovers()).toEqual([]);
+
+  await ui.follow('shop.carts');
+  await ui.untilText(/^migrate:source:shop\.carts$/m);
+  await ui.untilDetails(/Open for applications since/);
+});
+
+it('moves a collection, by forms alone', async () => {
+  await loadItems(environment.sourceClient, 'orders', 20_000);
+  const writers = new Writers(environment.sourceClient, 'orders', 20_000, 100);
+  const start = {
+    workflowId: 'migrate:source:shop.orders',
+    workflowType: 'migrateCollection',
+    input: { source: 'source', target: 'target', namespace: 'shop.orders' },
+  };
+  await ui.fillStart(start);
+  await picture('ui-start');
+  await ui.start();
+  await ui.untilDetails(/May it cut over\? Yes/);
+  await picture('ui', 1_160);
+  await ui.openTab('pending-activities');
+  const running = await ui.untilText(/"changesPerSecond"/);
+  expect(running).toContain('"eventsPerSecond"');
+  await picture('ui-activities');
+
+  await writers.stop();
+  await ui.untilDetails(/May it cut over\? Yes/);
+  await ui.fillUpdate('cutover', {});
+  await picture('ui-cutover');
+  expect(await ui.sendUpdate()).toBeUndefined();
+  const details = await ui.untilDetails(/^completed$/m);
+  expect(details).toContain('Open for applications since');
+  await ui.untilText(/^completed$/im);
+
+  await expectEqual('orders');
+  expect(writers.done).toBeGreaterThan(0);
+  expect(await environment.leftovers()).toEqual([]);
+});
