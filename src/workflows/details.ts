@@ -99,12 +99,12 @@ function counters(status: MigrationStatus): string {
     ]);
   }
   if (status.oplogHoursLeft !== null) {
-    rows.push(['History left at the source', historyLeft(status.oplogHoursLeft)]);
+    rows.push(['History left', historyLeft(status.oplogHoursLeft)]);
   }
   if (status.etaSeconds !== null) rows.push(['Done in about', duration(status.etaSeconds)]);
   if (cutover) {
     rows.push(['Open for applications since', cutover.openedAt]);
-    rows.push(['Downtime', `${cutover.downtimeMs} ms`]);
+    rows.push(['Downtime', `${number(cutover.downtimeMs)} ms`]);
   }
   return pairTable(rows);
 }

@@ -16,7 +16,7 @@ export function duration(seconds: number): string {
 
 /** Hours of the source's history. The status says 31 days for that or more. */
 export function historyLeft(hours: number): string {
-  return hours >= 744 ? '31 days or more' : duration(hours * 3_600);
+  return `${hours >= 744 ? '31 days or more' : duration(hours * 3_600)} at the source`;
 }
 
 /** After the cells of a table but the last: the UI leaves no room between columns. */

@@ -78,7 +78,7 @@ async function expectEqual(name: string): Promise<void> {
 
 it('moves twelve collections at one fence, by forms alone', async () => {
   for (const name of NAMES) await loadItems(environment.sourceClient, name, SIZES[name] ?? 0);
-  const writers = NAMES.slice(0, 6).map(
+  const writers = NAMES.slice(0, 3).map(
     (name) => new Writers(environment.sourceClient, name, SIZES[name] ?? 0, 50),
   );
   await ui.fillStart({
@@ -129,7 +129,7 @@ it('moves a collection, by forms alone', async () => {
     input: { source: 'source', target: 'target', namespace: 'shop.orders' },
   };
   await ui.fillStart(start);
-  await picture('ui-start');
+  await picture('ui-start', 1_010);
   await ui.start();
   await ui.untilDetails(/May it cut over\? Yes/);
   await picture('ui', 1_160);

@@ -48,14 +48,14 @@ function counters(status: GroupStatus): string {
     rows.push(['Captured', `${number(status.eventsPerSecond)} events/s`]);
     rows.push(['Applied', `${number(status.changesPerSecond)} changes/s`]);
     const { oplogHoursLeft: hours } = status;
-    if (hours !== null) rows.push(['History left at the source', historyLeft(hours)]);
+    if (hours !== null) rows.push(['History left', historyLeft(hours)]);
   }
-  if (etaSeconds !== null) rows.push(['Copied in about', duration(etaSeconds)]);
+  if (etaSeconds) rows.push(['Copied in about', duration(etaSeconds)]);
   if (status.cutoverAt !== null) rows.push(['Cutover planned at', status.cutoverAt]);
   if (cutover) {
     rows.push(['Cut over together', `${number(cutover.collections)} collections`]);
     rows.push(['Open for applications since', cutover.openedAt]);
-    rows.push(['Downtime', `${cutover.downtimeMs} ms`]);
+    rows.push(['Downtime', `${number(cutover.downtimeMs)} ms`]);
   }
   if (rows.length === 0) return '';
   return pairTable(rows);
@@ -83,14 +83,16 @@ function collections({ source, slowest, collections: all, counts }: GroupStatus)
   const least = new Set(slowest.map(({ namespace }) => namespace));
   const others = all.filter(({ namespace }) => !least.has(namespace));
   const shown = leastFarFirst([...slowest, ...others]).slice(0, SHOWN);
-  const rows = shown.map(({ namespace, phase, copiedPercent, lagSeconds }) => {
-    const copied = copiedPercent === null ? '' : `${copiedPercent} %`;
-    const lag = lagSeconds === null ? '' : `${lagSeconds} s`;
-    return [`[${plain(namespace)}](${pageOf(source, namespace)})`, phase, copied, lag];
-  });
+  const isFollowed = shown.some(({ lagSeconds }) => lagSeconds !== null);
+  const rows = shown.map(({ namespace, phase, copiedPercent, lagSeconds }) => [
+    `[${plain(namespace)}](${pageOf(source, namespace)})`,
+    phase,
+    copiedPercent === null ? '' : `${copiedPercent} %`,
+    ...(isFollowed ? [lagSeconds === null ? '' : `${lagSeconds} s`] : []),
+  ]);
   const more = counts.all - shown.length;
   return [
-    table(['Collection', 'Phase', '>Copied', '>Lag'], rows),
+    table(['Collection', 'Phase', '>Copied', ...(isFollowed ? ['>Lag'] : [])], rows),
     ...(more > 0 ? [`And ${number(more)} more, all of them under **Relationships**.`] : []),
   ];
 }

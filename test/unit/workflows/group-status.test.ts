@@ -125,6 +125,9 @@ describe('the status of a group', () => {
       '| [shop.c](/namespaces/{namespace}/workflows/migrate%3Asource%3Ashop.c) |',
     );
     expect(rows).toHaveLength(4);
+    expect(page).toContain('| Copied | Lag |');
+    expect(rows.find((row) => row.includes('[shop.a]'))).toContain(`| ${quiet.lagSeconds} s |`);
+    expect(renderGroupDetails(statusOf(state))).not.toContain('| Lag |');
     expect(page).toContain(String.raw`[shop.odd\|\[\*\\name) 1](/namespaces/`);
     expect(page).toContain('shop.odd%7C%5B*%5Cname%29%201) |');
     const many = Array.from({ length: 50 }, (_, index) => member(`c${index}`, 'ready'));

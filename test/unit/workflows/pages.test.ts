@@ -147,7 +147,7 @@ describe('the page of a migration', () => {
       '| Applied | 4,000 changes, 76/s, up to 2025-12-31 23:09:58 UTC |',
       '| Indexes | Index Build: scanning collection, 1,500 of 2,000, for 7 s |',
       '| Compared | 55 documents (running) |',
-      '| History left at the source | 24 hours |',
+      '| History left | 24 hours at the source |',
     ]) {
       expect(text).toContain(part);
     }
@@ -198,9 +198,9 @@ describe('times', () => {
   });
 
   it('of the history are not more than what the status says', () => {
-    expect(historyLeft(743)).toBe('30 days');
-    expect(historyLeft(744)).toBe('31 days or more');
-    expect(historyLeft(0.5)).toBe('30 min');
+    expect(historyLeft(743)).toBe('30 days at the source');
+    expect(historyLeft(744)).toBe('31 days or more at the source');
+    expect(historyLeft(0.5)).toBe('30 min at the source');
   });
 });
 
