@@ -24,6 +24,15 @@ describe('collections', () => {
       ['broken', 'queued', 'half', 'late', 'ready', 'done'].map((name) => `a.${name}`),
     );
   });
+
+  it('do not change places for a lag that is hardly another', () => {
+    const order = leastFarFirst([
+      line('a.two', { lagSeconds: 4.9 }),
+      line('a.one', { lagSeconds: 0.1 }),
+      line('a.three', { lagSeconds: 5 }),
+    ]);
+    expect(order.map(({ namespace }) => namespace)).toEqual(['a.three', 'a.one', 'a.two']);
+  });
 });
 
 describe('all migrations', () => {
