@@ -22,6 +22,9 @@ const DIALOG = `document.querySelector('${UPDATE_FORM}')`;
 const ALERT = `[...(${DIALOG}?.querySelectorAll('[role="alert"]') ?? [])].map((each) => each.textContent.trim()).find((text) => text !== '')`;
 /** The documents within the page: the UI renders Markdown into them. One that is being loaded has no body yet. */
 const FRAMES = `[...document.querySelectorAll('iframe')].flatMap((frame) => frame.contentDocument ?? [])`;
+/** Whether they are all there, and none is being measured for its height. */
+const RENDERED = `${FRAMES}.every((page) =>
+  page.defaultView.innerHeight > (page.querySelector('main')?.offsetHeight ?? Infinity))`;
 
 /** What the form "Start Workflow" is filled in with. */
 export interface Start {
@@ -149,6 +152,7 @@ export class UiPage {
     await this.#page.setViewport({ width: WIDTH, height });
     // The keys that were pressed have left a frame around what they went to.
     await this.#evaluate('document.activeElement?.blur()');
+    await this.#page.waitForFunction(RENDERED, { polling: POLL_MS });
     await this.#page.screenshot({ path });
     await this.#page.setViewport({ width: WIDTH, height: HEIGHT });
   }

@@ -84,7 +84,13 @@ it('moves twelve collections at one fence, by forms alone', async () => {
   await ui.fillStart({
     workflowId: 'migrate:source:shop.*',
     workflowType: 'migrateCollections',
-    input: { source: 'source', target: 'target', namespaces: ['shop.*'], copy: 'direct' },
+    input: {
+      source: 'source',
+      target: 'target',
+      namespaces: ['shop.*'],
+      copy: 'direct',
+      parallelCopies: 6,
+    },
   });
   await ui.start();
   const ready = await ui.untilDetails(/May they cut over\? Yes/);
@@ -136,7 +142,7 @@ it('moves a collection, by forms alone', async () => {
   await ui.openTab('pending-activities');
   const running = await ui.untilText(/"changesPerSecond"/);
   expect(running).toContain('"eventsPerSecond"');
-  await picture('ui-activities');
+  await picture('ui-activities', 1_080);
 
   await writers.stop();
   await ui.untilDetails(/May it cut over\? Yes/);
