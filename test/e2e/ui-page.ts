@@ -11,7 +11,7 @@ const PAGE_MS = 30_000;
 const PATIENCE_MS = 180_000;
 const POLL_MS = 250;
 /** Each time the worker asks the servers, and the UI draws the details anew. */
-const READ_AGAIN_MS = 1_000;
+const READ_AGAIN_MS = 2_000;
 const WIDTH = 1280;
 const HEIGHT = 900;
 
