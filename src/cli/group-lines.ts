@@ -1,4 +1,4 @@
-import { type GroupStatus, type MemberLine, memberPhases } from '../workflows/group/status.js';
+import { type GroupStatus, memberPhases } from '../workflows/group/status.js';
 import { number } from './format.js';
 
 /** How many collections are in which phase: `1 queued, 2 copying, 9 ready`. */
@@ -8,20 +8,6 @@ export function describeCounts({ counts }: GroupStatus): string {
     return many === undefined ? [] : [`${number(many)} ${phase}`];
   });
   return parts.join(', ');
-}
-
-/** Collections with those first that are least far, and before them those that have ended without a cutover. */
-export function leastFarFirst(lines: readonly MemberLine[]): MemberLine[] {
-  const rank = ({ phase, copiedPercent }: MemberLine) => {
-    const hasEnded = phase === 'failed' || phase === 'aborted';
-    return (hasEnded ? -1 : memberPhases.indexOf(phase)) * 1_000 + (copiedPercent ?? 0);
-  };
-  return lines.toSorted(
-    (one, other) =>
-      rank(one) - rank(other) ||
-      (other.lagSeconds ?? 0) - (one.lagSeconds ?? 0) ||
-      one.namespace.localeCompare(other.namespace),
-  );
 }
 
 /** Collections that have ended, and were not cut over. */

@@ -3,7 +3,7 @@ import { nameOf } from './next-step.js';
 import type { Output } from './output.js';
 import { paint } from './render-migration.js';
 import { renderTable, type Column } from './table.js';
-import { leastFarFirst } from './group-lines.js';
+import { leastFarFirst } from '../workflows/group/least-far.js';
 import { type GroupView, isGroup, isMigration, type MigrationView } from './view.js';
 
 /** Below this a bar takes more room than it is worth. */

@@ -13,7 +13,7 @@ type Say = (what: string, text: string, kind?: Told['kind']) => Told[];
 const REACHED: Readonly<Record<string, string>> = {
   copying: 'its changes are captured',
   waiting: 'is dumped and waits for restore',
-  replaying: 'is copied; its changes are applied and it is compared',
+  replaying: 'is copied; changes are applied and it is compared',
 };
 
 /** What the history of a group says of its collections; nothing where an event is of something else. */
@@ -45,7 +45,7 @@ function tellChild(
     };
     const ended = phase === 'aborted' ? 'was aborted' : 'is completed';
     const opened = typeof openedAt === 'string' ? `, open since ${openedAt}` : '';
-    return say(nameIn(completed.workflowExecution), `its migration ${ended}${opened}`);
+    return say(nameIn(completed.workflowExecution), `${ended}${opened}`);
   }
   const failed = event.childWorkflowExecutionFailedEventAttributes;
   if (failed) {

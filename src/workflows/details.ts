@@ -1,7 +1,10 @@
 import type { BufferStatus } from './buffer-status.js';
-import { number, pairTable } from './markdown.js';
+import { duration, historyLeft, nextLine, number, pairTable, table } from './markdown.js';
 import { isFinal, storyPhases } from './phases.js';
 import type { MigrationStatus } from './status.js';
+
+/** Bytes per second that are not 0.0 MB. */
+const SHOWN_GROWTH = 1e5;
 
 /** Status as a Markdown page for the Temporal UI: phases, counters, blockers, what to do next. */
 export function renderDetails(status: MigrationStatus): string {
@@ -35,10 +38,10 @@ function phaseTable(status: MigrationStatus): string {
     .filter(([phase]) => phase !== 'waiting' || status.phase === 'waiting')
     .map(([phase, text]) => {
       const index = storyPhases.findIndex(([name]) => name === phase);
-      if (phase === status.phase) return `| ${phase === 'completed' ? '✓' : '▶'} **${text}** |`;
-      return `| ${at >= 0 && index < at ? '✓' : '·'} ${text} |`;
+      if (phase === status.phase) return [`${phase === 'completed' ? '✓' : '▶'} **${text}**`];
+      return [`${at >= 0 && index < at ? '✓' : '·'} ${text}`];
     });
-  return ['| Phase |', '|---|', ...rows].join('\n');
+  return table(['Phase'], rows);
 }
 
 function counters(status: MigrationStatus): string {
@@ -89,12 +92,12 @@ function counters(status: MigrationStatus): string {
   }
   rows.push(...plannedRows(status));
   if (status.oplogHoursLeft !== null) {
-    rows.push(['History left at the source', `${status.oplogHoursLeft} hours`]);
+    rows.push(['History left', historyLeft(status.oplogHoursLeft)]);
   }
-  if (status.etaSeconds !== null) rows.push(['Done in about', `${status.etaSeconds} s`]);
+  if (status.etaSeconds !== null) rows.push(['Done in about', duration(status.etaSeconds)]);
   if (cutover) {
     rows.push(['Open for applications since', cutover.openedAt]);
-    rows.push(['Downtime', `${cutover.downtimeMs} ms`]);
+    rows.push(['Downtime', `${number(cutover.downtimeMs)} ms`]);
   }
   return pairTable(rows);
 }
@@ -102,7 +105,7 @@ function counters(status: MigrationStatus): string {
 function describeBuffer({ bytes, limitBytes, bytesPerSecond, fullSince }: BufferStatus): string {
   const limit = limitBytes === null ? '' : ` of at most ${megabytes(limitBytes)}`;
   const growth =
-    bytesPerSecond === null || bytesPerSecond <= 0
+    bytesPerSecond === null || bytesPerSecond < SHOWN_GROWTH
       ? ''
       : `, grows by ${megabytes(bytesPerSecond)}/s`;
   return `${megabytes(bytes)}${limit}${fullSince === null ? growth : ', full'}`;
@@ -135,7 +138,7 @@ function next(status: MigrationStatus): string {
   if (status.left && status.left.length > 0 && status.phase !== 'completed') {
     return `Left at the target: ${status.left.join(', ')}`;
   }
-  return status.waitingFor === null ? '' : `**Next:** it waits for ${status.waitingFor}.`;
+  return nextLine(status.waitingFor);
 }
 
 /** Rate and position while it moves; the column is narrow, so today's date is left out. */

@@ -20,11 +20,10 @@ export function bareFailure(error: unknown, left: readonly string[] = []): unkno
   const cause = causeOf(error);
   if (!(cause instanceof ApplicationFailure)) return error;
   const { type, message, details } = cause;
-  return ApplicationFailure.create({
+  return told({
     type: type ?? 'Error',
     message: left.length > 0 ? `${message} (left: ${left.join(', ')})` : message,
     details: details ?? [],
-    nonRetryable: true,
   });
 }
 
@@ -41,7 +40,7 @@ export function causeOf(error: unknown): unknown {
 
 /** A failure that no retry can mend. */
 export function failed(type: ErrorType, message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: true });
+  return told({ type, message });
 }
 
 /** A message that cannot be understood. */
@@ -51,10 +50,20 @@ export function invalid(message: string): ApplicationFailure {
 
 /** A cutover that is refused, with its reasons. */
 export function refused(blockers: readonly Blocker[]): ApplicationFailure {
-  return ApplicationFailure.create({
+  return told({
     type: errorTypes.cutoverRefused,
     message: `the cutover is refused: ${blockers.map(({ code, message }) => `${message} (${code})`).join('; ')}`,
     details: [...blockers],
-    nonRetryable: true,
   });
+}
+
+/** What people are told. The UI shows a stack below it, which would lead them into this code for a mistake of their own. */
+function told(failure: {
+  readonly type: string;
+  readonly message: string;
+  readonly details?: unknown[];
+}): ApplicationFailure {
+  const error = ApplicationFailure.create({ ...failure, nonRetryable: true });
+  error.stack = '';
+  return error;
 }

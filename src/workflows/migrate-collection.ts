@@ -65,6 +65,7 @@ class CollectionMigration {
   constructor(identity: Omit<Migration, 'traits'>, group?: Membership) {
     this.#identity = identity;
     this.#state = initialState(now(), planOf(identity.options.cutover));
+    if (group) this.#state.group = group.workflowId;
     this.#tuner = new Tuner(identity.options, this.#state);
     this.#counters = new Counters(identity.options);
     this.#inbox = new Inbox(this.#state, {

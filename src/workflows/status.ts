@@ -31,6 +31,8 @@ export interface Problem {
 
 /** What the workflow itself knows. */
 export interface MigrationState {
+  /** Workflow id of the group that it belongs to. */
+  group?: string;
   phase: Phase;
   paused: boolean;
   startedAt: string;
@@ -298,6 +300,7 @@ function waitingFor(state: MigrationState): string | null {
   if (state.paused) return 'resume (update or signal)';
   if (state.phase === 'waiting') return 'restore (update or signal)';
   if (state.phase !== 'ready') return null;
+  if (state.group !== undefined) return `the cutover of its group, ${state.group}`;
   return describeAwaited(state.plan);
 }
 

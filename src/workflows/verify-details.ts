@@ -1,4 +1,4 @@
-import { number, pairTable } from './markdown.js';
+import { duration, number, pairTable } from './markdown.js';
 import type { VerifyStatus } from './verify-status.js';
 
 /** The status of a comparison as a Markdown page for the Temporal UI. */
@@ -32,7 +32,7 @@ function counters(status: VerifyStatus): string {
   if (status.unsettled > 0)
     rows.push(['Changing all the time, not settled', number(status.unsettled)]);
   if (documentsPerSecond !== null) rows.push(['Speed', `${number(documentsPerSecond)}/s`]);
-  if (etaSeconds !== null) rows.push(['Done in about', `${number(etaSeconds)} s`]);
+  if (etaSeconds !== null) rows.push(['Done in about', duration(etaSeconds)]);
   return pairTable(rows);
 }
 

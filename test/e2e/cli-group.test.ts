@@ -193,7 +193,7 @@ describe('a group', () => {
       /shop\.group_c +is ready/,
       'done: 2 collections open for applications since',
       'update with leave shop.group_d, shop.group_c',
-      /shop\.group_d +its migration is completed, open since/,
+      /shop\.group_d +is completed, open since/,
       /migration +completed/,
     ]) {
       expect(stdout).toMatch(part);

@@ -65,7 +65,7 @@ describe('a message that is not understood', () => {
       await running.reaches('ready');
       const before = lasting(await historyOf(running.handle));
       const failure = await running.refused(name, payload);
-      expect(failure).toMatchObject({ type: 'InvalidInput', nonRetryable: true });
+      expect(failure).toMatchObject({ type: 'InvalidInput', nonRetryable: true, stack: '' });
       expect(failure.message).toContain(`Invalid payload of ${name}`);
       expect(lasting(await historyOf(running.handle))).toEqual(before);
       const { rejectedMessages, phase, paused } = await running.status();

@@ -1,7 +1,12 @@
+import { workflowId } from '../../names.js';
 import { plannedRows } from '../details.js';
-import { number, pairTable } from '../markdown.js';
+import { duration, historyLeft, nextLine, number, pairTable, plain, table } from '../markdown.js';
 import { isFinal } from '../phases.js';
+import { leastFarFirst } from './least-far.js';
 import { type GroupStatus, memberPhases } from './status.js';
+
+/** Collections that have a line: the page goes through a URL, and is to be read. */
+const SHOWN = 20;
 
 /** A group's status as a Markdown page for the Temporal UI. */
 export function renderGroupDetails(status: GroupStatus): string {
@@ -16,11 +21,11 @@ export function renderGroupDetails(status: GroupStatus): string {
     phaseTable(status),
     counters(status),
     ...blockers(status),
-    ...slowest(status),
+    nextLine(status.waitingFor),
+    ...collections(status),
     ...lists(status),
     ...status.warnings.map((warning) => `> Warning: ${warning}`),
     ...status.rejectedMessages.map(({ at, message }) => `> Not understood (${at}): ${message}`),
-    status.waitingFor === null ? '' : `**Next:** it waits for ${status.waitingFor}.`,
   ]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -29,11 +34,9 @@ export function renderGroupDetails(status: GroupStatus): string {
 function phaseTable({ counts }: GroupStatus): string {
   const rows = memberPhases.flatMap((phase) => {
     const count = counts[phase];
-    return count === undefined ? [] : [`| ${phase} | ${number(count)} |`];
+    return count === undefined ? [] : [[phase, number(count)]];
   });
-  return ['| Phase | Collections |', '|---|---|', ...rows, `| all | ${number(counts.all)} |`].join(
-    '\n',
-  );
+  return table(['Phase', '>Collections'], [...rows, ['all', number(counts.all)]]);
 }
 
 function counters(status: GroupStatus): string {
@@ -45,13 +48,15 @@ function counters(status: GroupStatus): string {
     rows.push(['Largest lag', lagSeconds === null ? 'not known yet' : `${lagSeconds} s`]);
     rows.push(['Captured', `${number(status.eventsPerSecond)} events/s`]);
     rows.push(['Applied', `${number(status.changesPerSecond)} changes/s`]);
+    const { oplogHoursLeft: hours } = status;
+    if (hours !== null) rows.push(['History left', historyLeft(hours)]);
   }
-  if (etaSeconds !== null) rows.push(['Copied in about', `${number(etaSeconds)} s`]);
+  if (etaSeconds) rows.push(['Copied in about', duration(etaSeconds)]);
   rows.push(...plannedRows(status));
   if (cutover) {
     rows.push(['Cut over together', `${number(cutover.collections)} collections`]);
     rows.push(['Open for applications since', cutover.openedAt]);
-    rows.push(['Downtime', `${cutover.downtimeMs} ms`]);
+    rows.push(['Downtime', `${number(cutover.downtimeMs)} ms`]);
   }
   if (rows.length === 0) return '';
   return pairTable(rows);
@@ -72,13 +77,31 @@ function blockers({ phase, mayCutOver, blockers: reasons, lastRefusal }: GroupSt
   return [`**May they cut over? No, because:**\n\n${list.join('\n')}`, ...last];
 }
 
-function slowest({ slowest: lines }: GroupStatus): string[] {
-  if (lines.length === 0) return [];
-  const rows = lines.map(
-    ({ namespace, phase, copiedPercent, lagSeconds }) =>
-      `| \`${namespace}\` | ${phase} | ${copiedPercent === null ? '' : `${copiedPercent} %`} | ${lagSeconds === null ? '' : `${lagSeconds} s`} |`,
-  );
-  return [['| Least far | Phase | Copied | Lag |', '|---|---|---|---|', ...rows].join('\n')];
+/** Those that are least far, each with a link to its own page. */
+function collections({ source, slowest, collections: all, counts }: GroupStatus): string[] {
+  if (counts.all === 0) return [];
+  // All of them do not find room in the status where they are very many; the slowest always do.
+  const least = new Set(slowest.map(({ namespace }) => namespace));
+  const others = all.filter(({ namespace }) => !least.has(namespace));
+  const shown = leastFarFirst([...slowest, ...others]).slice(0, SHOWN);
+  const isFollowed = shown.some(({ lagSeconds }) => lagSeconds !== null);
+  const rows = shown.map(({ namespace, phase, copiedPercent, lagSeconds }) => [
+    `[${plain(namespace)}](${pageOf(source, namespace)})`,
+    phase,
+    copiedPercent === null ? '' : `${copiedPercent} %`,
+    ...(isFollowed ? [lagSeconds === null ? '' : `${lagSeconds} s`] : []),
+  ]);
+  const more = counts.all - shown.length;
+  return [
+    table(['Collection', 'Phase', '>Copied', ...(isFollowed ? ['>Lag'] : [])], rows),
+    ...(more > 0 ? [`And ${number(more)} more, all of them under **Relationships**.`] : []),
+  ];
+}
+
+/** The UI puts in the name of Temporal's namespace. */
+function pageOf(source: string, namespace: string): string {
+  const id = encodeURIComponent(workflowId(source, namespace));
+  return `/namespaces/{namespace}/workflows/${id.replaceAll('(', '%28').replaceAll(')', '%29')}`;
 }
 
 function lists({ leftOut, appeared }: GroupStatus): string[] {

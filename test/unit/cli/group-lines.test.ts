@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { requireGoodEnd } from '../../../src/cli/ending.js';
-import { leastFarFirst } from '../../../src/cli/group-lines.js';
 import { describeBlockers, nextStep } from '../../../src/cli/next-step.js';
 import { renderOverview } from '../../../src/cli/overview.js';
 import { renderMigration } from '../../../src/cli/render-migration.js';
 import type { GroupBlocker } from '../../../src/group.js';
+import { leastFarFirst } from '../../../src/workflows/group/least-far.js';
 import type { GroupStatus } from '../../../src/workflows/group/status.js';
 import { statusOf } from '../../helpers/migration-status.js';
 import { takenAs } from '../../helpers/taken-as.js';
@@ -23,6 +23,15 @@ describe('collections', () => {
     expect(order.map(({ namespace }) => namespace)).toEqual(
       ['broken', 'queued', 'half', 'late', 'ready', 'done'].map((name) => `a.${name}`),
     );
+  });
+
+  it('do not change places for a lag that is hardly another', () => {
+    const order = leastFarFirst([
+      line('a.two', { lagSeconds: 4.9 }),
+      line('a.one', { lagSeconds: 0.1 }),
+      line('a.three', { lagSeconds: 5 }),
+    ]);
+    expect(order.map(({ namespace }) => namespace)).toEqual(['a.three', 'a.one', 'a.two']);
   });
 });
 

@@ -180,7 +180,7 @@ describe('the story of a group', () => {
       'it is its turn to be copied',
       'its changes are captured',
       'is ready',
-      'its migration is completed, open since 2026-01-01T00:00:00.000Z',
+      'is completed, open since 2026-01-01T00:00:00.000Z',
       'its migration has failed: mongodb://***@host is away',
       'its migration was not started: one of this collection is running already',
     ]);

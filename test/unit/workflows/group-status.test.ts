@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { migrateCollectionsInput } from '../../../src/group-options.js';
 import { renderGroupDetails } from '../../../src/workflows/group/details.js';
+import { GAP } from '../../../src/workflows/markdown.js';
 import {
   type GroupState,
   initialGroup,
@@ -110,9 +111,29 @@ describe('the status of a group', () => {
     const status = statusOf(state, { 'shop.a': quiet });
     expect(status.problems).toMatchObject([{ namespace: 'shop.b', what: 'no disk' }]);
     expect(status.blockers).toMatchObject([{ code: 'failed' }]);
-    const page = renderGroupDetails(status);
+    const page = renderGroupDetails(status).replaceAll(GAP, '');
     expect(page).toContain('**Problem:** `shop.b`: no disk');
     expect(page).toContain('| failed | 1 |');
+  });
+
+  it('lists the collections on its page, each with a link to its own', () => {
+    const names = ['z', 'a', String.raw`odd|[*\name) 1`];
+    const state = stateOf([...names.map((name) => member(name, 'ready')), member('c', 'copying')]);
+    const page = renderGroupDetails(statusOf(state, { 'shop.a': quiet })).replaceAll(GAP, '');
+    const rows = page.split('\n').filter((line) => line.startsWith('| [shop'));
+    expect(rows[0]).toContain(
+      '| [shop.c](/namespaces/{namespace}/workflows/migrate%3Asource%3Ashop.c) |',
+    );
+    expect(rows).toHaveLength(4);
+    expect(page).toContain('| Copied | Lag |');
+    expect(rows.find((row) => row.includes('[shop.a]'))).toContain(`| ${quiet.lagSeconds} s |`);
+    expect(renderGroupDetails(statusOf(state))).not.toContain('| Lag |');
+    expect(page).toContain(String.raw`[shop.odd\|\[\*\\name) 1](/namespaces/`);
+    expect(page).toContain('shop.odd%7C%5B*%5Cname%29%201) |');
+    const many = Array.from({ length: 50 }, (_, index) => member(`c${index}`, 'ready'));
+    const long = renderGroupDetails(statusOf(stateOf([...many, member('late', 'copying')]), {}));
+    expect(long.split('\n').filter((line) => line.startsWith('| [shop'))[0]).toContain('shop.late');
+    expect(long).toContain('And 31 more, all of them under **Relationships**.');
   });
 
   it('stays under 100 kB, whatever the collections are called', () => {

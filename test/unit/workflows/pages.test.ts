@@ -7,14 +7,39 @@ import {
   liveStatus,
 } from '../../../src/workflows/live.js';
 import { isFinal, type Phase, storyPhases } from '../../../src/workflows/phases.js';
-import { buildStatus, initialState, type MigrationState } from '../../../src/workflows/status.js';
+import {
+  buildStatus,
+  initialState,
+  type Live,
+  type MigrationState,
+} from '../../../src/workflows/status.js';
+import { duration, GAP, historyLeft, table } from '../../../src/workflows/markdown.js';
 import { report } from '../../helpers/fake-activities.js';
 import { identity } from '../../helpers/migration.js';
 
 function page(changed: Partial<MigrationState>, live?: Parameters<typeof buildStatus>[2]): string {
   const state = { ...initialState('2026-01-01T00:00:00.000Z'), ...changed };
-  return renderDetails(buildStatus(state, identity, live));
+  return renderDetails(buildStatus(state, identity, live)).replaceAll(GAP, '');
 }
+
+const busy: Live = {
+  asOf: '2026-01-01T00:10:00.000Z',
+  lagSeconds: 0.5,
+  stalled: true,
+  captured: { events: 4_321, buffered: 1, bytes: 1, eventsPerSecond: 77 },
+  applied: { changes: 4_000, changesPerSecond: 76 },
+  positions: { buffered: '2026-01-01T00:09:59.000Z', applied: '2025-12-31T23:09:58.000Z' },
+  oplogHours: 24,
+  copied: { documents: 1_000_000, bytes: 1, read: 1, partitions: 1, copiedPartitions: 1 },
+  indexBuild: {
+    message: 'Index Build: scanning collection',
+    done: 1_500,
+    total: 2_000,
+    elapsedSeconds: 7,
+  },
+  verified: { documents: 55, bytes: 5 },
+  differences: { differing: 0, missing: 0, extra: 0, first: [] },
+};
 
 describe('phases', () => {
   it('three of them are final', () => {
@@ -74,6 +99,19 @@ describe('the page of a migration', () => {
     );
   });
 
+  it('says where in the UI the next step is', () => {
+    const ready = page({ phase: 'ready' });
+    expect(ready).toContain('**Next:** it waits for cutover (update or signal). Stop the writers');
+    expect(ready).toContain('**More Actions**, **Send an Update**, `cutover`.');
+    expect(page({ phase: 'waiting' })).toContain(
+      'restore (update or signal). Open **More Actions**, **Send an Update**, `restore`.',
+    );
+    const member = page({ phase: 'ready', group: 'migrate:source:a.*,b.*' });
+    expect(member).toContain(String.raw`the cutover of its group, migrate:source:a.\*,b.\*.`);
+    expect(member).not.toContain('Send an Update');
+    expect(page({ phase: 'copying' })).not.toContain('**Next:**');
+  });
+
   it('shows the cutover that is planned', () => {
     const at = '2026-12-01T02:00:00.000Z';
     const timed = page({ plan: { kind: 'at', at, force: [] } });
@@ -99,24 +137,7 @@ describe('the page of a migration', () => {
         verification: 'running',
         total: { documents: 1_234_567, bytes: 1 },
       },
-      {
-        asOf: '2026-01-01T00:10:00.000Z',
-        lagSeconds: 0.5,
-        stalled: true,
-        captured: { events: 4_321, buffered: 1, bytes: 1, eventsPerSecond: 77 },
-        applied: { changes: 4_000, changesPerSecond: 76 },
-        positions: { buffered: '2026-01-01T00:09:59.000Z', applied: '2025-12-31T23:09:58.000Z' },
-        oplogHours: 24,
-        copied: { documents: 1_000_000, bytes: 1, read: 1, partitions: 1, copiedPartitions: 1 },
-        indexBuild: {
-          message: 'Index Build: scanning collection',
-          done: 1_500,
-          total: 2_000,
-          elapsedSeconds: 7,
-        },
-        verified: { documents: 55, bytes: 5 },
-        differences: { differing: 0, missing: 0, extra: 0, first: [] },
-      },
+      busy,
     );
     for (const part of [
       '(stalled)',
@@ -126,10 +147,18 @@ describe('the page of a migration', () => {
       '| Applied | 4,000 changes, 76/s, up to 2025-12-31 23:09:58 UTC |',
       '| Indexes | Index Build: scanning collection, 1,500 of 2,000, for 7 s |',
       '| Compared | 55 documents (running) |',
-      '| History left at the source | 24 hours |',
+      '| History left | 24 hours at the source |',
     ]) {
       expect(text).toContain(part);
     }
+  });
+
+  it('says how fast the buffer grows, where that is not nothing', () => {
+    const text = (growth: number) =>
+      page({ phase: 'replaying' }, { ...busy, buffer: { documents: 9, bytes: 2e6, growth } });
+    expect(text(1.26e6)).toContain('| Buffer | 2 MB, grows by 1.3 MB/s |');
+    expect(text(99_999)).toContain('| Buffer | 2 MB |');
+    expect(text(-1e6)).toContain('| Buffer | 2 MB |');
   });
 
   it('shows the cutover and the writes that came too late', () => {
@@ -145,6 +174,33 @@ describe('the page of a migration', () => {
     expect(text).toContain('| Captured | 12 events, 11 changes kept |');
     expect(text).toContain('| Applied | 11 changes |');
     expect(text).not.toContain('| Lag |');
+  });
+});
+
+describe('a table', () => {
+  it('has room between its columns, and numbers at the right', () => {
+    const text = table(['Name', '>Count'], [['a', '1']]);
+    expect(text).toBe(`| Name${GAP} | Count |\n|:---|---:|\n| a${GAP} | 1 |`);
+  });
+});
+
+describe('times', () => {
+  it.each([
+    [0, '0 s'],
+    [119, '119 s'],
+    [120, '2 min'],
+    [7_199, '119 min'],
+    [7_200, '2 hours'],
+    [172_800, '2 days'],
+    [86_400_000, '1,000 days'],
+  ])('%i seconds are %s', (seconds, text) => {
+    expect(duration(seconds)).toBe(text);
+  });
+
+  it('of the history are not more than what the status says', () => {
+    expect(historyLeft(743)).toBe('30 days at the source');
+    expect(historyLeft(744)).toBe('31 days or more at the source');
+    expect(historyLeft(0.5)).toBe('30 min at the source');
   });
 });
 
