@@ -151,9 +151,12 @@ describe('a group', () => {
     expect(alone.exitCode).toBe(exitCodes.refused);
     expect(alone.stderr).toContain('(group)');
     expect(alone.stderr).toContain(`→ csm cutover '${GROUP}'`);
-    const low = await csm('cutover', GROUP, '--when-lag-under', '2');
-    expect(low).toMatchObject({ exitCode: exitCodes.usage });
-    expect(low.stderr).toContain('--when-lag-under is for one collection');
+    const bound = ['--when-lag-under', '60', '--for-seconds', '3600'];
+    const low = await csm('cutover', GROUP, ...bound, '--json');
+    expect(JSON.parse(low.stdout)).toMatchObject({
+      answer: { cutoverAt: null, cutoverWhen: { whenLagUnder: 60, forSeconds: 3600 } },
+    });
+    expect((await csm('status', GROUP)).stdout).toContain('by itself once the lag has been');
     const unknown = await csm('cutover', GROUP, '--leave', 'shop.group_x');
     expect(unknown.exitCode).toBe(exitCodes.refused);
     expect(unknown.stderr).toContain('is no collection of this migration');
