@@ -18,15 +18,6 @@ const HEIGHT = 900;
 /** The page has it twice: one is for narrow windows. */
 const UPDATE_FORM = '#update-confirmation-modal[open]';
 const DIALOG = `document.querySelector('${UPDATE_FORM}')`;
-/** The first name in the list, which nobody chooses here. */
-const FIRST = 'abort';
-/** The name that is chosen: what stands in the button but for the list that belongs to it. */
-const CHOSEN = `[...(${DIALOG}?.querySelectorAll('[data-testid="update-select-button"]') ?? [])].map((each) => {
-  const shown = each.cloneNode(true);
-  for (const list of shown.querySelectorAll('[role="listbox"], [role="option"]')) list.remove();
-  const values = [each, ...each.querySelectorAll('input')].map(({ value }) => value ?? '');
-  return [shown.textContent, ...values].join(' ');
-}).join(' ')`;
 /** What an update's form says against what is in it; the places for that are there all the time, and empty. */
 const ALERT = `[...(${DIALOG}?.querySelectorAll('[role="alert"]') ?? [])].map((each) => each.textContent.trim()).find((text) => text !== '')`;
 /** The documents within the page: the UI renders Markdown into them. One that is being loaded has no body yet. */
@@ -132,16 +123,10 @@ export class UiPage {
   async fillUpdate(name: string, payload: object): Promise<void> {
     await this.#named('More Actions', 'button').click();
     await this.#named('Send an Update', 'menuitem').click();
+    await this.#page.locator(`${UPDATE_FORM} [data-testid="update-select-button"]`).click();
     // Below the name stands what the message does.
     const option = `//dialog[@open]//li[@role="option"][.//span[normalize-space()="${name}"]]`;
-    const choose = async (): Promise<boolean> => {
-      await this.#page.locator(`${UPDATE_FORM} [data-testid="update-select-button"]`).click();
-      await this.#page.locator(`::-p-xpath(${option})`).click();
-      const chosen = await this.#evaluate<string>(CHOSEN);
-      return chosen.includes(name) && !chosen.includes(FIRST);
-    };
-    // A click on a list that still moves may hit another one, and there is `abort` among them.
-    await vi.waitUntil(choose, { timeout: PAGE_MS, interval: POLL_MS });
+    await this.#page.locator(`::-p-xpath(${option})`).click();
     await this.#type(`${UPDATE_FORM} [data-language="json"]`, payload);
   }
 
