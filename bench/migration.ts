@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { Environment, WorkerProcess } from '../test/e2e/environment.js';
+import { type Environment, untilServing } from '../test/e2e/environment.js';
 import type { MigrationStatus } from '../src/workflows/status.js';
 import type { Figures } from './case.js';
 import type { Updates } from './updates.js';
 
 const RETRY_MS = 500;
-const READY_LOOK_MS = 20;
 
 /** Asks for the cutover until it is not refused; the writers go on until it answers. */
 export async function measureCutover(
@@ -65,12 +64,5 @@ export async function withWorker<T>(
   } finally {
     await worker.kill('SIGTERM');
     await environment.targetClient.db('shop').dropDatabase();
-  }
-}
-
-async function untilServing(worker: WorkerProcess): Promise<void> {
-  while (!worker.log().includes('ready: serving')) {
-    if (worker.process.exitCode !== null) throw new Error('the worker has ended');
-    await sleep(READY_LOOK_MS);
   }
 }

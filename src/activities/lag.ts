@@ -40,12 +40,8 @@ export async function untilLagsAre(
   const client = deps.connections.get(target);
   return untilLow(bound, POLL_MANY_MS, async () => {
     const found = await Promise.all(databases.map((db) => readControls(client.db(db), runIds)));
-    const lags = found.flat().map((control) => lagSeconds(control));
-    if (lags.length < runIds.length) return undefined;
-    return lags.reduce(
-      (most, lag) => (lag === undefined || most === undefined ? undefined : Math.max(most, lag)),
-      0,
-    );
+    const known = found.flat().flatMap((control) => lagSeconds(control) ?? []);
+    return known.length < runIds.length ? undefined : Math.max(0, ...known);
   });
 }
 

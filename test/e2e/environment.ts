@@ -19,6 +19,7 @@ import { TASK_QUEUE } from '../../src/names.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 
 const POLL_MS = 100;
+const SERVING_LOOK_MS = 20;
 /** Ends a test that would wait for ever. */
 const PATIENCE_MS = 120_000;
 
@@ -37,6 +38,14 @@ export interface WorkerProcess {
   /** Everything it has written so far. */
   readonly log: () => string;
   kill(signal: NodeJS.Signals): Promise<void>;
+}
+
+/** Waits until a worker takes work. @throws Error when it has ended before. */
+export async function untilServing(worker: WorkerProcess): Promise<void> {
+  while (!worker.log().includes('ready: serving')) {
+    if (worker.process.exitCode !== null) throw new Error('the worker has ended');
+    await sleep(SERVING_LOOK_MS);
+  }
 }
 
 /** Source, target and Temporal, all real, with what tests do to them. */

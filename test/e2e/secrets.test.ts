@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { obtainMongoTools, type ReplicaSet } from '../../embedded/index.js';
@@ -13,7 +12,7 @@ import {
   watchProcesses,
   watchWorkflow,
 } from '../helpers/traces.js';
-import { Environment, type WorkerProcess } from './environment.js';
+import { Environment, untilServing, type WorkerProcess } from './environment.js';
 import { loadItems, Writers } from './writers.js';
 
 const ROOT = { user: 'root', password: 'root' };
@@ -219,7 +218,7 @@ async function startWorker(env: Readonly<Record<string, string>> = {}): Promise<
   });
   logs.push(worker.log);
   stopWorker = () => worker.kill('SIGTERM');
-  while (!worker.log().includes('ready: serving')) await sleep(100);
+  await untilServing(worker);
   return worker;
 }
 

@@ -5,7 +5,7 @@ import type { GroupStatus } from '../../src/workflows/group/status.js';
 import { readCatalogue } from '../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
 import { obtainBrowser } from '../helpers/browser.js';
-import { Environment, type WorkerProcess } from './environment.js';
+import { Environment, untilServing, type WorkerProcess } from './environment.js';
 import { UiPage } from './ui-page.js';
 import { loadItems, Writers } from './writers.js';
 
@@ -48,7 +48,7 @@ beforeAll(async () => {
   environment = await Environment.start({ temporal: { ui: true } });
   worker = environment.startWorker();
   // The form says whether it sees one, and does not look again.
-  await vi.waitUntil(() => worker.log().includes('ready: serving'), { timeout: PATIENCE_MS });
+  await untilServing(worker);
 });
 
 afterAll(async () => {
