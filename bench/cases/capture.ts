@@ -2,10 +2,10 @@ import { readStartToken } from '../../src/mongo/capture.js';
 import { readOperationTime } from '../../src/mongo/operation-time.js';
 import type { Environment } from '../../test/e2e/environment.js';
 import { DataPath } from '../../test/helpers/data-path.js';
-import { type BenchCase, perSecond, type Variant } from '../case.js';
+import type { BenchCase, Variant } from '../case.js';
 import { writeChanges } from '../changes.js';
-import { startCpuClock, startOwnCpuClock } from '../cpu.js';
 import { loadOrders, ordersOf } from '../documents.js';
+import { measureRate, serversOf } from '../rate.js';
 import { captureDecoded, readRaw, type Stretch } from '../stream.js';
 
 const NAME = 'orders';
@@ -39,19 +39,13 @@ export async function captureVariants(
   await writeChanges(ordersOf(sourceClient, name), changes);
   const until = await readOperationTime(source);
   const stretch: Stretch = { source, collection: name, start, until: () => until };
-  const measured = (read: () => Promise<number>) => async () => {
-    const own = startOwnCpuClock();
-    const used = startCpuClock({ source: environment.source.members[0]?.pid });
-    const begun = performance.now();
-    const events = await read();
-    const seconds = (performance.now() - begun) / 1000;
-    if (events !== count) throw new Error(`${events} events in place of ${count}`);
-    return {
-      eventsPerSecond: perSecond(events, seconds),
-      ownCpuSPerMillion: own(events),
-      ...used(),
-    };
-  };
+  const { source: pid } = serversOf(environment);
+  const measured = (read: () => Promise<number>) => () =>
+    measureRate('events', { source: pid }, async () => {
+      const events = await read();
+      if (events !== count) throw new Error(`${events} events in place of ${count}`);
+      return events;
+    });
   return [
     {
       name: `${label}raw read with updateLookup`,

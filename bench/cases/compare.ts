@@ -1,10 +1,10 @@
 import { compareCollections } from '../../src/mongo/collection-comparison.js';
 import { compareDocuments, type Side } from '../../src/mongo/compare.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
-import { type BenchCase, perSecond } from '../case.js';
+import type { BenchCase } from '../case.js';
 import { copyAcross } from '../copy.js';
-import { startCpuClock, startOwnCpuClock } from '../cpu.js';
 import { loadOrders } from '../documents.js';
+import { measureRate, serversOf } from '../rate.js';
 
 const NAME = 'orders';
 const BATCH_DOCUMENTS = 2_000;
@@ -22,18 +22,12 @@ export const compare: BenchCase = {
     await loadOrders(environment.sourceClient, NAME, documents);
     await target.db.createCollection(NAME);
     await copyAcross(source.db, target.db, NAME);
-    const measured = (read: () => Promise<number>) => async () => {
-      const own = startOwnCpuClock();
-      const used = startCpuClock({
-        source: environment.source.members[0]?.pid,
-        target: environment.target.members[0]?.pid,
+    const measured = (read: () => Promise<number>) => () =>
+      measureRate('documents', serversOf(environment), async () => {
+        const count = await read();
+        if (count !== documents) throw new Error(`${count} documents in place of ${documents}`);
+        return count;
       });
-      const begun = performance.now();
-      const count = await read();
-      const seconds = (performance.now() - begun) / 1000;
-      if (count !== documents) throw new Error(`${count} documents in place of ${documents}`);
-      return { documentsPerSecond: perSecond(count, seconds), ownCpuSPerMillion: own(count), ...used() };
-    }; // prettier-ignore
     return [
       {
         name: 'raw read of both sides',

@@ -11,6 +11,7 @@ import {
 import { cpuSeconds, peakMb, round, startCpuClock } from '../cpu.js';
 import { loadShape, manyIndexes, ordersOf, type Shape, usual } from '../documents.js';
 import { withWorker } from '../migration.js';
+import { serversOf } from '../rate.js';
 
 /** A tool to be measured beside, called with the source's URI, the target's, database and collection. */
 const PEER = process.env['BENCH_PEER_COPY'];
@@ -117,10 +118,6 @@ async function measureMigration(
     await settle(environment);
     return figures;
   });
-}
-
-function serversOf({ source, target }: Environment) {
-  return { source: source.members[0]?.pid, target: target.members[0]?.pid };
 }
 
 /** The checkpoint of one run is not the next one's work. */

@@ -1,11 +1,11 @@
 import { bufferName } from '../../src/names.js';
 import type { Environment } from '../../test/e2e/environment.js';
 import { DataPath } from '../../test/helpers/data-path.js';
-import { type BenchCase, type Figures, perSecond, type Variant } from '../case.js';
+import type { BenchCase, Figures, Variant } from '../case.js';
 import { type Changes, writeChanges } from '../changes.js';
 import { copyAcross } from '../copy.js';
-import { startCpuClock, startOwnCpuClock } from '../cpu.js';
 import { loadShape, type Order, ordersOf } from '../documents.js';
+import { measureRate, serversOf } from '../rate.js';
 
 /** Changes for each document. */
 const SHARE = 0.4;
@@ -54,17 +54,11 @@ export async function replayVariants(
   const measure = async (apply: () => Promise<unknown>): Promise<Figures> => {
     await fill(path, load, count);
     const changes = await path.buffer.countDocuments();
-    const own = startOwnCpuClock();
-    const used = startCpuClock({ target: environment.target.members[0]?.pid });
-    const begun = performance.now();
-    await apply();
-    const seconds = (performance.now() - begun) / 1000;
-    const figures = {
-      changes,
-      changesPerSecond: perSecond(changes, seconds),
-      ownCpuSPerMillion: own(changes),
-      ...used(),
-    };
+    const { target: pid } = serversOf(environment);
+    const figures = await measureRate('changes', { target: pid }, async () => {
+      await apply();
+      return changes;
+    });
     // The reference has applied without saying so.
     await path.replay();
     await path.buffer.deleteMany({});
@@ -74,9 +68,10 @@ export async function replayVariants(
   const byServer = () => (kind === 'deletes' ? deleteAtOnce(path) : mergeAtOnce(path));
   const what = kind === 'deletes' ? 'one deleteMany' : 'one $merge';
   return [
-    { name: `${label}${what}`, run: () => measure(byServer) },
+    { name: `${label}${what}`, against: `${label}${what}`, run: () => measure(byServer) },
     {
       name: `${label}replay`,
+      against: `${label}${what}`,
       run: () => measure(() => path.replay()),
     },
   ];

@@ -4,15 +4,16 @@ import { readStartToken } from '../../src/mongo/capture.js';
 import { readOperationTime } from '../../src/mongo/operation-time.js';
 import type { Environment } from '../../test/e2e/environment.js';
 import { DataPath } from '../../test/helpers/data-path.js';
-import { type BenchCase, type Figures, perSecond } from '../case.js';
+import type { BenchCase, Figures } from '../case.js';
 import { writeChanges } from '../changes.js';
 import { copyAcross } from '../copy.js';
-import { startCpuClock, startOwnCpuClock } from '../cpu.js';
 import { loadOrders, ordersOf } from '../documents.js';
+import { measureRate, serversOf } from '../rate.js';
 import { readRaw } from '../stream.js';
 
 const NAME = 'orders';
 const SHARE = 0.4;
+const LIVE = 'raw read, writers at full speed';
 /** Between two looks of the replay at what is captured, in ms. */
 const LOOK_MS = 5;
 
@@ -53,20 +54,20 @@ export const together: BenchCase = {
     return [
       { name: 'raw read, writers stopped', run: () => read(false) },
       { name: 'capture and replay, writers stopped', run: () => follow(false) },
-      { name: 'raw read, writers at full speed', run: () => read(true) },
-      { name: 'capture and replay, writers at full speed', run: () => follow(true) },
+      { name: LIVE, against: LIVE, run: () => read(true) },
+      { name: 'capture and replay, writers at full speed', against: LIVE, run: () => follow(true) },
     ];
   },
 };
 
 /** Writes, and follows what is written: after it, or at the same time. */
 async function measure(
-  { source, target, sourceClient }: Environment,
+  environment: Environment,
   documents: number,
   isLive: boolean,
   follow: Follow,
 ): Promise<Figures> {
-  const orders = ordersOf(sourceClient, NAME);
+  const orders = ordersOf(environment.sourceClient, NAME);
   const count = Math.round(documents * SHARE);
   let until: Timestamp | undefined;
   const write = async (): Promise<void> => {
@@ -75,18 +76,11 @@ async function measure(
   };
   const writing = write();
   if (!isLive) await writing;
-  const own = startOwnCpuClock();
-  const used = startCpuClock({ source: source.members[0]?.pid, target: target.members[0]?.pid });
-  const begun = performance.now();
-  const [events] = await Promise.all([follow(() => until), writing]);
-  const seconds = (performance.now() - begun) / 1000;
-  return {
-    events,
-    eventsPerSecond: perSecond(events, seconds),
-    // Of live ones the writers' share is in it.
-    ownCpuSPerMillion: own(events),
-    ...used(),
-  };
+  // Of live ones the writers' share is in the CPU of this process.
+  return measureRate('events', serversOf(environment), async () => {
+    const [events] = await Promise.all([follow(() => until), writing]);
+    return events;
+  });
 }
 
 async function followBoth(path: DataPath, until: () => Timestamp | undefined): Promise<number> {
