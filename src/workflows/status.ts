@@ -177,6 +177,8 @@ export interface MigrationStatus {
   readonly live: { readonly asOf?: string; readonly error?: string };
 }
 
+const NOTHING = { documents: 0, bytes: 0 } as const;
+
 /** State at the start. */
 export function initialState(startedAt: string, plan?: CutoverPlan): MigrationState {
   return {
@@ -188,7 +190,7 @@ export function initialState(startedAt: string, plan?: CutoverPlan): MigrationSt
     verification: 'planned',
     rejected: [],
     warnings: [],
-    total: { documents: 0, bytes: 0 },
+    total: NOTHING,
   };
 }
 
@@ -204,7 +206,7 @@ export function buildStatus(
   const settings = settingsOf(migration.options, state.tuned);
   const buffer = bufferOf(now, settings.maxBufferBytes);
   const done = state.copy === 'done' || state.copy === 'indexes';
-  const copied = now?.copied ?? state.cutover?.copied ?? { documents: 0, bytes: 0 };
+  const copied = now?.copied ?? state.cutover?.copied ?? (done ? state.total : NOTHING);
   const total = {
     documents: Math.max(state.total.documents, copied.documents),
     bytes: Math.max(state.total.bytes, copied.bytes),

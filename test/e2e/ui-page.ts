@@ -1,6 +1,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { vi } from 'vitest';
 import { TASK_QUEUE } from '../../src/names.js';
@@ -12,12 +13,18 @@ const PATIENCE_MS = 180_000;
 const POLL_MS = 250;
 /** Each time the worker asks the servers, and the UI draws the details anew. */
 const READ_AGAIN_MS = 2_000;
+/** A form that holds what it should for so long keeps it. */
+const SETTLED_MS = 1_000;
 const WIDTH = 1280;
 const HEIGHT = 900;
 
 /** The page has it twice: one is for narrow windows. */
 const UPDATE_FORM = '#update-confirmation-modal[open]';
 const DIALOG = `document.querySelector('${UPDATE_FORM}')`;
+const UPDATE_PAYLOAD = `${UPDATE_FORM} [data-language="json"]`;
+/** Which message is chosen there, and what goes with it. */
+const CHOSEN = `document.querySelector('${UPDATE_FORM} [data-testid="update-select"]').value`;
+const TYPED = `document.querySelector('${UPDATE_PAYLOAD}').innerText`;
 /** What an update's form says against what is in it; the places for that are there all the time, and empty. */
 const ALERT = `[...(${DIALOG}?.querySelectorAll('[role="alert"]') ?? [])].map((each) => each.textContent.trim()).find((text) => text !== '')`;
 /** The documents within the page: the UI renders Markdown into them. One that is being loaded has no body yet. */
@@ -77,7 +84,7 @@ export class UiPage {
     await this.#named('Workflow ID', 'textbox').fill(workflowId);
     await this.#named('Task Queue', 'textbox').fill(TASK_QUEUE);
     await this.#named('Workflow Type', 'textbox').fill(workflowType);
-    await this.#type('[data-language="json"]', input);
+    await this.#type('[data-language="json"]', JSON.stringify(input, null, 2));
     await this.#page.locator('::-p-text(Task Queue is Active)').wait();
   }
 
@@ -119,15 +126,30 @@ export class UiPage {
     return this.#until(what, () => this.#text());
   }
 
-  /** Fills in the form "Send an Update". */
+  /**
+   * Fills in the form "Send an Update", and again until it holds what it should: the page begins it anew, with another name
+   * and no payload, each time it has read the workflow again.
+   */
   async fillUpdate(name: string, payload: object): Promise<void> {
-    await this.#named('More Actions', 'button').click();
-    await this.#named('Send an Update', 'menuitem').click();
-    await this.#page.locator(`${UPDATE_FORM} [data-testid="update-select-button"]`).click();
-    // Below the name stands what the message does.
-    const option = `//dialog[@open]//li[@role="option"][.//span[normalize-space()="${name}"]]`;
-    await this.#page.locator(`::-p-xpath(${option})`).click();
-    await this.#type(`${UPDATE_FORM} [data-language="json"]`, payload);
+    const json = JSON.stringify(payload, null, 2);
+    let filled: string[] = [];
+    const isFilled = async () => {
+      await this.#named('More Actions', 'button').click();
+      await this.#named('Send an Update', 'menuitem').click();
+      await this.#page.locator(`${UPDATE_FORM} [data-testid="update-select-button"]`).click();
+      // Below the name stands what the message does.
+      const option = `//dialog[@open]//li[@role="option"][.//span[normalize-space()="${name}"]]`;
+      await this.#page.locator(`::-p-xpath(${option})`).click();
+      await this.#type(UPDATE_PAYLOAD, json);
+      await setTimeout(SETTLED_MS);
+      filled = [await this.#evaluate<string>(CHOSEN), await this.#evaluate<string>(TYPED)];
+      if (filled[0] === name && filled[1] === json) return true;
+      await this.cancelUpdate();
+      return false;
+    };
+    await vi.waitUntil(isFilled, { timeout: PATIENCE_MS, interval: POLL_MS }).catch((cause) => {
+      throw new Error(`the form of ${name} holds ${JSON.stringify(filled)}`, { cause });
+    });
   }
 
   /** Sends it, and waits for the answer: nothing when it is accepted, and else why it is refused. */
@@ -171,10 +193,10 @@ export class UiPage {
   }
 
   /** In place of what is there: a form that was left keeps it. As a whole, for brackets that are typed are completed. */
-  async #type(editor: string, value: object): Promise<void> {
+  async #type(editor: string, text: string): Promise<void> {
     await this.#page.locator(editor).click();
     await this.#page.keyboard.press('KeyA', { commands: ['SelectAll'] });
-    await this.#page.keyboard.sendCharacter(JSON.stringify(value, null, 2));
+    await this.#page.keyboard.sendCharacter(text);
   }
 
   async #text(): Promise<string> {

@@ -211,6 +211,14 @@ describe('buildStatus', () => {
     expect(buildStatus(empty, migration, live).copiedPercent).toBeNull();
   });
 
+  it('knows what was copied when nobody asks the servers any more', () => {
+    const total = { documents: 1_000, bytes: 10_000 };
+    const aborted = state({ phase: 'aborted', copy: 'done', total });
+    expect(buildStatus(aborted, migration)).toMatchObject({ copied: total, copiedPercent: 100 });
+    const early = state({ phase: 'aborted', copy: 'running', total });
+    expect(buildStatus(early, migration).copied.documents).toBe(0);
+  });
+
   it('never shows more copied than there is', () => {
     const live = { ...calm, copied: { ...calm.copied, documents: 1200, bytes: 12_000 } };
     const { copied, total } = buildStatus(state({ copy: 'running' }), migration, live);
