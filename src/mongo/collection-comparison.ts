@@ -129,9 +129,17 @@ class Comparison {
 
   async #compareRange({ from, to, documents }: ReadRange): Promise<void> {
     const { target } = this.#options;
-    const waiting = new Map(documents.map((document) => [idOf(document).key, document]));
+    let inStep = 0;
+    let waiting: Map<string, Buffer> | undefined;
+    const rest = () => documents.slice(inStep);
     for await (const batch of readInOrder(target, { from, to }, this.#reading())) {
       for (const document of batch.documents) {
+        // Mostly both sides come in step: then it takes no look-up.
+        if (!waiting && documents[inStep]?.equals(document)) {
+          inStep++;
+          continue;
+        }
+        waiting ??= new Map(rest().map((each) => [idOf(each).key, each]));
         const { key } = idOf(document);
         const counterpart = waiting.get(key);
         waiting.delete(key);
@@ -141,7 +149,7 @@ class Comparison {
       if (this.#suspects.isDue) await this.#settle();
       this.#report();
     }
-    for (const document of waiting.values()) this.#suspects.add(document, undefined);
+    for (const document of waiting?.values() ?? rest()) this.#suspects.add(document, undefined);
   }
 
   async #lookUpAtTarget({ documents }: ReadRange): Promise<void> {

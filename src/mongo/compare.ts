@@ -70,9 +70,7 @@ export async function compareDocuments(
   await using right = await openSorted(target, filter, batchSize, signal);
   while (!left.exhausted || !right.exhausted) {
     const [fromSource, fromTarget] = await Promise.all([nextOf(left), nextOf(right)]);
-    for (const document of fromSource.documents) pairing.add('source', document);
-    for (const document of fromTarget.documents) pairing.add('target', document);
-    pairing.keep();
+    pairing.addAll(fromSource.documents, fromTarget.documents);
     compared.documents += fromSource.documents.length;
     compared.bytes += fromSource.bytes;
     await onProgress(compared, {
@@ -219,10 +217,23 @@ class Pairing {
     target: new Map<string, Buffer>(),
   };
   #held = 0;
-  /** What has come since `keep` and found no counterpart yet. */
+  /** What has come by the call of `addAll` that is going on, and found no counterpart yet. */
   #young: { readonly side: 'source' | 'target'; readonly key: string }[] = [];
 
-  add(side: 'source' | 'target', document: Buffer): void {
+  /** Takes what has come from both sides. What stays is copied: a view of a reply would keep the whole reply in memory. */
+  addAll(source: readonly Buffer[], target: readonly Buffer[]): void {
+    const count = Math.max(source.length, target.length);
+    for (let index = 0; index < count; index++) {
+      const [left, right] = [source[index], target[index]];
+      // Mostly both sides come in step: then it takes no look-up.
+      if (left && right?.equals(left)) continue;
+      if (left) this.#add('source', left);
+      if (right) this.#add('target', right);
+    }
+    this.#keep();
+  }
+
+  #add(side: 'source' | 'target', document: Buffer): void {
     const other = this.#waiting[side === 'source' ? 'target' : 'source'];
     const id = idOf(document);
     const counterpart = other.get(id.key);
@@ -240,8 +251,7 @@ class Pairing {
     }
   }
 
-  /** Copies what waits on: a view of a reply would keep the whole reply in memory. */
-  keep(): void {
+  #keep(): void {
     for (const { side, key } of this.#young) {
       const document = this.#waiting[side].get(key);
       if (document) this.#waiting[side].set(key, Buffer.from(document));
