@@ -28,6 +28,15 @@ export const groupStories: Readonly<Record<string, GroupStory>> = {
       await group.handle.result();
     },
   },
+  // Larger ones keep their place while they look at both sides.
+  'group-ordered': {
+    input: { parallelCopies: 1 },
+    follow: async (group) => {
+      await group.until(({ counts }) => counts.ready === groupNames.length);
+      await group.update('cutover');
+      await group.handle.result();
+    },
+  },
   'group-left': {
     input: {},
     follow: async (group) => {

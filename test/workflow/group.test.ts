@@ -5,7 +5,7 @@ import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { Migration } from '../../src/migration.js';
 import type { migrateCollections } from '../../src/workflows/index.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
-import { type FakeActivities, report, untilCancelled } from '../helpers/fake-activities.js';
+import { type FakeActivities, report, traits, untilCancelled } from '../helpers/fake-activities.js';
 import { groupFakes, RunningGroup } from '../helpers/running-group.js';
 import { failureOf, WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
@@ -52,17 +52,21 @@ function namespaceOf(migration: Pick<Migration, 'options'>): string {
   return migration.options.namespace;
 }
 
+function sized(sizes: Readonly<Record<string, number>>) {
+  return Object.entries(sizes).map(([namespace, bytes]) => ({
+    namespace,
+    targetNamespace: namespace,
+    documents: 1,
+    bytes,
+  }));
+}
+
 describe('migrateCollections', () => {
   it('copies some at a time, the largest first, and cuts over all together', async () => {
     const fakes = groupFakes(environment.client);
     const sizes: Readonly<Record<string, number>> = { 'shop.a': 10, 'shop.b': 30, 'shop.c': 20 };
     fakes.set('resolveCollections', async () => ({
-      collections: names.map((namespace) => ({
-        namespace,
-        targetNamespace: namespace,
-        documents: 1,
-        bytes: sizes[namespace] ?? 0,
-      })),
+      collections: sized(sizes),
       leftOut: [{ namespace: 'shop.view', why: 'is a view' }],
       warnings: [],
     }));
@@ -101,6 +105,31 @@ describe('migrateCollections', () => {
       openedAt: report.openedAt,
     });
     expect(fakes.of('cutover')).toEqual([]);
+  });
+
+  it.each([
+    ['comes first although it looks at both sides for longer', true],
+    ['does not hold up the others when its look hangs', false],
+  ])('the largest %s', async (_what, doesLook) => {
+    const fakes = groupFakes(environment.client);
+    const collections = sized({ 'shop.a': 10, 'shop.b': 30, 'shop.c': 20 });
+    fakes.set('resolveCollections', async () => ({ collections, leftOut: [], warnings: [] }));
+    const gate = fakes.gate();
+    fakes.set('preflight', async (migration) =>
+      namespaceOf(migration) === 'shop.b' ? gate.hold(traits) : traits,
+    );
+    const copied: string[] = [];
+    fakes.set('planCopy', async (migration) => {
+      copied.push(namespaceOf(migration));
+      return 1;
+    });
+    await run(fakes, { parallelCopies: 1 }, async (group) => {
+      const held = await group.until(({ counts }) => counts.preflight === 1 && counts.queued === 2);
+      expect(held.slowest[0]).toMatchObject({ namespace: 'shop.b' });
+      if (doesLook) gate.open();
+      await group.until(({ counts }) => counts.ready === (doesLook ? 3 : 2));
+    });
+    expect(copied).toEqual([...(doesLook ? ['shop.b'] : []), 'shop.c', 'shop.a']);
   });
 
   it('lets go of all when one is refused, and can be asked again', async () => {

@@ -7,6 +7,7 @@ import {
   defineSignal,
   isCancellation,
   ParentClosePolicy,
+  patched,
   startChild,
   TerminatedFailure,
 } from '@temporalio/workflow';
@@ -19,9 +20,12 @@ import type { migrateCollection } from '../migrate-collection.js';
 import { Lanes } from '../lanes.js';
 import type { Phase } from '../phases.js';
 import { type GroupState, isUnderWay, type MemberState } from './state.js';
+import { largestFirst, nextToCopy } from './turns.js';
 
 /** Collections whose migrations look at both sides at the same time. */
 const STARTING = 16;
+/** How long smaller ones wait for one that looks at both sides; the group's own look has just been there. */
+const PATIENCE = '20s';
 const turnSignal = defineSignal(groupMessages.turn);
 
 /** What the members of a group need of it. */
@@ -65,16 +69,17 @@ export class Members {
   /** Starts the migrations of these, a few at a time. Returns when the last one has looked at both sides. */
   async start(members: readonly MemberState[]): Promise<void> {
     const { state, changed } = this.#context;
-    const largestFirst = members.toSorted((one, other) => other.bytes - one.bytes);
-    for (const member of largestFirst) {
+    const ordered = members.toSorted(largestFirst);
+    for (const member of ordered) {
       member.phase = 'preflight';
       delete member.failure;
       delete member.turn;
+      delete member.keepsPlace;
       delete member.runId;
       this.#handles.delete(member.namespace);
     }
     const begin = async (index: number): Promise<void> => {
-      const member = largestFirst[index];
+      const member = ordered[index];
       if (!member) return;
       if (state.aborting) {
         member.phase = 'aborted';
@@ -83,12 +88,18 @@ export class Members {
       }
       // However it was asked for: what ends that must not end the migration of a collection.
       void this.#root.run(() => this.#follow(member));
-      await condition(() => member.phase !== 'preflight' || state.aborting !== undefined);
+      const hasLooked = () => member.phase !== 'preflight' || state.aborting !== undefined;
+      if (patched('largestFirst')) {
+        member.keepsPlace = true;
+        if (await condition(hasLooked, PATIENCE)) return;
+        // It may hang for ever.
+        delete member.keepsPlace;
+        changed();
+      }
+      await condition(hasLooked);
     };
     // An end lets those go that are started, and has to reach those that are not.
-    await CancellationScope.nonCancellable(() =>
-      new Lanes(STARTING).run(largestFirst.length, begin),
-    );
+    await CancellationScope.nonCancellable(() => new Lanes(STARTING).run(ordered.length, begin));
   }
 
   /** Notes where a collection says that it is. */
@@ -106,14 +117,7 @@ export class Members {
     const { state, options } = this.#context;
     if (state.aborting) return;
     const copying = state.members.filter(({ turn, phase }) => turn && phase === 'copying');
-    const room = options.parallelCopies - copying.length;
-    if (room <= 0) return;
-    const waiting = state.members
-      .filter(({ turn, phase }) => !turn && phase === 'copying')
-      // It has said so before its start was confirmed, and will be asked again then.
-      .filter(({ namespace }) => this.#handles.has(namespace))
-      .toSorted((one, other) => other.bytes - one.bytes);
-    for (const member of waiting.slice(0, room)) {
+    for (const member of nextToCopy(state.members, options.parallelCopies - copying.length)) {
       member.turn = true;
       // One that has ended meanwhile needs no turn.
       void this.#handles
