@@ -50,6 +50,7 @@ export class Round {
       typeof planned === 'number' ? { partitions: planned, warnings: [] } : planned;
     this.#state.warnings = [...new Set([...this.#state.warnings, ...warnings])];
     this.#state.copy = 'running';
+    this.#state.copyingSince = this.#context.now();
     await copyCollection(migration, partitions, {
       lanes: tuner.lanes,
       tuned: () => tuner.tuned(migration),
@@ -90,8 +91,9 @@ export class Round {
     this.#enter('waiting');
     await condition(() => inbox.restoreRequested);
     this.#enter('copying');
-    const { mayCopy } = this.#context;
+    const { mayCopy, now } = this.#context;
     if (mayCopy) await mayCopy();
+    this.#state.copyingSince = now();
   }
 
   async #verify(): Promise<void> {

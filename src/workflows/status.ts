@@ -13,6 +13,7 @@ import type { CutoverPlan, LagBound } from '../cutover-plan.js';
 import { type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { allBlockers } from './blockers.js';
 import { bufferOf, type BufferStatus, bufferWarnings } from './buffer-status.js';
+import { estimateCopy } from './estimate.js';
 import { isFinal, type Phase } from './phases.js';
 import { oplogHoursLeft, problemOf } from './problem.js';
 
@@ -37,6 +38,8 @@ export interface MigrationState {
   paused: boolean;
   startedAt: string;
   copy: 'planned' | 'running' | 'indexes' | 'done';
+  /** Since when documents arrive at the target, of the present copy (ISO 8601). */
+  copyingSince?: string;
   verification: 'none' | 'planned' | 'running' | 'done';
   report?: VerificationReport;
   /** When every document had been compared. */
@@ -344,10 +347,8 @@ function eta(
   total: number,
 ): number | null {
   if (!live || state.paused) return null;
-  const elapsed =
-    (Date.parse(live.asOf) - Date.parse(state.restarts?.at ?? state.startedAt)) / 1000;
   if (state.phase === 'copying' && state.copy === 'running') {
-    return copied > 0 ? Math.round((elapsed / copied) * Math.max(0, total - copied)) : null;
+    return estimateCopy({ since: state.copyingSince, asOf: live.asOf }, copied, total);
   }
   const left = live.captured.buffered - live.applied.changes;
   if (state.phase !== 'replaying' || live.applied.changesPerSecond === 0) return null;

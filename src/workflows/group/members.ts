@@ -17,6 +17,7 @@ import { type MigrateCollectionsOptions, optionsFor } from '../../group-options.
 import type { MigrateCollectionOptions } from '../../options.js';
 import { workflowId } from '../../names.js';
 import type { migrateCollection } from '../migrate-collection.js';
+import { now } from '../identity.js';
 import { Lanes } from '../lanes.js';
 import type { Phase } from '../phases.js';
 import { type GroupState, isUnderWay, type MemberState } from './state.js';
@@ -107,8 +108,11 @@ export class Members {
     const member = this.#context.state.members.find((each) => each.namespace === namespace);
     if (!member || !isUnderWay(member)) return;
     member.phase = phase;
-    // Others copy while it waits for people.
-    if (phase === 'waiting') delete member.turn;
+    // Others copy while it waits for people, and nothing of it has arrived.
+    if (phase === 'waiting') {
+      delete member.turn;
+      delete this.#context.state.copyingSince;
+    }
     this.#context.changed();
   }
 
@@ -119,6 +123,7 @@ export class Members {
     const copying = state.members.filter(({ turn, phase }) => turn && phase === 'copying');
     for (const member of nextToCopy(state.members, options.parallelCopies - copying.length)) {
       member.turn = true;
+      state.copyingSince ??= now();
       // One that has ended meanwhile needs no turn.
       void this.#handles
         .get(member.namespace)

@@ -32,6 +32,8 @@ export interface GroupState {
   paused: boolean;
   readonly startedAt: string;
   members: MemberState[];
+  /** Since when documents arrive at the target (ISO 8601). */
+  copyingSince?: string;
   leftOut: readonly LeftOut[];
   /** Collections that have appeared since and are not taken up. */
   appeared: readonly string[];

@@ -2,6 +2,7 @@ import { differenceBlockers, shapeBlocker, verificationBehind } from '../../bloc
 import type { Group, GroupBlocker, GroupCutoverReport, LeftOut } from '../../group.js';
 import { shorten } from '../../shorten.js';
 import { type Settings, settingsOf } from '../../tuning.js';
+import { estimateCopy } from '../estimate.js';
 import { isFinal, type Phase } from '../phases.js';
 import {
   type Amount,
@@ -300,14 +301,13 @@ function waitingFor({ phase, paused, plan }: GroupState): string | null {
 }
 
 function eta(
-  { phase, paused, startedAt }: GroupState,
+  { phase, paused, copyingSince }: GroupState,
   live: GroupLive | undefined,
   copied: number,
   total: number,
 ): number | null {
-  if (!live || paused || phase !== 'copying' || copied === 0) return null;
-  const elapsed = (Date.parse(live.asOf) - Date.parse(startedAt)) / 1000;
-  return Math.round((elapsed / copied) * Math.max(0, total - copied));
+  if (!live || paused || phase !== 'copying') return null;
+  return estimateCopy({ since: copyingSince, asOf: live.asOf }, copied, total);
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

@@ -57,7 +57,8 @@ describe('the status of a group', () => {
   it('is as far as the collection that is least far, and sums up all', () => {
     const queued = member('c', 'copying');
     delete queued.turn;
-    const state = stateOf([member('a', 'ready'), member('b', 'copying'), queued]);
+    const copyingSince = '2026-01-01T00:01:00.000Z';
+    const state = stateOf([member('a', 'ready'), member('b', 'copying'), queued], { copyingSince });
     const status = statusOf(state, {
       'shop.a': quiet,
       'shop.b': { ...quiet, lagSeconds: 7, copied: { documents: 50, bytes: 500 } },
@@ -69,7 +70,7 @@ describe('the status of a group', () => {
       copied: { documents: 150, bytes: 1500 },
       total: { documents: 300, bytes: 3000 },
       copiedPercent: 50,
-      etaSeconds: 100,
+      etaSeconds: 40,
       lagSeconds: 7,
       eventsPerSecond: 6,
       changesPerSecond: 9,
@@ -78,6 +79,15 @@ describe('the status of a group', () => {
     });
     expect(status.slowest.map(({ namespace }) => namespace)).toEqual(['shop.c', 'shop.b']);
     expect(status.blockers).toMatchObject([{ code: 'copy' }]);
+  });
+
+  it('has no time left before there is a copy to go by', () => {
+    const copying = [member('b', 'copying')];
+    const at = (copyingSince: string) => statusOf(stateOf(copying, { copyingSince }), live);
+    const live = { 'shop.b': { ...quiet, copied: { documents: 50, bytes: 500 } } };
+    expect(at('2026-01-01T00:01:35.000Z').etaSeconds).toBeNull();
+    expect(at('2026-01-01T00:01:20.000Z').etaSeconds).toBe(20);
+    expect(statusOf(stateOf(copying), live).etaSeconds).toBeNull();
   });
 
   it.each([

@@ -227,8 +227,11 @@ describe('buildStatus', () => {
 
   it('estimates the time left by what was copied, and by what is to be applied', () => {
     const half = { ...calm, copied: { ...calm.copied, documents: 500 } };
-    const copying = state({ phase: 'copying', copy: 'running' });
-    expect(buildStatus(copying, migration, half).etaSeconds).toBe(600);
+    const copyingSince = '2026-01-01T00:05:00.000Z';
+    const copying = state({ phase: 'copying', copy: 'running', copyingSince });
+    expect(buildStatus(copying, migration, half).etaSeconds).toBe(300);
+    const justBegun = { ...copying, copyingSince: '2026-01-01T00:09:55.000Z' };
+    expect(buildStatus(justBegun, migration, half).etaSeconds).toBeNull();
     expect(buildStatus({ ...copying, paused: true }, migration, half).etaSeconds).toBeNull();
     const behind = { ...calm, applied: { changes: 30, changesPerSecond: 5 } };
     const replaying = ready({ phase: 'replaying' });
