@@ -127,7 +127,6 @@ class CollectionsMigration {
         const found = await step('resolveCollections')(this.#group);
         this.#state.leftOut = found.leftOut;
         this.#state.warnings = found.warnings;
-        this.#state.phase = 'copying';
         void this.#members.add(found.collections);
         const context = { group: this.#group, state: this.#state, members: this.#members };
         const planned = {
@@ -173,10 +172,8 @@ class CollectionsMigration {
 
   /** After every change of the state. */
   #changed(): void {
-    const { phase, aborting } = this.#state;
-    if (!isFinal(phase) && phase !== 'preflight') {
-      this.#state.phase = phaseOfGroup(this.#state);
-    }
+    const { phase, aborting, members } = this.#state;
+    if (!isFinal(phase) && members.length > 0) this.#state.phase = phaseOfGroup(this.#state);
     this.#members.giveTurns();
     if (aborting) this.#story.cancel();
     this.#showDetails();

@@ -269,6 +269,10 @@ describe('migrateCollections', () => {
     fakes.set('preflight', untilCancelled);
     await run(fakes, { namespaces }, async (group) => {
       await fakes.happened('start preflight', 16);
+      expect(await group.until(({ counts }) => counts.all === 20)).toMatchObject({
+        phase: 'preflight',
+        counts: { preflight: 20 },
+      });
       await (how === 'abort' ? group.update('abort') : group.handle.cancel());
       const ended = await group.handle.result().catch(() => undefined);
       expect(fakes.of('preflight')).toHaveLength(16);

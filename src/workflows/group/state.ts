@@ -115,6 +115,7 @@ export function phaseOfGroup(
   if (cutting) return 'cuttingOver';
   const left = members.filter(isToCutOver);
   if (left.length > 0) {
+    if (left.every(({ phase }) => phase === 'preflight')) return 'preflight';
     const least = Math.min(
       ...left.map(({ phase }) => order.indexOf(phase)).filter((at) => at >= 0),
     );

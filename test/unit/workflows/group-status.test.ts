@@ -81,6 +81,20 @@ describe('the status of a group', () => {
     expect(status.blockers).toMatchObject([{ code: 'copy' }]);
   });
 
+  it.each([
+    ['preflight', ['preflight', 'preflight']],
+    ['preflight', ['preflight', 'completed']],
+    ['copying', ['preflight', 'copying']],
+    ['copying', ['preflight', 'ready']],
+    ['ready', ['ready', 'failed']],
+  ] as const)('has the phase %s where the collections are in %j', (phase, phases) => {
+    const openedAt = '2026-01-01T00:00:30.000Z';
+    const members = phases.map((each, index) =>
+      member(`${index}`, each, each === 'completed' ? { openedAt } : {}),
+    );
+    expect(statusOf(stateOf(members)).phase).toBe(phase);
+  });
+
   it('has no time left before there is a copy to go by', () => {
     const copying = [member('b', 'copying')];
     const at = (copyingSince: string) => statusOf(stateOf(copying, { copyingSince }), live);
