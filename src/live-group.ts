@@ -6,14 +6,13 @@ import { inParallel } from './in-parallel.js';
 import { readRuns, type RunSummary } from './mongo/run-summary.js';
 import { currentRate, isStalled, lagSeconds } from './mongo/lag.js';
 import { parseNamespace } from './names.js';
-import { problemIn, readPending } from './pending-activities.js';
+import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
 import type { GroupLive, MemberLive } from './workflows/group/status.js';
 import { type GroupState, isUnderWay, type MemberState } from './workflows/group/state.js';
-import type { Problem } from './workflows/status.js';
 
 /** Capture writes every two seconds: after this silence Temporal is asked what is wrong (ms). */
 const SILENT_MS = 6_000;
-/** Workflows that are asked for, of those that are silent. */
+/** Workflows that are asked for, of those that are silent or being copied. */
 const MOST_ASKED = 10;
 
 /** What the servers and Temporal say of a group's collections now. */
@@ -26,27 +25,28 @@ export async function readGroup(
   const going = members.filter((member) => isUnderWay(member) && member.runId !== undefined);
   const databases = new Set(going.map((member) => parseNamespace(member.targetNamespace).db));
   const runIds = going.flatMap(({ runId }) => runId ?? []);
-  const problemOf = async (id: string): Promise<Problem | undefined> =>
-    problemIn(await readPending(client, id), id);
   const [summaries, own] = await Promise.all([
     Promise.all([...databases].map((db) => readRuns(connections.get(target).db(db), runIds))),
-    problemOf(workflowId),
+    readPending(client, workflowId),
   ]);
   const byRun = new Map(summaries.flatMap((each) => [...each]));
   const silent = going.filter(({ runId = '' }) => isSilent(byRun.get(runId)));
-  const asked = await inParallel(silent.slice(0, MOST_ASKED), MOST_ASKED, async (member) => ({
+  const copying = going.filter(({ phase, turn }) => phase === 'copying' && turn);
+  const asked = [...new Set([...silent, ...copying])].slice(0, MOST_ASKED);
+  const answers = await inParallel(asked, MOST_ASKED, async (member) => ({
     member,
-    problem: await problemOf(member.workflowId),
+    pending: await readPending(client, member.workflowId),
   }));
-  const problems = new Map(asked.map(({ member, problem }) => [member.namespace, problem]));
+  const pending = new Map(answers.map((answer) => [answer.member.namespace, answer.pending]));
   const lives = going.map((member): [string, MemberLive] => [
     member.namespace,
-    describe(member, byRun.get(member.runId ?? ''), problems.get(member.namespace)),
+    describe(member, byRun.get(member.runId ?? ''), pending.get(member.namespace)),
   ]);
+  const problem = problemIn(own, workflowId);
   return {
     asOf: new Date().toISOString(),
     members: Object.fromEntries(lives),
-    ...(own && { problem: own }),
+    ...(problem && { problem }),
   };
 }
 
@@ -56,12 +56,13 @@ function isSilent(summary: RunSummary | undefined): boolean {
 }
 
 function describe(
-  { phase }: MemberState,
+  { phase, workflowId }: MemberState,
   summary: RunSummary | undefined,
-  problem: Problem | undefined,
+  pending: Pending = [],
 ): MemberLive {
   const { control, copied = { documents: 0, bytes: 0 }, differences = 0 } = summary ?? {};
   const hours = control?.capture.oplogHours;
+  const problem = problemIn(pending, workflowId);
   return {
     lagSeconds: control && lagSeconds(control),
     stalled: control !== undefined && phase !== 'preflight' && isStalled(control),
@@ -73,6 +74,7 @@ function describe(
     refused: control?.refused?.count ?? 0,
     shape: control?.shape?.left ?? [],
     ...(hours !== undefined && { oplogHours: hours }),
+    ...(heartbeatIn(pending, 'buildIndexes') !== undefined && { indexing: true }),
     ...(problem && { problem }),
   };
 }

@@ -8,7 +8,7 @@ import { isAway } from './grpc.js';
 import type { Output } from './output.js';
 import { renderComparison } from './render-comparison.js';
 import { renderCollections, renderGroup } from './render-group.js';
-import { renderMigration, renderUnanswered } from './render-migration.js';
+import { phaseWord, renderMigration, renderUnanswered } from './render-migration.js';
 import type { Session } from './session.js';
 import { isComparison, isGroup, isMigration, readView, type View } from './view.js';
 
@@ -142,12 +142,11 @@ class PlainLines {
 /** What is worth a line as soon as it changes. */
 function stateLine({ status, state, noAnswer }: View): string {
   if (!status) return noAnswer ?? state;
-  const { phase } = status;
   const [problem] = 'problems' in status ? status.problems : [status.problem];
   const isPaused = 'paused' in status && status.paused;
   const whose = problem && 'namespace' in problem ? `${problem.namespace}: ` : '';
   const trouble = problem ? `, problem: ${whose}${problem.what}` : '';
-  return `${phase}${isPaused ? ' (paused)' : ''}${trouble}`;
+  return `${phaseWord(status)}${isPaused ? ' (paused)' : ''}${trouble}`;
 }
 
 function progressLine({ status }: View, copyPerSecond: number): string {

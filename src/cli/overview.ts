@@ -1,7 +1,7 @@
 import { bar, duration, number } from './format.js';
 import { nameOf } from './next-step.js';
 import type { Output } from './output.js';
-import { paint } from './render-migration.js';
+import { paint, phaseWord } from './render-migration.js';
 import { renderTable, type Column } from './table.js';
 import { leastFarFirst } from '../workflows/group/least-far.js';
 import { type GroupView, isGroup, isMigration, type MigrationView } from './view.js';
@@ -96,7 +96,8 @@ function copyCell(percent: number | null | undefined, { isLive, columns }: Outpu
 
 function phaseOf({ status, state, noAnswer }: Shown, colors: Output['colors']): string {
   if (!status) return noAnswer === null ? state : colors.yellow('no answer');
-  const { phase, paused } = status;
+  const { paused } = status;
+  const phase = phaseWord(status);
   const stalled = 'stalled' in status && status.stalled;
   const flag = paused ? ' (paused)' : stalled ? ' (stalled)' : '';
   return paint(`${phase}${flag}`, flag === '' ? phase : 'waiting', colors);

@@ -4,7 +4,7 @@ import { bar, bytes, count, duration, moment, number } from './format.js';
 import { describeBlockers, describePlan, nextStep } from './next-step.js';
 import { HANG, type Output } from './output.js';
 import { describeLimits } from './render-settings.js';
-import type { MigrationView, Underway, View } from './view.js';
+import type { AnyStatus, MigrationView, Underway, View } from './view.js';
 
 /** What a rendering needs to know of where it goes. */
 export type Screen = Pick<Output, 'isLive' | 'columns' | 'colors'>;
@@ -62,10 +62,17 @@ function describeUnderway({ attempt, lastHeartbeat, lastFailure }: Underway): st
 function headline(view: MigrationView, status: MigrationStatus, { colors }: Screen): string {
   const { source, namespace, target, targetNamespace } = status;
   const flags = [status.paused ? 'paused' : '', status.stalled ? 'stalled' : ''].filter(Boolean);
-  const phase = view.state === 'terminated' ? 'terminated' : status.phase;
+  const phase = view.state === 'terminated' ? 'terminated' : phaseWord(status);
   const noted = flags.length > 0 ? colors.yellow(` (${flags.join(', ')})`) : '';
   const pair = `${source}:${namespace} → ${target}:${targetNamespace}`;
   return `${colors.bold(pair)}  ${paint(phase, phase, colors)}${noted}`;
+}
+
+/** The phase in a word: once all is copied, it is the indexes that are worked at. Of a group, the counts say so. */
+export function phaseWord(status: AnyStatus): string {
+  const isIndexing =
+    'indexBuild' in status && status.phase === 'copying' && status.copiedPercent === 100;
+  return isIndexing ? 'indexing' : status.phase;
 }
 
 /** Green for what is well, red for what has failed. */
@@ -149,7 +156,7 @@ function copyRow(status: MigrationStatus, screen: Screen, { copyPerSecond = 0 }:
   const isCopied = copiedPercent === 100;
   const rate = copyPerSecond > 0 ? `, ${number(copyPerSecond)}/s` : '';
   const eta = etaSeconds === null || phase !== 'copying' ? '' : `, ${duration(etaSeconds)} left`;
-  const indexes = isCopied && phase === 'copying' ? ', building indexes' : '';
+  const indexes = phaseWord(status) === 'indexing' ? ', building indexes' : '';
   const documents = isCopied
     ? count(copied.documents, 'document')
     : `${number(copied.documents)} of ${count(total.documents, 'document')}`;

@@ -44,6 +44,8 @@ export interface MemberLive {
   /** Indexes and options of the source that are not at the target yet. */
   readonly shape: readonly { readonly what: string; readonly problem?: string }[];
   readonly oplogHours?: number | undefined;
+  /** Its documents are copied, and the indexes are built. */
+  readonly indexing?: boolean;
   readonly problem?: Problem;
 }
 
@@ -54,12 +56,15 @@ export interface GroupLive {
   readonly problem?: Problem;
 }
 
-/** One collection in a group's status. `queued`: captured, and waits for its turn to be copied. */
+/**
+ * One collection in a group's status. `queued`: captured, and waits for its turn to be copied; `indexing`:
+ * copied, and its indexes are built.
+ */
 export interface MemberLine {
   readonly namespace: string;
   /** Where it differs from `namespace`. */
   readonly targetNamespace?: string;
-  readonly phase: Phase | 'queued';
+  readonly phase: Phase | 'queued' | 'indexing';
   readonly copiedPercent: number | null;
   readonly lagSeconds: number | null;
   readonly failure?: string;
@@ -70,6 +75,7 @@ export const memberPhases = [
   'preflight',
   'queued',
   'copying',
+  'indexing',
   'waiting',
   'replaying',
   'ready',
@@ -191,14 +197,15 @@ export function buildGroupStatus(
 
 function lineOf(member: MemberState, live: MemberLive | undefined): MemberLine {
   const { namespace, targetNamespace, phase, turn, documents, failure } = member;
-  const isQueued = phase === 'copying' && !turn;
+  const stage =
+    phase !== 'copying' ? phase : !turn ? 'queued' : live?.indexing ? 'indexing' : phase;
+  const isDone = stage === 'indexing' || (isCopied(member) && !hasFailed(member));
   const copied = live?.copied.documents ?? 0;
   return {
     namespace,
     ...(targetNamespace !== namespace && { targetNamespace }),
-    phase: isQueued ? 'queued' : phase,
-    copiedPercent:
-      isCopied(member) && !hasFailed(member) ? 100 : percent(copied, Math.max(documents, copied)),
+    phase: stage,
+    copiedPercent: isDone ? 100 : percent(copied, Math.max(documents, copied)),
     lagSeconds: live?.lagSeconds ?? null,
     ...(failure !== undefined && { failure: shorten(failure) }),
   };

@@ -112,6 +112,15 @@ describe('a migration in a pipe', () => {
     expect(text).not.toMatch(/\u001B|█/);
   });
 
+  it('says that indexes are built once all is copied', () => {
+    const indexing = viewOf({ phase: 'copying', ...amounts, copiedPercent: 100 });
+    expect(textOf(indexing)).toContain('source:a.b → target:a.b  indexing\n');
+    expect(textOf(indexing)).toContain('building indexes');
+    const output = takenAs<Parameters<typeof renderOverview>[2]>(pipe);
+    expect(renderOverview([indexing], new Map(), output)[1]).toMatch(/^a\.b +indexing +100 %/);
+    expect(textOf(viewOf({ phase: 'replaying', copiedPercent: 100 }))).not.toContain('index');
+  });
+
   it('says what was read while a dump has written nothing yet', () => {
     const copied = { documents: 0, bytes: 2_000_000 };
     const text = textOf(viewOf({ phase: 'copying', ...amounts, copied, copiedPercent: 0 }));

@@ -95,6 +95,21 @@ describe('the status of a group', () => {
     expect(statusOf(stateOf(members)).phase).toBe(phase);
   });
 
+  it('says which collections are indexed, all of whose documents are there', () => {
+    const state = stateOf([member('a', 'copying'), member('b', 'copying'), member('c', 'ready')]);
+    const status = statusOf(state, {
+      // Some were deleted while it was copied.
+      'shop.a': { ...quiet, copied: { documents: 98, bytes: 980 }, indexing: true },
+      'shop.b': { ...quiet, copied: { documents: 50, bytes: 500 } },
+    });
+    expect(status).toMatchObject({
+      phase: 'copying',
+      counts: { all: 3, indexing: 1, copying: 1, ready: 1 },
+      collections: [{ phase: 'indexing', copiedPercent: 100 }, { phase: 'copying' }, {}],
+    });
+    expect(status.slowest.map(({ namespace }) => namespace)).toEqual(['shop.b', 'shop.a']);
+  });
+
   it('has no time left before there is a copy to go by', () => {
     const copying = [member('b', 'copying')];
     const at = (copyingSince: string) => statusOf(stateOf(copying, { copyingSince }), live);

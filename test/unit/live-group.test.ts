@@ -1,0 +1,61 @@
+import type { Client } from '@temporalio/client';
+import { expect, it } from 'vitest';
+import type { Connections } from '../../src/connections.js';
+import type { Group } from '../../src/group.js';
+import { migrateCollectionsInput } from '../../src/group-options.js';
+import { readGroup } from '../../src/live-group.js';
+import { initialGroup, type MemberState } from '../../src/workflows/group/state.js';
+import { takenAs } from '../helpers/taken-as.js';
+
+const options = migrateCollectionsInput.parse({
+  source: 'source',
+  target: 'target',
+  namespaces: ['shop.*'],
+});
+const group: Group = { workflowId: 'group', runId: 'run', options };
+
+function copying(name: string, turn: boolean): MemberState {
+  const namespace = `shop.${name}`;
+  return {
+    namespace,
+    targetNamespace: namespace,
+    documents: 1,
+    bytes: 1,
+    workflowId: name,
+    runId: name,
+    phase: 'copying',
+    ...(turn && { turn }),
+  };
+}
+
+/** Captures of these runs have just written. */
+function connectionsOf(runIds: readonly string[]): Connections {
+  const capture = { epoch: 1, events: 0, buffered: 0, bytes: 0, rate: 0, at: new Date() };
+  const controls = runIds.map((runId) => ({ runId, capture, replay: { events: 0, rate: 0 } }));
+  const all = (documents: readonly object[]) => ({ toArray: async () => documents });
+  const collection = { find: () => all(controls), aggregate: () => all([]) };
+  return takenAs({ get: () => ({ db: () => ({ collection: () => collection }) }) });
+}
+
+it('finds out by their activities which collections are being indexed', async () => {
+  const data = Buffer.from(JSON.stringify({ doing: 'building indexes' }));
+  const building = { activityId: 'buildIndexes', heartbeatDetails: { payloads: [{ data }] } };
+  const asked: string[] = [];
+  const client = takenAs<Client>({
+    workflow: {
+      getHandle: (id: string) => ({
+        describe: async () => {
+          asked.push(id);
+          return { raw: { pendingActivities: id === 'a' ? [building] : [] } };
+        },
+      }),
+    },
+  });
+  const members = [copying('a', true), copying('b', true), copying('c', false)];
+  const state = { ...initialGroup('2026-01-01T00:00:00.000Z', undefined), members };
+  const live = await readGroup(connectionsOf(['a', 'b', 'c']), client, group, state);
+  expect(live.members['shop.a']?.indexing).toBe(true);
+  expect(live.members['shop.b']?.indexing).toBeUndefined();
+  // One that waits for its turn and writes is not asked for.
+  expect(asked.toSorted()).toEqual(['a', 'b', 'group']);
+});
