@@ -66,6 +66,7 @@ async function main(): Promise<void> {
       connections,
       tools,
       dumpFolder: configuration.dumpFolder,
+      maxActivities,
       hostQueue: hostQueue(workerHost),
       wakeups: new Wakeups(),
       metrics,

@@ -22,6 +22,8 @@ export interface ActivityDependencies {
   readonly tools?: Tools | undefined;
   /** Folder for dump files; each migration has its own in it. */
   readonly dumpFolder: string;
+  /** Activities that this worker runs at the same time. */
+  readonly maxActivities: number;
   /** Queue that only this host serves. */
   readonly hostQueue: string;
   readonly wakeups: Wakeups;

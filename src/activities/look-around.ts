@@ -24,6 +24,7 @@ export async function lookAround(
     tools: deps.tools ?? { problem: 'mongodump and mongorestore are not on this worker' },
     freeBytes,
     dumpFolder: deps.dumpFolder,
+    maxActivities: deps.maxActivities,
     signal,
     ...(limitMs !== undefined && { limitMs }),
   });

@@ -4,6 +4,7 @@ import { checkPair } from './pair.js';
 import { reachSide } from './reach.js';
 import { signedIn } from './refusal.js';
 import { Findings, type PreflightContext, type PreflightReport } from './report.js';
+import { checkSlots } from './slots.js';
 import { checkSource } from './source.js';
 import { checkTarget } from './target.js';
 
@@ -35,6 +36,11 @@ export async function preflight(context: PreflightContext): Promise<PreflightRep
   const estimatedCopyHours = estimateCopyHours(bytes);
   const disk = await checkDump(context, findings, bytes, singlePartition);
   if (target) checkRoom(findings, bytes, target.report.freeBytes);
+  if (context.maxActivities !== undefined) {
+    const { parallelPartitions } = context.options;
+    const load = { collections: 1, parallelCopies: 1, parallelPartitions };
+    checkSlots(findings, load, context.maxActivities);
+  }
   if (source) checkOplog(findings, source.report, estimatedCopyHours);
   return {
     errors: findings.errors,

@@ -24,6 +24,8 @@ export interface PreflightContext {
   /** Bytes that a dump may still write to a folder. */
   readonly freeBytes?: (folder: string) => Promise<number>;
   readonly dumpFolder: string;
+  /** Activities that this worker runs at the same time. */
+  readonly maxActivities?: number;
   readonly signal?: AbortSignal;
   /**
    * Time in ms that each side has to answer. With it, a side that cannot be reached or does not answer

@@ -18,6 +18,7 @@ import { type ActivityDependencies, withPulse } from '../context.js';
 import { lookAround } from '../look-around.js';
 import { checkRoom } from '../../preflight/copy.js';
 import { Findings } from '../../preflight/report.js';
+import { checkSlots } from '../../preflight/slots.js';
 
 /** Collections that are looked at together. */
 const PARALLEL = 4;
@@ -62,6 +63,10 @@ export async function resolveCollections(
       const bytes = collections.reduce((sum, each) => sum + each.bytes, 0);
       const free = looked.flatMap(({ freeBytes }) => freeBytes ?? []);
       const together = new Findings();
+      const { parallelCopies, parallelPartitions } = group.options;
+      const going = collections.filter(({ openedAt }) => openedAt === undefined).length;
+      const load = { collections: going, parallelCopies, parallelPartitions };
+      checkSlots(together, load, deps.maxActivities);
       checkRoom(together, bytes, free.length > 0 ? Math.min(...free) : undefined, 'all of them');
       return {
         collections,
