@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import type { ClientSession, Db, Timestamp } from 'mongodb';
 import { refusedBlockers, shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
@@ -5,6 +6,7 @@ import type { Blocker, CutoverReport, DifferenceSummary, Migration } from '../mi
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
 import { readUuid } from '../mongo/catalogue.js';
+import { FencedError } from '../mongo/control.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import {
   enforceFinal,
@@ -114,10 +116,11 @@ export class CollectionCutover implements AsyncDisposable {
   async hold(): Promise<readonly Blocker[]> {
     const { opened, migration } = this;
     const { control } = opened;
+    const scheduledAt = new Date(Context.current().info.currentAttemptScheduledTimestampMs);
     const catalogue = await readSourceCatalogue(opened, this.#pulse.signal);
     const session = opened.target.client.startSession({ causalConsistency: false });
     this.#session = session;
-    const document = await takeOverReplay(control, session, () => control.hold());
+    const document = await takeOverReplay(control, session, () => control.hold(scheduledAt));
     if (!document) return [shapeBlocker([{ what: 'a change that is under way' }])];
     const check = () => control.check('replay', document.replay.epoch);
     const context = { ...finalContext(opened, catalogue, this.#pulse), check };
@@ -229,7 +232,7 @@ export class CollectionCutover implements AsyncDisposable {
 
   /**
    * Lets the migration go on as before, also where an attempt before this one holds it. Does nothing where
-   * nobody does, or where its migration is over.
+   * nobody does, where a later attempt does, or where its migration is over.
    */
   async letGo(): Promise<void> {
     try {
@@ -238,7 +241,7 @@ export class CollectionCutover implements AsyncDisposable {
       await this.relax();
       await this.opened.control.release(held.document.replay.epoch);
     } catch (error) {
-      if (!(error instanceof PermanentError)) throw error;
+      if (!(error instanceof PermanentError || error instanceof FencedError)) throw error;
     }
   }
 

@@ -3,6 +3,7 @@ import { compareIds, explainDifferences, type DocumentDifference } from '../mong
 import type { ControlDocument } from '../mongo/control-document.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import type { RawValue } from '../mongo/raw.js';
+import { tokenTime } from '../mongo/token.js';
 import { readUncompared } from '../mongo/verifier.js';
 import type { Opened, Pulse } from './context.js';
 import { sourceOf, targetOf } from './verify.js';
@@ -48,7 +49,7 @@ export class Recheck {
     const state = { replay, verify: { ...verify, through } };
     let documents = 0;
     for await (const { ids, range } of readUncompared(targetOf(opened), state, pulse.signal)) {
-      await this.#compare(ids);
+      await this.#compare(ids, tokenTime(range.end));
       this.#through = range.end;
       documents += ids.length;
     }
@@ -72,7 +73,7 @@ export class Recheck {
     for (const { id } of known) this.#suspects.set(id.key, id);
     const standing = new Set(known.map(({ id }) => id.key));
     const left = [...this.#suspects.values()];
-    const found = new Map((await this.#compare(left)).map((each) => [each.id.key, each]));
+    const found = new Map((await this.#compare(left, fence)).map((each) => [each.id.key, each]));
     const rechecked = changed + left.length;
     if (found.size === 0) return { differences: [], rechecked };
     await readWritesAfter({
@@ -90,10 +91,16 @@ export class Recheck {
     return { differences, rechecked };
   }
 
-  async #compare(ids: readonly RawValue[]): Promise<readonly DocumentDifference[]> {
+  async #compare(
+    ids: readonly RawValue[],
+    after: Timestamp,
+  ): Promise<readonly DocumentDifference[]> {
     const { opened, pulse } = this.#context;
     const sides = [sourceOf(opened), targetOf(opened)] as const;
-    const differences = await compareIds(...sides, ids, pulse.signal, pulse.touch);
+    const differences = await compareIds(...sides, ids, pulse.signal, {
+      touch: pulse.touch,
+      after,
+    });
     for (const { key } of ids) this.#suspects.delete(key);
     for (const { id } of differences) this.#suspects.set(id.key, id);
     return differences;

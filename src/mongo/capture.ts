@@ -56,6 +56,8 @@ interface InFlight {
   readonly batch: RawBatch;
   readonly receivedAt: Date;
   stored?: StoredChanges;
+  /** From where to go on after it; nothing when the stream ends with its first event. */
+  token?: ResumeToken | undefined;
 }
 
 /**
@@ -75,7 +77,7 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
   const commitStored = async (): Promise<void> => {
     while (queue[0]?.stored) {
       const ready = queue.splice(0, countStored(queue));
-      const last = ready.at(-1);
+      const last = ready.findLast(({ token }) => token !== undefined);
       if (last) await options.onCommit(toCommit(ready, last, queue.at(-1) ?? last));
     }
   };
@@ -83,7 +85,11 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     const events = entry.batch.documents.map(parseEvent);
     const end = events.findIndex((event) => !event.id);
     const changes = end < 0 ? events : events.slice(0, end);
-    entry.stored = await storeChanges(options, changes, signal);
+    const stored = await storeChanges(options, changes, signal);
+    // Not from where the stream has ended: a server goes on from no `invalidate`.
+    const data = changes.at(-1)?.token;
+    entry.token = end < 0 ? tokenAfter(entry.batch) : data === undefined ? data : { _data: data };
+    entry.stored = stored;
     while (queue.includes(entry) && entry.stored) {
       committing ??= commitStored().finally(() => (committing = undefined));
       await committing;
@@ -157,8 +163,12 @@ async function openStream(options: CaptureOptions, signal: AbortSignal): Promise
  */
 function hasReached(batch: RawBatch, until: Timestamp): boolean {
   if (!batch.resumeToken) return false;
-  const time = tokenTime(decodeToken(batch.resumeToken)._data);
+  const time = tokenTime(tokenAfter(batch)._data);
   return batch.documents.length === 0 ? time.greaterThanOrEqual(until) : time.greaterThan(until);
+}
+
+function tokenAfter({ resumeToken }: RawBatch): ResumeToken {
+  return decodeToken(resumeToken ?? Buffer.alloc(0));
 }
 
 function countStored(queue: readonly InFlight[]): number {
@@ -169,7 +179,7 @@ function countStored(queue: readonly InFlight[]): number {
 function toCommit(ready: readonly InFlight[], last: InFlight, read: InFlight): CaptureCommit {
   const sum = (pick: 'events' | 'buffered' | 'bytes') =>
     ready.reduce((total, { stored }) => total + (stored?.[pick] ?? 0), 0);
-  const token = decodeToken(last.batch.resumeToken ?? Buffer.alloc(0));
+  const { token = tokenAfter(last.batch) } = last;
   return {
     token,
     time: tokenTime(token._data),
@@ -187,7 +197,7 @@ function toCommit(ready: readonly InFlight[], last: InFlight, read: InFlight): C
  */
 function knownUpTo({ batch, receivedAt }: InFlight): Date {
   const isFull = batch.documents.length >= BATCH_EVENTS || batch.bytes >= FULL_REPLY_BYTES;
-  const reached = tokenTime(decodeToken(batch.resumeToken ?? Buffer.alloc(0))._data);
+  const reached = tokenTime(tokenAfter(batch)._data);
   const now = batch.operationTime?.getHighBitsUnsigned() ?? 0;
   const isBehind = now - reached.getHighBitsUnsigned() > NEAR_SECONDS;
   return isFull || isBehind ? new Date(timestampMs(reached)) : receivedAt;

@@ -4,7 +4,7 @@ import type { ChangeEvent } from './change-event.js';
 import { chunks, idLimits } from './chunks.js';
 import { findByIds, pairEqual } from './equal-ids.js';
 import { idOf, type RawValue } from './raw.js';
-import { RawCursor } from './raw-cursor.js';
+import { majorityAfter, RawCursor } from './raw-cursor.js';
 
 /** Changes are inserted when this many bytes of them are at hand: bounds memory with large documents. */
 const INSERT_BYTES = 8 * 1024 * 1024;
@@ -53,7 +53,7 @@ export async function storeChanges(
   const time = events.at(-1)?.time;
   const read = (command: Document): Promise<RawCursor> => {
     route.touch?.();
-    const readConcern = { level: 'majority', ...(time && { afterClusterTime: time }) };
+    const readConcern = majorityAfter(time);
     return RawCursor.open(route.source, { ...command, readConcern }, { signal });
   };
   const { collection } = route;

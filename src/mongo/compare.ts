@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { BSON, type Db, type Document } from 'mongodb';
+import { BSON, type Db, type Document, type Timestamp } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
 import { describeFieldDifference, findFieldDifference } from './field-difference.js';
 import { asBuffer, idOf, RawValue } from './raw.js';
-import { type RawBatch, RawCursor } from './raw-cursor.js';
+import { majorityAfter, type RawBatch, RawCursor } from './raw-cursor.js';
 import { shorten } from '../shorten.js';
 
 /** One side of a comparison. */
@@ -84,6 +84,14 @@ export async function compareDocuments(
   return { compared, differences: differences.slice(0, MAX_DIFFERENCES), isWhole };
 }
 
+/** How documents are looked up. */
+export interface LookUpOptions {
+  /** Called when the work has moved. */
+  readonly touch?: () => void;
+  /** The source is not read as it was before that: a member that has just become primary may know less by majority. */
+  readonly after?: Timestamp | undefined;
+}
+
 /**
  * Reads the given documents on both sides, and those whose `_id` is equal, and compares them by hash: as
  * many as wanted, since of each only the hash is kept. What differs in them is for `explainDifferences`
@@ -94,23 +102,24 @@ export async function compareIds(
   target: Side,
   ids: readonly RawValue[],
   signal: AbortSignal,
-  touch: () => void = () => undefined,
+  { touch, after }: LookUpOptions = {},
 ): Promise<readonly DocumentDifference[]> {
   const differences: DocumentDifference[] = [];
   const limits = { ...idLimits, items: IDS_PER_QUERY };
   for (const part of chunks(ids, ({ bytes }) => bytes.length, limits)) {
     // A document whose `_id` is equal and has other bytes is one that nobody else may ask for.
     const all = new Map(part.map((id) => [id.key, id]));
-    const hashes = async (side: Side) => {
+    const hashes = async (side: Side, time?: Timestamp) => {
       const found = new Map<string, string>();
-      await eachById(side, part, signal, (id, document) => {
+      const add = (id: RawValue, document: Buffer) => {
         if (!all.has(id.key)) all.set(id.key, copyOf(id));
         found.set(id.key, hashOf(document));
-      });
+      };
+      await eachById(side, part, signal, add, time);
       return found;
     };
-    const [left, right] = await Promise.all([hashes(source), hashes(target)]);
-    touch();
+    const [left, right] = await Promise.all([hashes(source, after), hashes(target)]);
+    touch?.();
     for (const id of all.values()) {
       const [sourceHash, targetHash] = [left.get(id.key), right.get(id.key)];
       if (sourceHash === targetHash) continue;
@@ -162,6 +171,7 @@ async function eachById(
   ids: readonly RawValue[],
   signal: AbortSignal,
   onDocument: (id: RawValue, document: Buffer) => void,
+  after?: Timestamp,
 ): Promise<void> {
   await using cursor = await RawCursor.open(
     db,
@@ -170,7 +180,7 @@ async function eachById(
       filter: { _id: { $in: ids } },
       // Otherwise the first reply has 101 documents, and the rest takes another.
       batchSize: ids.length,
-      readConcern: { level: 'majority' },
+      readConcern: majorityAfter(after),
     },
     { signal },
   );

@@ -117,6 +117,8 @@ export interface ControlDocument {
   readonly caughtUp?: boolean;
   /** While the cutover holds the migration, all roles stand by. */
   readonly holder?: 'cutover';
+  /** When the attempt of a cutover that has held it last was scheduled; no earlier one may hold it any more. */
+  readonly heldAt?: Date;
   /** The source's cluster time up to which a cutover has brought everything over. */
   readonly fence?: Timestamp;
   /** Indexes that the cutover has prepared, to be made unique while applications write. */

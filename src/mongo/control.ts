@@ -178,20 +178,26 @@ export class Control {
 
   /**
    * The cutover takes the roles that write to the target; they stand by until it lets go.
+   * @param scheduledAt when this attempt of the cutover was scheduled, by Temporal's clock.
    * @returns nothing while a statement that takes something away at the target may be under way.
+   * @throws FencedError when a later attempt has held it: that one may have opened the target by now.
    */
-  async hold(): Promise<ControlDocument | undefined> {
+  async hold(scheduledAt: Date): Promise<ControlDocument | undefined> {
     const taken = await this.#collection.findOneAndUpdate(
-      { ...this.#ownCopy(), 'shape.change': null },
+      { ...this.#ownCopy(), 'shape.change': null, heldAt: { $not: { $gt: scheduledAt } } },
       {
-        $set: { holder: 'cutover' },
+        $set: { holder: 'cutover', heldAt: scheduledAt },
         $inc: { 'capture.epoch': 1, 'replay.epoch': 1, 'shape.epoch': 1 },
       },
       { returnDocument: 'after' },
     );
-    if (taken) await this.fenceBefore(taken.replay.epoch);
-    else await this.#checkRound('cutover');
-    return taken ?? undefined;
+    if (taken) {
+      await this.fenceBefore(taken.replay.epoch);
+      return taken;
+    }
+    const { heldAt } = await this.#checkRound('cutover');
+    if (heldAt && heldAt > scheduledAt) throw new FencedError('cutover');
+    return undefined;
   }
 
   /** Ends the `hold` that took this epoch, so that all roles go on. */

@@ -14,7 +14,7 @@ import {
 import { type ReadLimits, ReadPace } from './pace.js';
 import { hasEmptyTimestamp, idOf, runWithDocuments } from './raw.js';
 import { type Refusal, sendSieved, type WriteError } from './refusal.js';
-import { RawCursor } from './raw-cursor.js';
+import { majorityAfter, RawCursor } from './raw-cursor.js';
 
 const UUID_MISMATCH = 361;
 /** Inserts under way at a time: hides the wait for majority; a reply of 16 MB each bounds memory. */
@@ -80,7 +80,7 @@ export async function copyDirectly(
       filter,
       batchSize: pace.batchSize(BATCH_DOCUMENTS),
       noCursorTimeout: true,
-      readConcern: { level: 'majority', ...(after && { afterClusterTime: after }) },
+      readConcern: majorityAfter(after),
     },
     {
       signal: ended,

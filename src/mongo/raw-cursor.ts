@@ -24,6 +24,11 @@ export interface RawCursorOptions {
   readonly batchSize?: number;
 }
 
+/** Read concern of what a majority has, and not as it was before a cluster time. */
+export function majorityAfter(time: Timestamp | undefined): Document {
+  return { level: 'majority', ...(time && { afterClusterTime: time }) };
+}
+
 /**
  * A cursor whose documents are never decoded. The driver's own cursors cannot do it for change
  * streams: `watch()` with `raw` throws, and the post-batch token of a reply is not to be had.

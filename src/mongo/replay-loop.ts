@@ -2,7 +2,8 @@ import { failpoint } from '../failpoint.js';
 import { checkBuffer } from './buffer.js';
 import { FencedError } from './control.js';
 import type { ReplayState } from './control-document.js';
-import { readRange } from './range.js';
+import { isLate } from './merge.js';
+import { type Range, readRange } from './range.js';
 import { Rate } from './rate.js';
 import { applyRange, pruneBuffer, type ReplayTarget, retryRefused } from './replay.js';
 import { timestampMs, tokenTime } from './token.js';
@@ -11,7 +12,6 @@ import { timestampMs, tokenTime } from './token.js';
 const RANGE_EVENTS = 20_000;
 /** To so many events ranges shrink at a target that does not apply one within the time limit of its command. */
 const LEAST_EVENTS = 100;
-const MAX_TIME_EXPIRED = 50;
 /** Bytes of documents per range: what the server groups in memory. */
 const RANGE_BYTES = 64 * 1024 * 1024;
 /** Applied events that are removed from the buffer in one go. */
@@ -49,6 +49,14 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let buffered = Number.POSITIVE_INFINITY;
   let most = RANGE_EVENTS;
   let retryAt = 0;
+  const read = (after: string | undefined, upTo: string) =>
+    readRange(loop.db, loop.collection, after, upTo, { events: most, bytes: RANGE_BYTES }, signal);
+  /** The next range, read while one is applied; nothing when there is too little to be a whole one, or it cannot be read. */
+  let ahead: Promise<Range | undefined> | undefined;
+  const readAhead = async (after: string, upTo: string) => {
+    const range = await read(after, upTo).catch(() => undefined);
+    return range?.last ? undefined : range;
+  };
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -56,7 +64,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       if (replay.epoch !== epoch) throw new FencedError('replay');
       if (refused && refused.count > 0 && Date.now() >= retryAt) {
         const begun = Date.now();
-        await retryRefused(loop);
+        await retryRefused(loop, capture.time);
         retryAt = Date.now() + Math.max(RETRY.leastMs, RETRY.times * (Date.now() - begun));
       }
       const upTo = capture.through?._data;
@@ -68,22 +76,23 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         await idle();
         continue;
       }
-      const limits = { events: most, bytes: RANGE_BYTES };
-      const range = await readRange(loop.db, loop.collection, through, upTo, limits, signal);
+      const range = (await ahead) ?? (await read(through, upTo));
+      ahead = undefined;
       // Changes were put there, and nothing is found.
       const isSuspect = range.changes.length === 0 && capture.buffered > buffered;
       if (isSuspect) await checkBuffer(loop.db, loop.collection, bufferUuid);
       buffered = capture.buffered;
       if (range.changes.length > 0) {
+        // What is behind a range that is full is there already.
+        if (!range.last) ahead = readAhead(range.end, upTo);
         try {
           await applyRange(loop, range);
           most = Math.min(RANGE_EVENTS, most * 2);
         } catch (error) {
-          // Also where it is the majority that is waited for.
-          const isLate = (error as { code?: unknown }).code === MAX_TIME_EXPIRED;
-          if (!isLate || most <= LEAST_EVENTS) throw error;
+          if (!isLate(error) || most <= LEAST_EVENTS) throw error;
           // That is no standing still: the next one is smaller.
           loop.touch();
+          ahead = undefined;
           most = Math.max(LEAST_EVENTS, Math.floor(Math.min(most, range.changes.length) / 4));
           continue;
         }

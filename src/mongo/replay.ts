@@ -1,17 +1,18 @@
-import { CONTROL_COLLECTION, bufferName } from '../names.js';
-import type { Db, Document } from 'mongodb';
+import type { Db, Timestamp } from 'mongodb';
+import { bufferName } from '../names.js';
 import {
   deleteExactly,
   type ExactDocument,
   type FencedTarget,
   writeExactly,
 } from './exact-write.js';
+import { mergeRange } from './merge.js';
 import type { BufferedChange, Range } from './range.js';
 import { asBuffer, fields, idOf, type RawValue, runCommand } from './raw.js';
-import { RawCursor } from './raw-cursor.js';
-import { isRefusal, type Refusal } from './refusal.js';
+import { majorityAfter, RawCursor } from './raw-cursor.js';
+import type { Refusal } from './refusal.js';
 import type { Refusals } from './refusals.js';
-import { MERGE_TIME_LIMIT_MS, replayComment } from './takeover.js';
+import { tokenTime } from './token.js';
 
 /** Tokens or `_id`s per query when documents are fetched for the worker to write. */
 const FETCH = 500;
@@ -59,79 +60,23 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
   const inOrder = target.capped && written.some(({ code }) => code !== 'u');
   const exactOnly = target.exactOnly || inOrder;
   const byServer = exactOnly ? [] : written.filter(({ code }) => code === 'u');
-  const isMerged = byServer.length > 0 && (await mergeRange(target, range));
+  const ids = byServer.map(({ id }) => id);
+  const isMerged = ids.length > 0 && (await mergeRange(target, range, ids));
   const byWorker = isMerged ? written.filter(({ code }) => code !== 'u') : written;
   const refused: Refusal[] = [];
   for (let at = 0; at < byWorker.length; at += FETCH) {
-    refused.push(...(await writeByWorker(target, byWorker.slice(at, at + FETCH))));
+    refused.push(
+      ...(await writeByWorker(target, byWorker.slice(at, at + FETCH), tokenTime(range.end))),
+    );
   }
   const touched = [...deleted.values(), ...written.map(({ id }) => id)];
   await target.refusals.settle(refused, touched);
 }
 
-/**
- * Lets the target server write the last document per `_id` of a range.
- * @returns whether it did; not when it does not take one of them: before 5.0 `$merge` refuses names
- * within a document that an insert takes.
- */
-async function mergeRange(target: ReplayTarget, range: Range): Promise<boolean> {
-  const command = {
-    aggregate: CONTROL_COLLECTION,
-    pipeline: mergePipeline(target, range),
-    cursor: {},
-    allowDiskUse: true,
-    maxTimeMS: MERGE_TIME_LIMIT_MS,
-    comment: replayComment(target.control.runId, target.epoch),
-    writeConcern: { w: 'majority' },
-  };
-  try {
-    await runCommand(target.db, command, { signal: target.signal });
-    return true;
-  } catch (error) {
-    if (isRefusal(error)) return false;
-    throw error;
-  }
-}
-
-/**
- * The stages of `mergeRange`, to be run on the control collection: with another epoch in the control
- * document there is nothing to look up. Begun from there, the fence costs nothing that can be
- * measured; as a `$lookup` for each change it cost a quarter more.
- */
-export function mergePipeline(
-  {
-    collection,
-    control,
-    epoch,
-    capped,
-  }: Pick<ReplayTarget, 'collection' | 'control' | 'epoch' | 'capped'>,
-  { after, end }: Pick<Range, 'after' | 'end'>,
-): Document[] {
-  return [
-    { $match: { _id: control.id, runId: control.runId, 'replay.epoch': epoch } },
-    {
-      $lookup: {
-        from: bufferName(collection),
-        pipeline: [
-          { $match: { _id: { ...(after !== undefined && { $gt: after }), $lte: end } } },
-          { $sort: { _id: 1 } },
-          // A grouping would lose the natural order.
-          ...(capped ? [] : [{ $group: { _id: '$k.i', o: { $last: '$o' }, d: { $last: '$d' } } }]),
-          { $match: { o: 'u' } },
-          { $project: { _id: 0, d: 1 } },
-        ],
-        as: 'change',
-      },
-    },
-    { $unwind: '$change' },
-    { $replaceRoot: { newRoot: '$change.d' } },
-    { $merge: { into: collection, whenMatched: 'replace', whenNotMatched: 'insert' } },
-  ];
-}
-
 async function writeByWorker(
   target: ReplayTarget,
   changes: readonly BufferedChange[],
+  after: Timestamp,
 ): Promise<Refusal[]> {
   const buffered = changes.filter(({ code }) => code !== 'r');
   const documents = await fetchBuffered(target, buffered);
@@ -145,7 +90,7 @@ async function writeByWorker(
       continue;
     }
     refused.push(...(await writeExactly(target, ready.splice(0))));
-    const current = await readFromSource(target, id);
+    const current = await readFromSource(target, id, after);
     const present = current && toExact(current);
     // Gone by now: its delete follows in the stream.
     if (present?.id.key !== id.key && !target.capped) await deleteExactly(target, [id]);
@@ -188,14 +133,18 @@ function toExact(document: Buffer): ExactDocument {
   return { id: idOf(document), document };
 }
 
-/** The document of this `_id` or one that is equal to it. */
+/**
+ * The document of this `_id` or one that is equal to it, not as it was before a time: a member that has just
+ * become primary may know less by majority than the one before it, and what it lacks would count as deleted.
+ */
 async function readFromSource(
   { source, sourceCollection, signal }: ReplayTarget,
   id: RawValue,
+  after: Timestamp | undefined,
 ): Promise<Buffer | undefined> {
   await using found = await RawCursor.open(
     source,
-    { find: sourceCollection, filter: { _id: id }, limit: 1, readConcern: { level: 'majority' } },
+    { find: sourceCollection, filter: { _id: id }, limit: 1, readConcern: majorityAfter(after) },
     { signal },
   );
   const { documents } = await found.next();
@@ -205,12 +154,16 @@ async function readFromSource(
 /**
  * Tries the documents again that the target did not take: an index that refused them may be gone, or they
  * themselves, as the oldest of a capped collection are without a word in the stream.
+ * @param after up to which time the source's changes are captured.
  */
-export async function retryRefused(target: ReplayTarget): Promise<void> {
+export async function retryRefused(
+  target: ReplayTarget,
+  after: Timestamp | undefined,
+): Promise<void> {
   for await (const ids of target.refusals.all()) {
     const documents: ExactDocument[] = [];
     for (const id of ids) {
-      const document = await readFromSource(target, id);
+      const document = await readFromSource(target, id, after);
       if (document) documents.push(toExact(document));
     }
     await target.refusals.settle(await writeExactly(target, documents), ids);

@@ -23,6 +23,12 @@ export interface VerifiedPartition {
 /** Stands for a partition in differences that were found when changed documents were compared. */
 export const CHANGED = -1;
 
+/** The open differences of a partition, and the sets of documents in which they are stored. */
+export interface OpenDifferences {
+  readonly differences: readonly DocumentDifference[];
+  readonly sets: readonly ObjectId[];
+}
+
 /** `_id`s per stored document: far below 16 MB with any usual `_id`. */
 const IDS_PER_DOCUMENT = 1_000;
 
@@ -63,13 +69,14 @@ export class Verification {
     );
   }
 
-  /** Records a compared partition and its differences. A second call replaces the first. */
+  /** Records a compared partition and its differences, in place of those sets that were there before it was compared. */
   async record(
     partition: number,
     verified: VerifiedPartition,
     differences: readonly DocumentDifference[],
+    before: OpenDifferences['sets'],
   ): Promise<void> {
-    await this.replaceOpen(partition, differences);
+    await this.replaceOpen(partition, differences, before);
     await this.#collection.replaceOne(
       { _id: { collection: this.#name, verified: partition, ...roundKey(this.#round) } },
       { runId: this.#runId, ...verified },
@@ -78,10 +85,15 @@ export class Verification {
   }
 
   /**
-   * Replaces the open differences of a partition. The new ones are there before the old ones go: a
-   * crash or a reader in between finds too many, never too few.
+   * Replaces open differences of a partition: those of the sets that were looked at. The new ones are there
+   * before the old ones go, and what a successor has found meanwhile stays: a crash, a reader in between or
+   * an attempt that comes late leaves too many, never too few.
    */
-  async replaceOpen(partition: number, differences: readonly DocumentDifference[]): Promise<void> {
+  async replaceOpen(
+    partition: number,
+    differences: readonly DocumentDifference[],
+    sets: OpenDifferences['sets'],
+  ): Promise<void> {
     const set = new ObjectId();
     const limits = { ...idLimits, items: IDS_PER_DOCUMENT };
     let at = 0;
@@ -99,13 +111,16 @@ export class Verification {
     await this.#collection.deleteMany({
       ...this.#all('open'),
       '_id.open': partition,
-      '_id.set': { $ne: set },
+      '_id.set': { $in: sets },
     });
   }
 
   /** The open differences of all partitions, with the exact bytes of their `_id`s. */
-  async open(): Promise<Map<number, DocumentDifference[]>> {
-    const open = new Map<number, Map<string, DocumentDifference>>();
+  async open(): Promise<Map<number, OpenDifferences>> {
+    const open = new Map<
+      number,
+      { known: Map<string, DocumentDifference>; sets: Map<string, ObjectId> }
+    >();
     await using found = await RawCursor.open(this.#db, {
       find: CONTROL_COLLECTION,
       filter: this.#all('open'),
@@ -126,22 +141,23 @@ export class Verification {
           what: whats[index] ?? undefined,
         }));
         const partition = Number(key['open']);
-        const known = open.get(partition) ?? new Map<string, DocumentDifference>();
+        const { known, sets } = open.get(partition) ?? { known: new Map(), sets: new Map() };
         for (const difference of differences) known.set(difference.id.key, difference);
-        open.set(partition, known);
+        sets.set(String(key['set']), key['set']);
+        open.set(partition, { known, sets });
       }
     }
-    const lists = [...open].map(([partition, known]): [number, DocumentDifference[]] => [
+    const lists = [...open].map(([partition, { known, sets }]): [number, OpenDifferences] => [
       partition,
-      [...known.values()],
+      { differences: [...known.values()], sets: [...sets.values()] },
     ]);
-    this.#onOpen?.(lists.flatMap(([, known]) => known));
+    this.#onOpen?.(lists.flatMap(([, { differences }]) => differences));
     return new Map(lists);
   }
 
   /** The open differences of the whole collection. */
   async known(): Promise<readonly DocumentDifference[]> {
-    return [...(await this.open()).values()].flat();
+    return [...(await this.open()).values()].flatMap(({ differences }) => differences);
   }
 
   #all(kind: 'verified' | 'open'): Document {

@@ -93,6 +93,7 @@ export class Verifier {
   ): Promise<VerifiedPartition> {
     const { source, target, plan, verification, signal, touch } = this.#context;
     const filter = partitionFilter(await plan.get(index));
+    const before = (await verification.open()).get(index)?.sets ?? [];
     const { compared, differences, isWhole } = await compareDocuments(
       source,
       target,
@@ -112,7 +113,7 @@ export class Verifier {
     if (!isWhole) {
       const standing = await this.#confirm(differences.map(({ id }) => id));
       await this.#checkEpoch();
-      if (standing.length > 0) await verification.replaceOpen(index, standing);
+      if (standing.length > 0) await verification.replaceOpen(index, standing, before);
       throw new TransientError(
         errorTypes.tooManyDifferences,
         `more than ${MAX_DIFFERENCES} documents differ in one part of the collection: something other ` +
@@ -122,7 +123,7 @@ export class Verifier {
     const found = await compareIds(source, target, differences.map(({ id }) => id), signal); // prettier-ignore
     await this.#settleLater(found, {}, async (standing) => {
       await this.#checkEpoch();
-      await verification.record(index, compared, standing);
+      await verification.record(index, compared, standing, before);
     });
     while (this.#young.count > MOST_YOUNG) await this.#pause();
     return compared;
@@ -148,7 +149,8 @@ export class Verifier {
     for await (const { ids, range } of readUncompared(target, state, signal)) {
       const end = new Date(timestampMs(tokenTime(range.end)));
       const asOf = range.last ? (replay.asOf ?? end) : end;
-      const differences = await compareIds(source, target, ids, signal, touch);
+      const after = tokenTime(range.end);
+      const differences = await compareIds(source, target, ids, signal, { touch, after });
       await this.#settleLater(differences, { through: range.end, asOf }, async (standing) => {
         if (standing.length > 0) await this.#addOpen(standing);
       });
@@ -170,10 +172,10 @@ export class Verifier {
   /** Looks again at the differences that are known; those that are gone are forgotten. */
   async lookAgain(): Promise<void> {
     const { verification } = this.#context;
-    for (const [partition, differences] of await verification.open()) {
+    for (const [partition, { differences, sets }] of await verification.open()) {
       const standing = await this.#confirm(differences.map(({ id }) => id));
       await this.#checkEpoch();
-      await verification.replaceOpen(partition, standing);
+      await verification.replaceOpen(partition, standing, sets);
     }
   }
 
@@ -226,7 +228,7 @@ export class Verifier {
     const { control, source, target, signal, touch } = this.#context;
     const young = new YoungDifferences(source, target, signal, touch);
     const settled: DocumentDifference[] = [];
-    const found = await compareIds(source, target, ids, signal, touch);
+    const found = await compareIds(source, target, ids, signal, { touch });
     await young.add(found, async (standing) => void settled.push(...standing));
     while (young.count > 0) {
       touch();
@@ -238,13 +240,14 @@ export class Verifier {
 
   async #addOpen(differences: readonly DocumentDifference[]): Promise<void> {
     const { verification } = this.#context;
-    const known = (await verification.open()).get(CHANGED) ?? [];
+    const { differences: known = [], sets = [] } = (await verification.open()).get(CHANGED) ?? {};
     const keys = new Set(differences.map(({ id }) => id.key));
     await this.#checkEpoch();
-    await verification.replaceOpen(CHANGED, [
-      ...known.filter(({ id }) => !keys.has(id.key)),
-      ...differences,
-    ]);
+    await verification.replaceOpen(
+      CHANGED,
+      [...known.filter(({ id }) => !keys.has(id.key)), ...differences],
+      sets,
+    );
   }
 
   async #checkEpoch(): Promise<void> {

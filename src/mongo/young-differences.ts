@@ -55,13 +55,9 @@ export class YoungDifferences {
     const due = this.#entries.filter(({ lookedAt }) => applied?.greaterThanOrEqual(lookedAt));
     if (due.length === 0) return;
     const ids = new Map(due.flatMap(({ standing }) => standing.map(({ id }) => [id.key, id])));
-    const found = await compareIds(
-      this.#source,
-      this.#target,
-      [...ids.values()],
-      this.#signal,
-      this.#touch,
-    );
+    const found = await compareIds(this.#source, this.#target, [...ids.values()], this.#signal, {
+      touch: this.#touch,
+    });
     const again = new Map(found.map((difference) => [difference.id.key, difference]));
     const lookedAt = await readOperationTime(this.#source.db);
     for (const entry of due) {

@@ -82,7 +82,7 @@ it('finds in its last look what a change made different after all others', async
 it('looks at known differences again, whoever has found them', async () => {
   const recheck = begin(['verification']);
   const difference = (n: number) => ({ id: rawOf(new Int32(n)), kind: 'differs' as const });
-  await verification.replaceOpen(0, [difference(1), difference(2)]);
+  await verification.replaceOpen(0, [difference(1), difference(2)], []);
   await path.copy.updateOne({ _id: new Int32(2) }, { $set: { a: 9 } });
   expect(await settled(recheck)).toEqual({ rechecked: 2, found: [[2, 'differs']] });
 });

@@ -122,8 +122,8 @@ describe('a cutover', () => {
   it('that has a successor does nothing more', async () => {
     const before = await catalogueOf(source);
     await source.collection(NAME).dropIndex('a');
-    const { replay } = must(await opened.control.hold());
-    await opened.control.hold();
+    const { replay } = must(await opened.control.hold(new Date()));
+    await opened.control.hold(new Date());
     const late = () => opened.control.check('replay', replay.epoch);
     await expect(settleShape(opened, migration, before, pulse, late)).rejects.toMatchObject({
       type: 'Fenced',

@@ -436,6 +436,9 @@ describe('a stream that ends', () => {
     await expect(capture).rejects.toThrow(`source.${path.name} at the source ${text}`);
     const changes = await path.changes();
     expect(new Set(changes.map(({ id }) => id))).toEqual(new Set([keyOf(1), keyOf(2)]));
+    // A server goes on from nothing that is behind the end: the next attempt has to find it again.
+    expect(tokenOf((await path.control.read()).capture.through)).toBe(changes.at(-1)?.token);
+    await expect(path.capture()).rejects.toMatchObject({ type: 'ChangeStreamEnded' });
   });
 
   it('because the buffer was dropped says that changes are lost', async () => {

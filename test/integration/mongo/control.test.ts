@@ -1,4 +1,4 @@
-import type { Db, Document, MongoClient } from 'mongodb';
+import { type Db, type Document, type MongoClient, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { removeControl } from '../../../src/mongo/control-collection.js';
 import { CopyPlan } from '../../../src/mongo/copy-plan.js';
@@ -104,7 +104,7 @@ describe('the control document', () => {
       () => control.read(),
       () => control.set({ renamed: true }),
       () => control.takeEpoch('capture'),
-      () => control.hold(),
+      () => control.hold(new Date()),
     ]) {
       await expect(use()).rejects.toMatchObject({ type: 'ControlDocumentLost' });
     }
@@ -124,11 +124,27 @@ describe('the control document', () => {
     expect((await control.read()).replay.epoch).toBe(0);
   });
 
+  it('is held by no attempt of a cutover that was scheduled before the last one that has held it', async () => {
+    const control = controlOf(db, 'orders');
+    await control.claim();
+    const [first, second] = [new Date(1_000), new Date(2_000)];
+    const { replay } = must(await control.hold(second));
+    await expect(control.hold(first)).rejects.toMatchObject({ type: 'Fenced' });
+    expect((await control.read()).replay.epoch).toBe(replay.epoch);
+    must(await control.hold(second));
+    // Also once it has let go, and when it has opened the target.
+    await control.release(replay.epoch + 1);
+    await control.record({ fence: new Timestamp({ t: 9, i: 1 }) });
+    await expect(control.hold(first)).rejects.toMatchObject({ type: 'Fenced' });
+    expect((await control.read()).holder).toBeUndefined();
+    must(await control.hold(new Date(3_000)));
+  });
+
   it('held by the cutover, gives no epochs to others until it is released', async () => {
     const control = controlOf(db, 'orders');
     await control.claim();
     const { capture } = must(await control.takeEpoch('capture'));
-    const held = must(await control.hold());
+    const held = must(await control.hold(new Date()));
     expect([held.capture.epoch, held.replay.epoch]).toEqual([2, 1]);
     expect(await control.takeEpoch('capture')).toBeUndefined();
     expect(await control.takeEpoch('replay')).toBeUndefined();
@@ -203,25 +219,26 @@ describe('what else is kept in cdc', () => {
     // The last ones no driver can read.
     const ids = [...Object.values(everyId).map(rawOf), ...unreadableIds];
     const differences = ids.map((id) => ({ id, kind: 'missing' as const }));
-    await verification.record(0, { documents: 5, bytes: 50 }, differences);
-    await verification.record(3, { documents: 7, bytes: 70 }, []);
+    await verification.record(0, { documents: 5, bytes: 50 }, differences, []);
+    await verification.record(3, { documents: 7, bytes: 70 }, [], []);
     expect(await verification.partitions()).toEqual(
       new Map([
         [0, { documents: 5, bytes: 50 }],
         [3, { documents: 7, bytes: 70 }],
       ]),
     );
-    const open = must((await verification.open()).get(0));
+    const { differences: open, sets } = must((await verification.open()).get(0));
     expect(open.map(({ id }) => id.key)).toEqual(ids.map(({ key }) => key));
     expect(open.every(({ kind }) => kind === 'missing')).toBe(true);
-    await verification.replaceOpen(0, [{ id: rawOf(1), kind: 'extra' }]);
-    expect([...(await verification.open()).values()].flat()).toMatchObject([{ kind: 'extra' }]);
+    await verification.replaceOpen(0, [{ id: rawOf(1), kind: 'extra' }], sets);
+    expect(await verification.known()).toMatchObject([{ kind: 'extra' }]);
     const many = Array.from({ length: 2500 }, (_, id) => ({
       id: rawOf(id),
       kind: 'differs' as const,
     }));
-    await verification.replaceOpen(0, many);
-    expect((await verification.open()).get(0)?.map(({ id }) => id.key)).toEqual(
+    const { sets: old } = must((await verification.open()).get(0));
+    await verification.replaceOpen(0, many, old);
+    expect((await verification.known()).map(({ id }) => id.key)).toEqual(
       many.map(({ id }) => id.key),
     );
   });
@@ -229,7 +246,7 @@ describe('what else is kept in cdc', () => {
   it('goes with the run, and only with its own', async () => {
     const own = new Verification(db, controlOf(db, 'orders'));
     await controlOf(db, 'orders').claim();
-    await own.record(0, { documents: 1, bytes: 1 }, [{ id: rawOf(1), kind: 'extra' }]);
+    await own.record(0, { documents: 1, bytes: 1 }, [{ id: rawOf(1), kind: 'extra' }], []);
     await new CopyPlan(db, controlOf(db, 'orders')).save([{ index: 0 }]);
     await controlOf(db, 'others', 'run-2').claim();
     await removeControl(db, 'orders', 'run-1');

@@ -46,7 +46,7 @@ beforeEach(async () => {
 
 /** An attempt of the cutover, which holds the migration until the next one does. */
 async function attempt(): Promise<FinalContext> {
-  const { replay } = must(await control.hold());
+  const { replay } = must(await control.hold(new Date()));
   const check = () => control.check('replay', replay.epoch);
   return { db: client.db('target'), collection: NAME, source, check };
 }

@@ -98,7 +98,7 @@ describe('the next round', () => {
   });
 
   it('lets go what an attempt of a cutover holds, whose epoch has passed', async () => {
-    const held = must(await first.hold());
+    const held = must(await first.hold(new Date()));
     const begun = must(await beginRound(second, 1));
     expect(begun.holder).toBeUndefined();
     const late = first.check('replay', held.replay.epoch);
@@ -129,7 +129,7 @@ describe('an attempt that belongs to a discarded copy', () => {
       () => first.takeEpoch('replay'),
       () => first.takeEpoch('shape'),
       () => first.beginVerification(),
-      () => first.hold(),
+      () => first.hold(new Date()),
       () => first.advance('replay', 1, { through: '8209' }),
       inTransaction,
     ]) {
@@ -148,7 +148,7 @@ describe('an attempt that belongs to a discarded copy', () => {
       await plan.save(Array.from({ length: partitions }, (_, index) => ({ index })));
       await plan.update(0, { copied: true, written: 10 * partitions });
       const verification = new Verification(db, control);
-      await verification.record(0, { documents: partitions, bytes: 1 }, [difference]);
+      await verification.record(0, { documents: partitions, bytes: 1 }, [difference], []);
       await new Refusals(control, async () => undefined).settle([refusal], []);
     };
     const count = async (control: Control): Promise<unknown[]> => {

@@ -178,7 +178,7 @@ describe('taking over', () => {
 
   it('takes nothing while the cutover holds the migration', async () => {
     const path = await captured();
-    const { replay } = must(await path.control.hold());
+    const { replay } = must(await path.control.hold(new Date()));
     await using session = client.startSession({ causalConsistency: false });
     const take = () => path.control.takeEpoch('replay');
     expect(await takeOverReplay(path.control, session, take)).toBeUndefined();

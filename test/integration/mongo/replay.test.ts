@@ -1,8 +1,9 @@
-import { BSON, Int32, Long, type MongoClient, Timestamp } from 'mongodb';
+import { BSON, type Document, Int32, Long, MongoClient, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyRange } from '../../../src/mongo/replay.js';
 import { type Range, readRange } from '../../../src/mongo/range.js';
 import { RawValue, runWithDocuments } from '../../../src/mongo/raw.js';
+import { tokenTime } from '../../../src/mongo/token.js';
 import { documentOf, everyId, keyOf, stringBytes, type Id } from '../../helpers/bson.js';
 import {
   AS_IT_IS,
@@ -415,3 +416,30 @@ it('brings to a capped collection what changed after a lost attempt had buffered
 function isEqual({ source, target }: { source: string; target: string }): boolean {
   return source === target;
 }
+
+describe('a document that the replay reads from the source', () => {
+  it('is none from before its change: a new primary may know less by majority', async () => {
+    const path = await DataPath.begin(client);
+    await path.orders.insertOne({ _id: 1 });
+    await path.capture();
+    await path.buffer.updateMany({}, { $set: { o: 'r' }, $unset: { d: '' } });
+    const range = await wholeRange(path);
+    const watched = new MongoClient(mongo.server.uri, { monitorCommands: true });
+    const finds: Document[] = [];
+    watched.on('commandStarted', ({ commandName, command }) => {
+      if (commandName === 'find') finds.push(command);
+    });
+    try {
+      await using session = client.startSession({ causalConsistency: false });
+      const taken = must(await path.control.takeEpoch('replay'));
+      const source = watched.db('source');
+      await applyRange({ ...path.replayTarget(taken), session, source }, range);
+    } finally {
+      await watched.close();
+    }
+    expect(await path.copy.countDocuments()).toBe(1);
+    expect(finds).toMatchObject([
+      { find: path.name, readConcern: { afterClusterTime: tokenTime(range.end) } },
+    ]);
+  });
+});

@@ -284,10 +284,10 @@ describe('a follower that has a successor', () => {
     const { shape } = await control.read();
     const change = { what: 'index "b"', at: new Date() };
     await control.advance('shape', must(shape).epoch, { change });
-    expect(await control.hold()).toBeUndefined();
+    expect(await control.hold(new Date())).toBeUndefined();
     expect((await control.read()).holder).toBeUndefined();
     await control.advance('shape', must(shape).epoch, { change: null });
-    const held = must(await control.hold());
+    const held = must(await control.hold(new Date()));
     await source.command({ dropIndexes: NAME, index: 'a' });
     await expect(follower.round()).rejects.toMatchObject({ type: 'Fenced' });
     expect(await control.takeEpoch('shape')).toBeUndefined();
@@ -306,7 +306,7 @@ describe('a follower that has a successor', () => {
     const round = slow.round();
     const refused = expect(round).rejects.toMatchObject({ type: 'Fenced' });
     await sleep(300);
-    expect(must(await control.hold()).holder).toBe('cutover');
+    expect(must(await control.hold(new Date())).holder).toBe('cutover');
     gate.resolve();
     await refused;
     expect(await namesAt(target)).toContain('a');
@@ -320,12 +320,12 @@ describe('a follower that has a successor', () => {
     await source.command({ dropIndexes: NAME, index: 'a' });
     const round = slow.round();
     await expect.poll(async () => (await control.read()).shape?.change?.what).toBe('index "a"');
-    expect(await control.hold()).toBeUndefined();
+    expect(await control.hold(new Date())).toBeUndefined();
     expect(await namesAt(target)).toContain('a');
     gate.resolve();
     await round;
     expect(await namesAt(target)).toEqual(['_id_']);
-    expect(must(await control.hold()).holder).toBe('cutover');
+    expect(must(await control.hold(new Date())).holder).toBe('cutover');
   });
 
   it('is waited for while something that it has announced may still come', async () => {
@@ -338,7 +338,7 @@ describe('a follower that has a successor', () => {
     await next.settle(() => (waits += 1));
     expect(waits).toBeGreaterThan(0);
     expect((await control.read()).shape?.change).toBeNull();
-    expect(must(await control.hold()).holder).toBe('cutover');
+    expect(must(await control.hold(new Date())).holder).toBe('cutover');
   });
 });
 

@@ -5,7 +5,7 @@ import { CHANGED, Verification } from '../../../src/mongo/verification.js';
 import { replayRanges } from '../../../src/mongo/replay-loop.js';
 import { readUncompared, Verifier, type VerifierContext } from '../../../src/mongo/verifier.js';
 import { keyOf, rawOf } from '../../helpers/bson.js';
-import { DataPath, TestMongo } from '../../helpers/data-path.js';
+import { DataPath, must, TestMongo } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -89,7 +89,7 @@ async function replayUntilIdle(): Promise<void> {
 }
 
 async function open(partition: number) {
-  const found = (await verification.open()).get(partition) ?? [];
+  const found = (await verification.open()).get(partition)?.differences ?? [];
   return found.map(({ id, kind, field }) => ({ id: id.bytes[0], kind, field }));
 }
 
@@ -252,7 +252,7 @@ describe('the comparison while a cutover holds the migration', () => {
     await path.orders.insertMany([1, 2].map((n) => ({ _id: new Int32(n), a: 1 })));
     const verifier = await takeUp();
     await path.follow();
-    const held = await path.control.hold();
+    const held = await path.control.hold(new Date());
     expect(await verifier.follow()).toBe(0);
     const comparing = verifier.comparePartition(0, () => undefined);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -267,14 +267,26 @@ describe('the comparison while a cutover holds the migration', () => {
 describe('known differences', () => {
   const difference = (n: number) => ({ id: rawOf(new Int32(n)), kind: 'differs' as const });
 
+  const setsOf = async (partition: number) => must((await verification.open()).get(partition)).sets;
+
   it('are replaced, those of one partition at a time', async () => {
-    await verification.replaceOpen(0, [difference(1), difference(2)]);
-    await verification.replaceOpen(1, [difference(3)]);
-    await verification.replaceOpen(0, [difference(2)]);
+    await verification.replaceOpen(0, [difference(1), difference(2)], []);
+    await verification.replaceOpen(1, [difference(3)], []);
+    await verification.replaceOpen(0, [difference(2)], await setsOf(0));
     expect(await open(0)).toEqual([{ id: 2, kind: 'differs', field: undefined }]);
     expect(await open(1)).toHaveLength(1);
-    await verification.replaceOpen(1, []);
+    await verification.replaceOpen(1, [], await setsOf(1));
     expect(await open(1)).toEqual([]);
+  });
+
+  it('that a successor has found stay when an attempt comes late', async () => {
+    await verification.replaceOpen(0, [difference(1)], []);
+    const looked = await setsOf(0);
+    await verification.replaceOpen(0, [difference(2)], looked);
+    await verification.replaceOpen(0, [], looked);
+    expect(await open(0)).toMatchObject([{ id: 2 }]);
+    await verification.record(0, { documents: 1, bytes: 1 }, [], looked);
+    expect(await open(0)).toMatchObject([{ id: 2 }]);
   });
 
   it('are recorded when they are too many to go on, and block', async () => {

@@ -1,0 +1,129 @@
+import { BSONType, type Document } from 'mongodb';
+import { bufferName, CONTROL_COLLECTION } from '../names.js';
+import type { FencedTarget } from './exact-write.js';
+import type { Range } from './range.js';
+import { asBuffer, latin1, type RawValue, runCommand } from './raw.js';
+import { isRefusal } from './refusal.js';
+import { MERGE_TIME_LIMIT_MS, replayComment } from './takeover.js';
+
+/** Code of a server whose command has met its `maxTimeMS`. */
+const MAX_TIME_EXPIRED = 50;
+/** `$merge` commands of one range at the same time. */
+const PARTS = 2;
+/** Documents for which another command is worth its while. */
+const LEAST_DOCUMENTS = 1_000;
+/** Ids that are looked at to cut a range into parts of like size. */
+const SAMPLE = 128;
+/** Text and binaries begin with their length. */
+const PREFIXED: readonly number[] = [BSONType.string, BSONType.binData, BSONType.symbol];
+
+/**
+ * Lets the target server write the last document per `_id` of a range, several commands at a time, each with
+ * `_id`s of its own. All of them have ended on return.
+ * @param ids of the documents.
+ * @returns whether it did; not when it does not take one of them: before 5.0 `$merge` refuses names
+ * within a document that an insert takes.
+ */
+export async function mergeRange(
+  target: FencedTarget,
+  range: Range,
+  ids: readonly RawValue[],
+): Promise<boolean> {
+  const ended = await Promise.allSettled(
+    partsOf(ids, target.capped).map((part) => merge(target, range, part)),
+  );
+  const errors: unknown[] = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+  // After these the server has ended the command; after any other it may still be at work, which only a successor ends.
+  const isEnded = (error: unknown) => isRefusal(error) || isLate(error);
+  const error = errors.find((one) => !isEnded(one)) ?? errors.find(isLate);
+  if (error !== undefined) throw error;
+  return errors.length === 0;
+}
+
+/** Whether a server has ended a command at its time limit, also where it was the majority that it waited for. */
+export function isLate(error: unknown): boolean {
+  return (error as { code?: unknown }).code === MAX_TIME_EXPIRED;
+}
+
+async function merge(target: FencedTarget, range: Range, part: Document): Promise<void> {
+  const command = {
+    aggregate: CONTROL_COLLECTION,
+    pipeline: mergePipeline(target, range, part),
+    cursor: {},
+    allowDiskUse: true,
+    maxTimeMS: MERGE_TIME_LIMIT_MS,
+    comment: replayComment(target.control.runId, target.epoch),
+    writeConcern: { w: 'majority' },
+  };
+  await runCommand(target.db, command, { signal: target.signal });
+}
+
+/**
+ * The stages of a merge, to be run on the control collection: with another epoch in the control
+ * document there is nothing to look up. Begun from there, the fence costs nothing that can be
+ * measured; as a `$lookup` for each change it cost a quarter more.
+ */
+function mergePipeline(
+  { collection, control, epoch, capped }: FencedTarget,
+  { after, end }: Range,
+  part: Document,
+): Document[] {
+  const tokens = { ...(after !== undefined && { $gt: after }), $lte: end };
+  return [
+    { $match: { _id: control.id, runId: control.runId, 'replay.epoch': epoch } },
+    {
+      $lookup: {
+        from: bufferName(collection),
+        pipeline: [
+          { $match: { _id: tokens, ...part } },
+          { $sort: { _id: 1 } },
+          // A grouping would lose the natural order.
+          ...(capped ? [] : [{ $group: { _id: '$k.i', o: { $last: '$o' }, d: { $last: '$d' } } }]),
+          { $match: { o: 'u' } },
+          { $project: { _id: 0, d: 1 } },
+        ],
+        as: 'change',
+      },
+    },
+    { $unwind: '$change' },
+    { $replaceRoot: { newRoot: '$change.d' } },
+    { $merge: { into: collection, whenMatched: 'replace', whenNotMatched: 'insert' } },
+  ];
+}
+
+/**
+ * Filters that share out all changes by `_id`, in the server's own order, in which equal ones are together
+ * whatever their bytes. Where it is cut matters for the speed alone.
+ */
+function partsOf(ids: readonly RawValue[], isOrdered: boolean): Document[] {
+  const count = isOrdered ? 1 : Math.min(PARTS, Math.floor(ids.length / LEAST_DOCUMENTS));
+  if (count < 2) return [{}];
+  const step = Math.ceil(ids.length / SAMPLE);
+  const sample = ids.filter((_, index) => index % step === 0).toSorted(compareRoughly);
+  const cuts = Array.from({ length: count - 1 }, (_, index) => ({
+    $literal: sample[Math.floor((sample.length * (index + 1)) / count)],
+  }));
+  return Array.from({ length: count }, (_, index) => {
+    const [from, to] = [cuts[index - 1], cuts[index]];
+    const bounds = [
+      ...(from ? [{ $gte: ['$k.i', from] }] : []),
+      ...(to ? [{ $lt: ['$k.i', to] }] : []),
+    ];
+    return { $expr: { $and: bounds } };
+  });
+}
+
+/** Like the server's order where all `_id`s are of one kind, as they mostly are. */
+function compareRoughly(one: RawValue, other: RawValue): number {
+  const [left, right] = [roughKey(one), roughKey(other)];
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}
+
+function roughKey({ type, bytes }: RawValue): number | bigint | string {
+  const buffer = asBuffer(bytes);
+  if (type === BSONType.int) return buffer.readInt32LE();
+  if (type === BSONType.double) return buffer.readDoubleLE();
+  if (type === BSONType.long || type === BSONType.date) return buffer.readBigInt64LE();
+  return latin1(PREFIXED.includes(type) ? buffer.subarray(4) : buffer);
+}
