@@ -7,7 +7,7 @@ import { readRuns, type RunSummary } from './mongo/run-summary.js';
 import { currentRate, isStalled, lagSeconds } from './mongo/lag.js';
 import { parseNamespace } from './names.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
-import type { GroupLive, MemberLive } from './workflows/group/status.js';
+import type { GroupLive, MemberLive } from './workflows/group/live.js';
 import { type GroupState, isUnderWay, type MemberState } from './workflows/group/state.js';
 
 /** Capture writes every two seconds: after this silence Temporal is asked what is wrong (ms). */

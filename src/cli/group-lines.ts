@@ -1,4 +1,5 @@
-import { type GroupStatus, memberPhases } from '../workflows/group/status.js';
+import { memberPhases } from '../workflows/group/lines.js';
+import type { GroupStatus } from '../workflows/group/status.js';
 import { number } from './format.js';
 
 /** How many collections are in which phase: `1 queued, 2 copying, 9 ready`. */

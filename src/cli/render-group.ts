@@ -1,7 +1,8 @@
 import { shorten } from '../shorten.js';
 import { isFinal } from '../workflows/phases.js';
 import { leastFarFirst } from '../workflows/group/least-far.js';
-import type { GroupStatus, MemberLine } from '../workflows/group/status.js';
+import type { MemberLine } from '../workflows/group/lines.js';
+import type { GroupStatus } from '../workflows/group/status.js';
 import { count, duration, moment, number } from './format.js';
 import { describeCounts, describeNamespaces } from './group-lines.js';
 import { describeBlockers, describePlan, nextStep } from './next-step.js';

@@ -3,7 +3,8 @@ import { plannedRows } from '../details.js';
 import { duration, historyLeft, nextLine, number, pairTable, plain, table } from '../markdown.js';
 import { isFinal } from '../phases.js';
 import { leastFarFirst } from './least-far.js';
-import { type GroupStatus, memberPhases } from './status.js';
+import { memberPhases } from './lines.js';
+import type { GroupStatus } from './status.js';
 
 /** Collections that have a line: the page goes through a URL, and is to be read. */
 const SHOWN = 20;

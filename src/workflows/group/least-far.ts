@@ -1,4 +1,4 @@
-import { type MemberLine, memberPhases } from './status.js';
+import { type MemberLine, memberPhases } from './lines.js';
 
 /** Lags in the same span of seconds are alike: they change all the time, and lines would change places. */
 const SPAN = 5;

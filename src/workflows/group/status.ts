@@ -13,77 +13,12 @@ import {
   type Problem,
 } from '../status.js';
 import { groupBlockers } from './blockers.js';
-import {
-  type GroupState,
-  hasFailed,
-  isCopied,
-  isToCutOver,
-  isUnderWay,
-  type MemberState,
-} from './state.js';
+import { countPhases, fitting, lineOf, type MemberLine, slowest } from './lines.js';
+import type { GroupLive } from './live.js';
+import { type GroupState, hasFailed, isToCutOver, isUnderWay, type MemberState } from './state.js';
 
 /** Lists are cut at so many entries, with the number of all beside them. */
 const MOST = 20;
-/** Bytes that the list of collections may take: Temporal's answers are to stay small. */
-const MOST_BYTES = 60_000;
-const SLOWEST = 10;
-
-/** What the servers and Temporal say of one collection at the moment of the query. */
-export interface MemberLive {
-  readonly lagSeconds?: number | undefined;
-  readonly stalled: boolean;
-  /** In the target so far, of the copy alone. */
-  readonly copied: Amount;
-  readonly eventsPerSecond: number;
-  readonly changesPerSecond: number;
-  /** Documents that are known to differ. */
-  readonly differences: number;
-  readonly uncomparedSeconds?: number | undefined;
-  /** Documents that the target does not take. */
-  readonly refused: number;
-  /** Indexes and options of the source that are not at the target yet. */
-  readonly shape: readonly { readonly what: string; readonly problem?: string }[];
-  readonly oplogHours?: number | undefined;
-  /** Its documents are copied, and the indexes are built. */
-  readonly indexing?: boolean;
-  readonly problem?: Problem;
-}
-
-/** The same of all collections, by namespace. */
-export interface GroupLive {
-  readonly asOf: string;
-  readonly members: Readonly<Record<string, MemberLive>>;
-  readonly problem?: Problem;
-}
-
-/**
- * One collection in a group's status. `queued`: captured, and waits for its turn to be copied; `indexing`:
- * copied, and its indexes are built.
- */
-export interface MemberLine {
-  readonly namespace: string;
-  /** Where it differs from `namespace`. */
-  readonly targetNamespace?: string;
-  readonly phase: Phase | 'queued' | 'indexing';
-  readonly copiedPercent: number | null;
-  readonly lagSeconds: number | null;
-  readonly failure?: string;
-}
-
-/** The phases of collections, in the order in which they go through them. */
-export const memberPhases = [
-  'preflight',
-  'queued',
-  'copying',
-  'indexing',
-  'waiting',
-  'replaying',
-  'ready',
-  'cuttingOver',
-  'completed',
-  'aborted',
-  'failed',
-] as const satisfies readonly MemberLine['phase'][];
 
 /** The answer to a group's query `status`. */
 export interface GroupStatus {
@@ -96,9 +31,7 @@ export interface GroupStatus {
   readonly target: string;
   readonly namespaces: readonly string[];
   readonly startedAt: string;
-  readonly counts: Readonly<Partial<Record<MemberLine['phase'], number>>> & {
-    readonly all: number;
-  };
+  readonly counts: ReturnType<typeof countPhases>;
   readonly copied: Amount;
   readonly total: Amount;
   readonly copiedPercent: number | null;
@@ -195,28 +128,6 @@ export function buildGroupStatus(
   };
 }
 
-function lineOf(member: MemberState, live: MemberLive | undefined): MemberLine {
-  const { namespace, targetNamespace, phase, turn, documents, failure } = member;
-  const stage =
-    phase !== 'copying' ? phase : !turn ? 'queued' : live?.indexing ? 'indexing' : phase;
-  const isDone = stage === 'indexing' || (isCopied(member) && !hasFailed(member));
-  const copied = live?.copied.documents ?? 0;
-  return {
-    namespace,
-    ...(targetNamespace !== namespace && { targetNamespace }),
-    phase: stage,
-    copiedPercent: isDone ? 100 : percent(copied, Math.max(documents, copied)),
-    lagSeconds: live?.lagSeconds ?? null,
-    ...(failure !== undefined && { failure: shorten(failure) }),
-  };
-}
-
-function countPhases(lines: readonly MemberLine[]): GroupStatus['counts'] {
-  const counts: Partial<Record<MemberLine['phase'], number>> = {};
-  for (const { phase } of lines) counts[phase] = (counts[phase] ?? 0) + 1;
-  return { all: lines.length, ...counts };
-}
-
 /** What the group knows, and what is seen of the collections; they are asked themselves when it begins. */
 function blockersOf(
   state: GroupState,
@@ -278,25 +189,6 @@ function problemsOf(state: GroupState, live: GroupLive | undefined): GroupStatus
     problem ? [{ namespace, ...problem }] : [],
   );
   return [...own, ...ended, ...others].slice(0, MOST);
-}
-
-function slowest(members: readonly MemberState[], lines: readonly MemberLine[]): MemberLine[] {
-  const ready = memberPhases.indexOf('ready');
-  const isSlow = ({ phase }: MemberLine) => memberPhases.indexOf(phase) < ready;
-  if (!members.some(isUnderWay)) return [];
-  const rank = ({ phase, copiedPercent }: MemberLine) =>
-    memberPhases.indexOf(phase) * 1_000 + (copiedPercent ?? 0);
-  return lines
-    .filter(isSlow)
-    .toSorted((one, other) => rank(one) - rank(other))
-    .slice(0, SLOWEST);
-}
-
-/** As many lines as find room. */
-function fitting(lines: readonly MemberLine[]): MemberLine[] {
-  let bytes = 0;
-  const at = lines.findIndex((line) => (bytes += JSON.stringify(line).length) > MOST_BYTES);
-  return lines.slice(0, at < 0 ? lines.length : at);
 }
 
 function waitingFor({ phase, paused, plan }: GroupState): string | null {

@@ -3,11 +3,8 @@ import type { Screen } from '../../../src/cli/render-migration.js';
 import type { GroupView } from '../../../src/cli/view.js';
 import { parseMigrateCollections } from '../../../src/group-options.js';
 import { initialGroup } from '../../../src/workflows/group/state.js';
-import {
-  buildGroupStatus,
-  type GroupStatus,
-  type MemberLine,
-} from '../../../src/workflows/group/status.js';
+import type { MemberLine } from '../../../src/workflows/group/lines.js';
+import { buildGroupStatus, type GroupStatus } from '../../../src/workflows/group/status.js';
 
 export const COLUMNS = 80;
 export const pipe: Screen = { isLive: false, columns: COLUMNS, colors: pico.createColors(false) };

@@ -8,7 +8,8 @@ import {
   type MemberState,
   phaseOfGroup,
 } from '../../../src/workflows/group/state.js';
-import { buildGroupStatus, type MemberLive } from '../../../src/workflows/group/status.js';
+import type { MemberLive } from '../../../src/workflows/group/live.js';
+import { buildGroupStatus } from '../../../src/workflows/group/status.js';
 import type { Phase } from '../../../src/workflows/phases.js';
 
 const options = migrateCollectionsInput.parse({

@@ -1,0 +1,87 @@
+import { shorten } from '../../shorten.js';
+import type { Phase } from '../phases.js';
+import { percent } from '../status.js';
+import type { MemberLive } from './live.js';
+import { hasFailed, isCopied, isUnderWay, type MemberState } from './state.js';
+
+/** Bytes that the list of collections may take: Temporal's answers are to stay small. */
+const MOST_BYTES = 60_000;
+const SLOWEST = 10;
+
+/**
+ * One collection in a group's status. `queued`: captured, and waits for its turn to be copied; `indexing`:
+ * copied, and its indexes are built.
+ */
+export interface MemberLine {
+  readonly namespace: string;
+  /** Where it differs from `namespace`. */
+  readonly targetNamespace?: string;
+  readonly phase: Phase | 'queued' | 'indexing';
+  readonly copiedPercent: number | null;
+  readonly lagSeconds: number | null;
+  readonly failure?: string;
+}
+
+/** The phases of collections, in the order in which they go through them. */
+export const memberPhases = [
+  'preflight',
+  'queued',
+  'copying',
+  'indexing',
+  'waiting',
+  'replaying',
+  'ready',
+  'cuttingOver',
+  'completed',
+  'aborted',
+  'failed',
+] as const satisfies readonly MemberLine['phase'][];
+
+/** What is shown of one collection. */
+export function lineOf(member: MemberState, live: MemberLive | undefined): MemberLine {
+  const { namespace, targetNamespace, phase, turn, documents, failure } = member;
+  const stage =
+    phase !== 'copying' ? phase : !turn ? 'queued' : live?.indexing ? 'indexing' : phase;
+  const isDone = stage === 'indexing' || (isCopied(member) && !hasFailed(member));
+  const copied = live?.copied.documents ?? 0;
+  return {
+    namespace,
+    ...(targetNamespace !== namespace && { targetNamespace }),
+    phase: stage,
+    copiedPercent: isDone ? 100 : percent(copied, Math.max(documents, copied)),
+    lagSeconds: live?.lagSeconds ?? null,
+    ...(failure !== undefined && { failure: shorten(failure) }),
+  };
+}
+
+/** How many collections are in each phase, and how many there are. */
+export function countPhases(
+  lines: readonly MemberLine[],
+): Readonly<Partial<Record<MemberLine['phase'], number>>> & { readonly all: number } {
+  const counts: Partial<Record<MemberLine['phase'], number>> = {};
+  for (const { phase } of lines) counts[phase] = (counts[phase] ?? 0) + 1;
+  return { all: lines.length, ...counts };
+}
+
+/** The lines of those that are least far. */
+export function slowest(
+  members: readonly MemberState[],
+  lines: readonly MemberLine[],
+): MemberLine[] {
+  const ready = memberPhases.indexOf('ready');
+  const isSlow = ({ phase }: MemberLine) => memberPhases.indexOf(phase) < ready;
+  if (!members.some(isUnderWay)) return [];
+  const rank = ({ phase, copiedPercent }: MemberLine) =>
+    memberPhases.indexOf(phase) * 1_000 + (copiedPercent ?? 0);
+  return lines
+    .filter(isSlow)
+    .toSorted((one, other) => rank(one) - rank(other))
+    .slice(0, SLOWEST);
+}
+
+/** As many lines as find room. */
+export function fitting(lines: readonly MemberLine[]): MemberLine[] {
+  let bytes = 0;
+  const at = lines.findIndex((line) => (bytes += JSON.stringify(line).length) > MOST_BYTES);
+  return lines.slice(0, at < 0 ? lines.length : at);
+}

@@ -1,0 +1,29 @@
+import type { Amount, Problem } from '../status.js';
+
+/** What the servers and Temporal say of one collection at the moment of the query. */
+export interface MemberLive {
+  readonly lagSeconds?: number | undefined;
+  readonly stalled: boolean;
+  /** In the target so far, of the copy alone. */
+  readonly copied: Amount;
+  readonly eventsPerSecond: number;
+  readonly changesPerSecond: number;
+  /** Documents that are known to differ. */
+  readonly differences: number;
+  readonly uncomparedSeconds?: number | undefined;
+  /** Documents that the target does not take. */
+  readonly refused: number;
+  /** Indexes and options of the source that are not at the target yet. */
+  readonly shape: readonly { readonly what: string; readonly problem?: string }[];
+  readonly oplogHours?: number | undefined;
+  /** Its documents are copied, and the indexes are built. */
+  readonly indexing?: boolean;
+  readonly problem?: Problem;
+}
+
+/** The same of all collections, by namespace. */
+export interface GroupLive {
+  readonly asOf: string;
+  readonly members: Readonly<Record<string, MemberLive>>;
+  readonly problem?: Problem;
+}
