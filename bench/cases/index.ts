@@ -14,6 +14,7 @@ import { streams } from './streams.js';
 import { together } from './together.js';
 import { uniqueIndexes } from './unique-indexes.js';
 import { verification } from './verification.js';
+import { workers } from './workers.js';
 
 /** All that can be measured, by name. */
 export const cases: Readonly<Record<string, BenchCase>> = {
@@ -30,6 +31,7 @@ export const cases: Readonly<Record<string, BenchCase>> = {
   'copy-limit': copyLimit,
   'index-order': indexOrder,
   streams,
+  workers,
   idle,
   growth,
 };
