@@ -23,6 +23,7 @@ const flaws: Readonly<Record<Flaw, true>> = {
   'deletes before writes': true,
   'applied-through as the limit of pruning': true,
   'the hold of the cutover': true,
+  'the order of holds': true,
 };
 const copyFlaws: Readonly<Record<CopyFlaw, true>> = {
   'the fence of clearing': true,
@@ -57,7 +58,7 @@ describe('the way of a change', () => {
     { timeout: 300_000 },
     (without) => {
       const found = wander(stream({ events, successors, without }), WALKS, randomFrom(1));
-      expect(found.wrong).toBe('the target is open and not as it has to be');
+      expect(found.wrong).toMatch(/^the target is open and /);
     },
   );
 });

@@ -34,7 +34,8 @@ export type Flaw =
   | 'captured-through as the limit'
   | 'deletes before writes'
   | 'applied-through as the limit of pruning'
-  | 'the hold of the cutover';
+  | 'the hold of the cutover'
+  | 'the order of holds';
 
 /** What the buffer holds of an event: the version read back, 0 for a delete. */
 interface Entry {
@@ -81,6 +82,10 @@ export interface StreamState {
   /** Epoch by which the cutover replays; 0 before. */
   readonly cutover: number;
   readonly drained: boolean;
+  /** Attempts of the cutover that froze before they held. */
+  readonly late: number;
+  /** Unique indexes, validator and expiry are in force at the target. */
+  readonly inForce: boolean;
   /** Applications write at the target from then on. */
   readonly opened: boolean;
 }
@@ -106,6 +111,8 @@ export function stream(options: StreamOptions): Protocol<StreamState> {
       successors: options.successors,
       cutover: 0,
       drained: false,
+      late: 0,
+      inForce: false,
       opened: false,
     },
     steps: (state) => [
@@ -115,10 +122,12 @@ export function stream(options: StreamOptions): Protocol<StreamState> {
       ...state.merges.map((merge, index) => mergeStep(state, merge, index)),
       ...takeovers(state, options),
       ...cutoverSteps(state, options),
+      ...lateHolds(state, options),
     ],
     wrong: (state, isEnd) => {
       const wanted = state.opened ? { ...state.source, a: APPLICATION } : state.source;
       const isEqual = state.target.a === wanted.a && state.target.b === wanted.b;
+      if (state.opened && !state.inForce) return 'the target is open and nothing is in force';
       if (state.opened && !isEqual) return 'the target is open and not as it has to be';
       if (isEnd && !state.opened) return 'nothing goes on, and the target is not open';
       return undefined;
@@ -332,20 +341,36 @@ function hold(state: StreamState, options: StreamOptions): StreamState {
       ...state,
       cutover: state.replayEpoch,
       drained: false,
+      inForce: false,
       replays: [...state.replays, replay],
     };
   }
   const held = takeReplay({ ...state, captureEpoch: state.captureEpoch + 1 });
-  return { ...held, cutover: held.replayEpoch, drained: false };
+  return { ...held, cutover: held.replayEpoch, drained: false, inForce: false };
+}
+
+/** An attempt that froze before it held wakes up when a later one has held, and may be through. */
+function lateHolds(state: StreamState, options: StreamOptions): Step<StreamState>[] {
+  if (state.late === 0 || state.cutover === 0) return [];
+  const awake = { ...state, late: state.late - 1 };
+  return options.without === 'the order of holds'
+    ? [{ name: 'a late attempt of the cutover holds', state: hold(awake, options) }]
+    : [{ name: 'a late attempt of the cutover is fenced', state: awake }];
 }
 
 function cutoverSteps(state: StreamState, options: StreamOptions): Step<StreamState>[] {
   const { events } = options;
   if (state.opened) return [];
   if (state.cutover === 0) {
-    return state.time === events.length
-      ? [{ name: 'the cutover holds', state: hold(state, options) }]
-      : [];
+    if (state.time < events.length) return [];
+    const { successors, late } = state;
+    const frozen = { ...state, successors: successors - 1, late: late + 1 };
+    return [
+      { name: 'the cutover holds', state: hold(state, options) },
+      ...(successors > 0
+        ? [{ name: 'the cutover freezes, and has a successor', state: frozen }]
+        : []),
+    ];
   }
   if (!state.drained) {
     const entries = lastOf(events, state.captured, state.time).map(({ token, id }): Entry => ({
@@ -371,7 +396,7 @@ function cutoverSteps(state: StreamState, options: StreamOptions): Step<StreamSt
   return [
     {
       name: 'the target opens',
-      state: { ...state, opened: true, target: isEqual ? target : state.target },
+      state: { ...state, opened: true, inForce: true, target: isEqual ? target : state.target },
     },
   ];
 }
