@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { RestoreResult } from '../tools/index.js';
+import type { Pulse } from './context.js';
 import { readDump } from './dumped-documents.js';
 
 /** A file that mongodump has written, and how many documents it said it wrote. */
@@ -28,11 +29,18 @@ export async function checkDumpSize({ file, gzip }: DumpFile, bytes: number): Pr
  * Reads a dump of which not everything could be restored, from its first document to its last.
  * @throws PermanentError DumpLost when it is not what was dumped.
  */
-export async function checkDump({ file, gzip, documents }: DumpFile): Promise<void> {
+export async function checkDump(
+  { file, gzip, documents }: DumpFile,
+  { signal, touch }: Pulse,
+): Promise<void> {
   let count = 0;
   try {
-    for await (const document of readDump({ file, gzip })) count += document.length > 0 ? 1 : 0;
+    for await (const document of readDump({ file, gzip, signal })) {
+      touch();
+      count += document.length > 0 ? 1 : 0;
+    }
   } catch (error) {
+    signal.throwIfAborted();
     throw lost(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (count !== documents) throw lost(`has ${count} documents in place of ${documents}`);

@@ -5,22 +5,20 @@ import { errorTypes, TransientError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { collectionUuid } from '../mongo/buffer.js';
-import { readCatalogue } from '../mongo/catalogue.js';
-import { clearPartition, dropCapped } from '../mongo/clear-partition.js';
-import type { PartitionRecord, TakenPartition } from '../mongo/copy-plan.js';
+import type { PartitionRecord } from '../mongo/copy-plan.js';
 import { copyDirectly } from '../mongo/direct-copy.js';
 import { partitionFilter, partitionQuery } from '../mongo/partitions.js';
 import type { Refusal } from '../mongo/refusal.js';
 import { Refusals } from '../mongo/refusals.js';
 import { dumpPartition, isDocumentsRefused, restorePartition, type Tools } from '../tools/index.js';
-import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { type ActivityDependencies, open, type Opened, withPulse } from './context.js';
 import { checkDump, checkDumpSize, isRestored } from './check-dump.js';
+import { clearStaging } from './clear-staging.js';
 import { chooseDumpMember, copyTime } from './dump-member.js';
 import { ProgressWriter } from './copy-progress.js';
 import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { copyLimits } from './live-limits.js';
 import { dumpFile } from './dump-files.js';
-import { ensureStaging } from './plan-copy.js';
 
 /** mongorestore's default is 1; 4 is what the copy was measured with. */
 const INSERTION_WORKERS = 4;
@@ -104,7 +102,7 @@ export async function restore(
     async ({ signal, touch }) => {
       const written = { file, gzip, documents: dumped.documents };
       await checkDumpSize(written, dumped.bytes);
-      await clear(opened, migration, record, { signal, touch });
+      await clearStaging(opened, migration, record, { signal, touch });
       const progress = new ProgressWriter(opened, partition);
       const hello = await opened.target.command({ hello: 1 });
       const dumpedDocuments = {
@@ -135,10 +133,10 @@ export async function restore(
           progress.write({ written: Math.floor(dumped.documents * share) });
         },
       }).catch(async (error: unknown) => {
-        if (!signal.aborted) await checkDump(written);
+        if (!signal.aborted) await checkDump(written, { signal, touch });
         if (!isDocumentsRefused(error)) throw error;
         status.doing = `restoring partition ${partition} without mongorestore, which stopped at a document`;
-        await clear(opened, migration, record, { signal, touch });
+        await clearStaging(opened, migration, record, { signal, touch });
         const { documents } = await insertDumped({
           ...dumpedDocuments,
           onProgress: (done) => progress.write({ written: done }),
@@ -147,7 +145,7 @@ export async function restore(
         return { documents, duplicates: 0, failures: 0, messages: [] };
       });
       if (!isRestored(dumped.documents, restored)) {
-        await checkDump(written);
+        await checkDump(written, { signal, touch });
         throw new TransientError(
           errorTypes.toolFailed,
           `mongorestore restored ${restored.documents} of ${dumped.documents} documents of ` +
@@ -178,7 +176,7 @@ export async function copyPartition(
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {
-      await clear(opened, migration, record, { signal, touch });
+      await clearStaging(opened, migration, record, { signal, touch });
       const progress = new ProgressWriter(opened, partition);
       const copied = await copyDirectly({
         source: (await deps.connections.pinned(migration.options.source)).db(
@@ -215,26 +213,6 @@ export async function copyPartition(
 function keepRefused({ control }: Opened): (refused: readonly Refusal[]) => Promise<void> {
   const refusals = new Refusals(control, (session) => control.fenceCopy(session));
   return (refused) => refusals.settle(refused, []);
-}
-
-/** Takes away what an earlier attempt has put into the staging collection. */
-async function clear(
-  opened: Opened,
-  migration: Migration,
-  partition: TakenPartition,
-  { signal, touch }: Pulse,
-): Promise<void> {
-  const { target, staging, plan, control } = opened;
-  if (!migration.traits.capped) {
-    return clearPartition({ db: target, staging, plan, partition, signal, onMoved: touch });
-  }
-  // Capped collections before 5.0 do not delete; the whole copy is one partition.
-  const found = await readCatalogue(target, staging, signal);
-  if (found?.uuid && (await target.collection(staging).estimatedDocumentCount()) > 0) {
-    await dropCapped(target, staging, found.uuid, plan, partition);
-    await control.record({ stagingUuid: null });
-    await ensureStaging(opened, migration, signal);
-  }
 }
 
 function requireTools(deps: ActivityDependencies): Tools {

@@ -58,7 +58,7 @@ export async function planCopy(
 /** Creates the staging collection, unless it is there or has its final name already. */
 export async function ensureStaging(
   opened: Opened,
-  { traits }: Migration,
+  { traits }: Pick<Migration, 'traits'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { target, staging, control } = opened;

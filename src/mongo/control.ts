@@ -187,6 +187,8 @@ export class Control {
       { ...this.#ownCopy(), 'shape.change': null, heldAt: { $not: { $gt: scheduledAt } } },
       {
         $set: { holder: 'cutover', heldAt: scheduledAt },
+        // Of an attempt of which nobody has heard that it was through.
+        $unset: { fence: '', prepared: '' },
         $inc: { 'capture.epoch': 1, 'replay.epoch': 1, 'shape.epoch': 1 },
       },
       { returnDocument: 'after' },

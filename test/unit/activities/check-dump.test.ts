@@ -25,19 +25,37 @@ async function fileOf(bytes: Uint8Array): Promise<string> {
   return file;
 }
 
+const pulse = { touch: () => undefined, signal: new AbortController().signal };
 const lost = { type: 'DumpLost' };
 
 describe('a dump that is as it was written', () => {
   it('is taken for whole', async () => {
     const file = await fileOf(dump);
     await checkDumpSize({ file, gzip: false, documents }, dump.length);
-    await checkDump({ file, gzip: false, documents });
+    await checkDump({ file, gzip: false, documents }, pulse);
   });
 
   it('is taken for whole with gzip', async () => {
     const file = await fileOf(gzipSync(dump));
     await checkDumpSize({ file, gzip: true, documents }, dump.length);
-    await checkDump({ file, gzip: true, documents });
+    await checkDump({ file, gzip: true, documents }, pulse);
+  });
+});
+
+describe('a dump that is read whole', () => {
+  it('says that it moves, however long it takes', async () => {
+    const file = await fileOf(dump);
+    let touches = 0;
+    await checkDump({ file, gzip: false, documents }, { ...pulse, touch: () => touches++ });
+    expect(touches).toBe(documents);
+  });
+
+  it('is not lost when the attempt ends', async () => {
+    const file = await fileOf(dump);
+    const signal = AbortSignal.abort(new Error('another attempt'));
+    await expect(checkDump({ file, gzip: false, documents }, { ...pulse, signal })).rejects.toThrow(
+      'another attempt',
+    );
   });
 });
 
@@ -45,8 +63,8 @@ describe('a dump is lost', () => {
   it('when the file is gone', async () => {
     const missing = { file: join(folder, 'none.bson'), gzip: false, documents };
     await expect(checkDumpSize(missing, 1)).rejects.toMatchObject(lost);
-    await expect(checkDump(missing)).rejects.toMatchObject(lost);
-    await expect(checkDump({ ...missing, gzip: true })).rejects.toMatchObject(lost);
+    await expect(checkDump(missing, pulse)).rejects.toMatchObject(lost);
+    await expect(checkDump({ ...missing, gzip: true }, pulse)).rejects.toMatchObject(lost);
   });
 
   it('when it is shorter', async () => {
@@ -54,24 +72,24 @@ describe('a dump is lost', () => {
     await expect(
       checkDumpSize({ file, gzip: false, documents }, dump.length),
     ).rejects.toMatchObject(lost);
-    await expect(checkDump({ file, gzip: false, documents })).rejects.toMatchObject(lost);
+    await expect(checkDump({ file, gzip: false, documents }, pulse)).rejects.toMatchObject(lost);
   });
 
   it('when whole documents are missing', async () => {
     const file = await fileOf(BSON.serialize({ _id: 1 }));
-    await expect(checkDump({ file, gzip: false, documents })).rejects.toMatchObject(lost);
+    await expect(checkDump({ file, gzip: false, documents }, pulse)).rejects.toMatchObject(lost);
   });
 
   it('when a length in it is wrong', async () => {
     const broken = Buffer.from(dump);
     broken[0] = 1;
     const file = await fileOf(broken);
-    await expect(checkDump({ file, gzip: false, documents })).rejects.toMatchObject(lost);
+    await expect(checkDump({ file, gzip: false, documents }, pulse)).rejects.toMatchObject(lost);
   });
 
   it('when the compressed file ends early', async () => {
     const file = await fileOf(gzipSync(dump).subarray(0, -12));
-    await expect(checkDump({ file, gzip: true, documents })).rejects.toMatchObject(lost);
+    await expect(checkDump({ file, gzip: true, documents }, pulse)).rejects.toMatchObject(lost);
   });
 });
 
