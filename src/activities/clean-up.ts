@@ -7,7 +7,7 @@ import { readWritesAfter } from '../mongo/late-writes.js';
 import { removeMarker } from '../mongo/marker.js';
 import { stagingName } from '../names.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
-import { dropMigrationState } from './leftovers.js';
+import { dropMigrationState, dropUnnamed } from './leftovers.js';
 
 /** Looks for late writes for so long at most, in ms. */
 const LOOK_MS = 5_000;
@@ -81,6 +81,7 @@ export async function cleanUp(
         await dropOwn(target, targetCollection, found.stagingUuid);
       } else if (found.renamed) left.push(final);
       if (keepBuffer) {
+        await dropUnnamed(target, targetCollection, found);
         left.push(`${target.databaseName}.cdc`, `${target.databaseName}.cdc.${targetCollection}`);
         return { removed: [], left };
       }

@@ -33,6 +33,9 @@ export async function removeLeftovers(
   await rm(dumpFolderOf(deps.dumpFolder, former.runId), { recursive: true, force: true });
 }
 
+/** What of a control document says which copies are the run's. */
+type Copies = Pick<ControlDocument, 'round' | 'stagingTag' | 'discarded'>;
+
 /**
  * Drops buffer, staging collections and a copy that was being discarded, then the run's documents in
  * `cdc`, and `cdc` if it is empty.
@@ -40,12 +43,16 @@ export async function removeLeftovers(
 export async function dropMigrationState(
   target: Db,
   collection: string,
-  found: Pick<ControlDocument, 'runId' | 'bufferUuid' | 'round' | 'stagingTag' | 'discarded'>,
+  found: Pick<ControlDocument, 'runId' | 'bufferUuid'> & Copies,
 ): Promise<void> {
-  const { runId, bufferUuid, round, stagingTag } = found;
-  await dropCopies(target, collection, found);
-  await dropOwn(target, stagingName(collection, round, stagingTag), undefined);
-  await dropOwn(target, bufferName(collection), bufferUuid);
+  await dropUnnamed(target, collection, found);
+  await dropOwn(target, bufferName(collection), found.bufferUuid);
   failpoint('buffer-dropped');
-  await removeControl(target, collection, runId);
+  await removeControl(target, collection, found.runId);
+}
+
+/** Drops the copies that do not have the final name, or were to lose it. */
+export async function dropUnnamed(target: Db, collection: string, found: Copies): Promise<void> {
+  await dropCopies(target, collection, found);
+  await dropOwn(target, stagingName(collection, found.round, found.stagingTag), undefined);
 }
