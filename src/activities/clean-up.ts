@@ -1,13 +1,15 @@
 import { rm } from 'node:fs/promises';
 import { dumpFolderOf } from '../dump-folders.js';
 import type { LateWrites, Migration } from '../migration.js';
+import { readUuid } from '../mongo/catalogue.js';
 import { showId } from '../mongo/compare.js';
+import type { ControlDocument } from '../mongo/control-document.js';
 import { dropOwn } from '../mongo/drop-own.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import { removeMarker } from '../mongo/marker.js';
-import { stagingName } from '../names.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
-import { dropMigrationState, dropUnnamed } from './leftovers.js';
+import { bufferName, CONTROL_COLLECTION, stagingName } from '../names.js';
+import { type ActivityDependencies, open, type Opened, withPulse } from './context.js';
+import { dropMigrationState, dropUnnamed, removeUnclaimed } from './leftovers.js';
 
 /** Looks for late writes for so long at most, in ms. */
 const LOOK_MS = 5_000;
@@ -65,39 +67,51 @@ export async function countLateWrites(
 export async function cleanUp(
   deps: ActivityDependencies,
   migration: Migration,
-  { keepBuffer, dropTarget }: CleanUpOptions,
+  options: CleanUpOptions,
 ): Promise<CleanedUp> {
-  const { control, source, sourceCollection, target, targetCollection } = open(deps, migration);
-  const final = `${target.databaseName}.${targetCollection}`;
+  const opened = open(deps, migration);
+  const { source, sourceCollection } = opened;
   return withPulse(
     () => ({ doing: 'removing buffer, control document and dump files' }),
     async () => {
       await rm(dumpFolderOf(deps.dumpFolder, migration.runId), { recursive: true, force: true });
       if (migration.options.token === 'marker') await removeMarker(source, sourceCollection);
-      const found = await control.find();
-      if (!found) return { removed: [], left: [] };
-      const left: string[] = [];
-      if (found.renamed && dropTarget) {
-        await dropOwn(target, targetCollection, found.stagingUuid);
-      } else if (found.renamed) left.push(final);
-      if (keepBuffer) {
-        await dropUnnamed(target, targetCollection, found);
-        left.push(`${target.databaseName}.cdc`, `${target.databaseName}.cdc.${targetCollection}`);
-        return { removed: [], left };
-      }
-      await dropMigrationState(target, targetCollection, found);
-      return {
-        removed: [
-          `${target.databaseName}.cdc.${targetCollection}`,
-          ...(found.renamed
-            ? []
-            : [
-                `${target.databaseName}.${stagingName(targetCollection, found.round, found.stagingTag)}`,
-              ]),
-          ...(found.renamed && dropTarget ? [final] : []),
-        ],
-        left,
-      };
+      return cleanTarget(opened, await opened.control.find(), migration, options);
     },
   );
+}
+
+async function cleanTarget(
+  { target, targetCollection }: Opened,
+  found: ControlDocument | undefined,
+  { runId, traits }: Migration,
+  { keepBuffer, dropTarget }: CleanUpOptions,
+): Promise<CleanedUp> {
+  const inTarget = (name: string): string => `${target.databaseName}.${name}`;
+  if (!found) {
+    const identity = { runId, ...traits };
+    const left = await removeUnclaimed(target, targetCollection, identity);
+    return { removed: [], left: left.map(inTarget) };
+  }
+  const { renamed, stagingUuid, round, stagingTag } = found;
+  const left: string[] = [];
+  // An attempt that renamed it may have died before it said so.
+  const isNamed =
+    renamed ??
+    (stagingUuid && (await readUuid(target, targetCollection))?.equals(stagingUuid)) ??
+    false;
+  if (isNamed && dropTarget) await dropOwn(target, targetCollection, stagingUuid);
+  else if (isNamed) left.push(targetCollection);
+  if (keepBuffer) {
+    await dropUnnamed(target, targetCollection, found);
+    left.push(CONTROL_COLLECTION, bufferName(targetCollection));
+    return { removed: [], left: left.map(inTarget) };
+  }
+  await dropMigrationState(target, targetCollection, found);
+  const removed = [
+    bufferName(targetCollection),
+    ...(isNamed ? [] : [stagingName(targetCollection, round, stagingTag)]),
+    ...(isNamed && dropTarget ? [targetCollection] : []),
+  ];
+  return { removed: removed.map(inTarget), left: left.map(inTarget) };
 }

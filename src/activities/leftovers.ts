@@ -4,12 +4,13 @@ import type { Db } from 'mongodb';
 import { dumpFolderOf } from '../dump-folders.js';
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
+import { readNames } from '../mongo/catalogue.js';
 import { CONTROL_KIND, type ControlDocument } from '../mongo/control-document.js';
 import { dropCopies } from '../mongo/discard-copy.js';
 import { dropOwn } from '../mongo/drop-own.js';
 import { isAtWork } from '../mongo/lag.js';
 import { removeControl } from '../mongo/control-collection.js';
-import { bufferName, CONTROL_COLLECTION, stagingName } from '../names.js';
+import { bufferName, CONTROL_COLLECTION, stagingName, stagingNames } from '../names.js';
 import { type ActivityDependencies, open } from './context.js';
 
 /**
@@ -55,4 +56,29 @@ export async function dropMigrationState(
 export async function dropUnnamed(target: Db, collection: string, found: Copies): Promise<void> {
   await dropCopies(target, collection, found);
   await dropOwn(target, stagingName(collection, found.round, found.stagingTag), undefined);
+}
+
+/**
+ * Removes what is known to be a run's without its control document: by the run its other documents in `cdc`, by
+ * the tag its staging collections.
+ * @returns names that a migration to this collection uses and that are taken, nobody knows by whom; none
+ * where another migration has claimed them.
+ */
+export async function removeUnclaimed(
+  target: Db,
+  collection: string,
+  { runId, stagingTag }: Pick<ControlDocument, 'runId' | 'stagingTag'>,
+): Promise<string[]> {
+  const staging = stagingNames(collection);
+  const names = [CONTROL_COLLECTION, bufferName(collection), staging, collection];
+  const left: string[] = [];
+  for (const name of await readNames(target, { $in: names })) {
+    if (name === CONTROL_COLLECTION) await removeControl(target, collection, runId);
+    else if (stagingTag === undefined || !staging.test(name)) left.push(name);
+    else if (name.includes(`-${stagingTag}.`)) await dropOwn(target, name, undefined);
+  }
+  const claimed = await target
+    .collection<ControlDocument>(CONTROL_COLLECTION, { readPreference: 'primary' })
+    .findOne({ _id: collection });
+  return claimed ? [] : left.toSorted();
 }

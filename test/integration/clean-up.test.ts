@@ -1,21 +1,23 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { Db } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { type Db, UUID } from 'mongodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cleanUp, type CleanedUp, type CleanUpOptions } from '../../src/activities/clean-up.js';
 import type { ActivityDependencies } from '../../src/activities/context.js';
 import type { Migration } from '../../src/migration.js';
 import { createBuffer } from '../../src/mongo/buffer.js';
 import { readUuid } from '../../src/mongo/catalogue.js';
 import { Control } from '../../src/mongo/control.js';
+import { removeControl } from '../../src/mongo/control-collection.js';
 import { CopyPlan } from '../../src/mongo/copy-plan.js';
 import { bufferName, CONTROL_COLLECTION, stagingName } from '../../src/names.js';
-import { must, TestMongo } from '../helpers/data-path.js';
+import { type Any, must, TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
 import { identity } from '../helpers/migration.js';
 import { takenAs } from '../helpers/taken-as.js';
 
 const NAME = 'orders';
 const TAG = '11111111';
+const STAGING = stagingName(NAME, 0, TAG);
 const BUFFER = bufferName(NAME);
 const FINAL = `target.${NAME}`;
 const KEEPING: CleanUpOptions = { keepBuffer: false, dropTarget: false };
@@ -74,6 +76,61 @@ async function names(): Promise<string[]> {
   const found = await target.listCollections({}, { nameOnly: true }).toArray();
   return found.map(({ name }) => name).toSorted();
 }
+
+describe('without its control document', () => {
+  it('it names what is there, and removes what is known to be its own', async () => {
+    await target.createCollection(STAGING);
+    const others = stagingName(NAME, 0, '22222222');
+    await target.createCollection(others);
+    await target.createCollection(NAME);
+    await target.collection<Any>(CONTROL_COLLECTION).deleteOne({ _id: NAME });
+    expect(await run({ ...KEEPING, dropTarget: true })).toEqual({
+      removed: [],
+      left: [`target.${BUFFER}`, FINAL],
+    });
+    expect(await names()).toEqual([others, BUFFER, NAME].toSorted());
+  });
+
+  it('a second attempt says the same as the first, whose answer was lost', async () => {
+    await finish();
+    expect((await run()).left).toEqual([FINAL]);
+    expect((await run()).left).toEqual([FINAL]);
+    expect(await names()).toEqual([NAME]);
+  });
+
+  it('nothing of another migration is called left, or touched', async () => {
+    await removeControl(target, NAME, 'run-1');
+    await claim('run-2', '22222222');
+    await target.createCollection(stagingName(NAME, 0, '22222222'));
+    const before = await names();
+    expect(await run()).toEqual({ removed: [], left: [] });
+    expect(await names()).toEqual(before);
+  });
+});
+
+describe('a copy that got its name from an attempt that died before it said so', () => {
+  beforeEach(async () => {
+    await finish();
+    await target
+      .collection(CONTROL_COLLECTION)
+      .updateOne({ runId: 'run-1', kind: { $exists: true } }, { $unset: { renamed: '' } });
+  });
+
+  it('is left', async () => {
+    expect(await run()).toMatchObject({ left: [FINAL] });
+  });
+
+  it('is dropped when told', async () => {
+    expect(await run({ ...KEEPING, dropTarget: true })).toMatchObject({ left: [] });
+    expect(await names()).toEqual([]);
+  });
+
+  it('is not one that somebody else has put there', async () => {
+    await control.set({ stagingUuid: new UUID() });
+    expect(await run({ ...KEEPING, dropTarget: true })).toMatchObject({ left: [] });
+    expect(await names()).toEqual([NAME]);
+  });
+});
 
 it('what is kept is the buffer, and no copy without its name', async () => {
   await finish();
