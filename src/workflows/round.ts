@@ -126,7 +126,10 @@ export class Round {
       this.#enter('cuttingOver');
       const { force = [], notAfter, ofGroup } = request ?? {};
       const latest = notAfter === undefined ? [] : ([notAfter] as const);
-      const outcome = await (ofGroup?.() ?? step('cutover')(migration, force, ...latest));
+      const perform = () => step('cutover')(migration, force, ...latest);
+      // How it ends decides how the migration does; a group's own is waited for elsewhere, with a limit.
+      const outcome = await (ofGroup?.() ??
+        (patched('awaitCutover') ? this.#work.track(perform()) : perform()));
       if (request) request.outcome = outcome;
       inbox.request = undefined;
       if ('done' in outcome) {

@@ -238,6 +238,28 @@ describe('a cancellation of the workflow', () => {
   });
 });
 
+// Applications may write to the target by the time at which the cutover lets go.
+describe.each(['abort', 'cancel'] as const)('a cutover that is done in spite of %s', (how) => {
+  it('is waited for, and is what counts', async () => {
+    const fakes = new FakeActivities().set('cutover', async () => {
+      await untilCancelled().catch(() => undefined);
+      // All else has ended meanwhile.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      return { done: report };
+    });
+    const final = await environment.run(fakes, {}, async (running) => {
+      await running.reaches('ready');
+      await running.signal('cutover');
+      await fakes.happened('start cutover');
+      await (how === 'abort' ? running.update('abort') : running.handle.cancel());
+      return running.result();
+    });
+    expect(final).toMatchObject({ phase: 'completed', cutover: report });
+    expect(fakes.underWayAt('start cleanUp')).toEqual([]);
+    expect(fakes.of('cleanUp')).toHaveLength(1);
+  });
+});
+
 describe('an input that is wrong', () => {
   it.each([
     ['an unknown field', { fast: true }, '"fast"'],
