@@ -26,17 +26,18 @@ import {
   hasFailed,
   initialGroup,
   isUnderWay,
+  type MemberReport,
   phaseOfGroup,
   runOf,
 } from './group/state.js';
 import { buildGroupStatus, type GroupStatus } from './group/status.js';
 import { identityOfRun, now } from './identity.js';
 import { type GroupMark, markDetails, markStatus } from './live.js';
-import { isFinal, type Phase } from './phases.js';
+import { isFinal } from './phases.js';
 import { step } from './steps.js';
 
 const statusQuery = defineQuery<GroupStatus>('status');
-const reportSignal = defineSignal<[{ namespace: string; phase: Phase }?]>(groupMessages.report);
+const reportSignal = defineSignal<[MemberReport?]>(groupMessages.report);
 /** After this an abort is told again to those that have not ended. */
 const AGAIN = '30s';
 
@@ -87,7 +88,7 @@ class CollectionsMigration {
       changed,
     });
     setHandler(reportSignal, (report) => {
-      if (report?.namespace) this.#members.report(report.namespace, report.phase);
+      if (report?.namespace) this.#members.report(report);
     });
     setHandler(statusQuery, () => markStatus(this.#mark(), this.#status()), {
       description: groupDescriptions.status,

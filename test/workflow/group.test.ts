@@ -3,10 +3,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { groupMessages, type MemberRun } from '../../src/group.js';
 import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { Migration } from '../../src/migration.js';
+import type { MemberReport } from '../../src/workflows/group/state.js';
 import type { migrateCollections } from '../../src/workflows/index.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 import { type FakeActivities, report, traits, untilCancelled } from '../helpers/fake-activities.js';
+import { historyOf } from '../helpers/history.js';
 import { groupFakes, RunningGroup } from '../helpers/running-group.js';
+import { takenAs } from '../helpers/taken-as.js';
 import { failureOf, WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
 const both = { source: 'source', target: 'target', copy: 'direct' } as const;
@@ -356,6 +359,35 @@ describe('migrateCollections', () => {
     const [, runs, first] = fakes.of('untilLagsAre')[0]?.args ?? [];
     expect(first).toEqual(bound);
     expect(runs).toMatchObject({ databases: ['shop'], runIds: { length: 3 } });
+  });
+
+  it('goes by the newest report of a collection, and each is newer than those before', async () => {
+    const fakes = groupFakes(environment.client);
+    await run(fakes, { namespaces: ['shop.a'], restore: 'signal' }, async (group) => {
+      await group.reaches('waiting');
+      await group.update('restore');
+      await group.reaches('ready');
+      const reports = (await historyOf(group.handle)).flatMap((event): MemberReport[] => {
+        const signal = event.workflowExecutionSignaledEventAttributes;
+        const data =
+          signal?.signalName === groupMessages.report && signal.input?.payloads?.[0]?.data;
+        return data ? [takenAs<MemberReport>(JSON.parse(Buffer.from(data).toString()))] : [];
+      });
+      const inOrder = reports.toSorted(({ order: one = 0 }, { order: other = 0 }) => one - other);
+      expect(inOrder.map(({ phase, needsTurn }) => [phase, needsTurn])).toEqual([
+        ['copying', true],
+        ['waiting', undefined],
+        ['copying', true],
+        ['replaying', undefined],
+        ['ready', undefined],
+      ]);
+      expect(new Set(reports.map(({ order }) => order)).size).toBe(reports.length);
+      const late = inOrder.find(({ phase }) => phase === 'replaying');
+      await group.handle.signal(groupMessages.report, late);
+      await group.update('pause');
+      await group.update('resume');
+      expect(await group.until(({ paused }) => !paused)).toMatchObject({ phase: 'ready' });
+    });
   });
 
   it('is cancelled with all of them, which clean up', async () => {

@@ -11,6 +11,7 @@ import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../../mi
 import { refused } from '../failure.js';
 import type { Inbox } from '../inbox.js';
 import type { MigrationState } from '../status.js';
+import type { MemberReport } from './state.js';
 
 /** What a member needs of its own migration. */
 export interface MemberContext {
@@ -39,6 +40,7 @@ export class Member {
   #mayCopy = false;
   #joined: Joined | undefined;
   #reported: MigrationState['phase'] | undefined;
+  #order = 0;
 
   constructor(group: Membership, context: MemberContext) {
     this.#group = group;
@@ -85,10 +87,17 @@ export class Member {
     this.#reported = phase;
     // Others copy while it waits; it has its turn again when it is told to go on.
     if (phase === 'waiting') this.#mayCopy = false;
-    const { namespace } = this.#context;
+    // Reports may overtake each other. The time, too, so that those of a run that is reset or begun anew are newer.
+    this.#order = Math.max(this.#order + 1, Date.now());
+    const report: MemberReport = {
+      namespace: this.#context.namespace,
+      phase,
+      order: this.#order,
+      ...(phase === 'copying' && !this.#mayCopy && { needsTurn: true }),
+    };
     const group = getExternalWorkflowHandle(this.#group.workflowId);
     // A group that has ended has cancelled this migration too, or wants to know nothing any more.
-    void group.signal(groupMessages.report, { namespace, phase }).catch(() => undefined);
+    void group.signal<[MemberReport]>(groupMessages.report, report).catch(() => undefined);
   }
 
   /**

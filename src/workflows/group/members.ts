@@ -19,8 +19,7 @@ import { workflowId } from '../../names.js';
 import type { migrateCollection } from '../migrate-collection.js';
 import { now } from '../identity.js';
 import { Lanes } from '../lanes.js';
-import type { Phase } from '../phases.js';
-import { type GroupState, isUnderWay, type MemberState } from './state.js';
+import { type GroupState, isUnderWay, type MemberReport, type MemberState } from './state.js';
 import { largestFirst, nextToCopy } from './turns.js';
 
 /** Collections whose migrations look at both sides at the same time. */
@@ -43,6 +42,8 @@ export class Members {
   readonly #context: MembersContext;
   readonly #root = CancellationScope.current();
   readonly #handles = new Map<string, ChildWorkflowHandle<typeof migrateCollection>>();
+  /** `order` of the last report of each. */
+  readonly #reported = new Map<string, number>();
 
   constructor(context: MembersContext) {
     this.#context = context;
@@ -78,6 +79,7 @@ export class Members {
       delete member.keepsPlace;
       delete member.runId;
       this.#handles.delete(member.namespace);
+      this.#reported.delete(member.namespace);
     }
     const begin = async (index: number): Promise<void> => {
       const member = ordered[index];
@@ -103,13 +105,17 @@ export class Members {
     await CancellationScope.nonCancellable(() => new Lanes(STARTING).run(ordered.length, begin));
   }
 
-  /** Notes where a collection says that it is. */
-  report(namespace: string, phase: Phase): void {
+  /** Notes where a collection says that it is, unless it has said something newer. */
+  report({ namespace, phase, order, needsTurn }: MemberReport): void {
     const member = this.#context.state.members.find((each) => each.namespace === namespace);
     if (!member || !isUnderWay(member)) return;
+    if (order !== undefined) {
+      if (order <= (this.#reported.get(namespace) ?? 0)) return;
+      this.#reported.set(namespace, order);
+    }
     member.phase = phase;
-    // Others copy while it waits for people, and nothing of it has arrived.
-    if (phase === 'waiting') {
+    // Others copy while it waits for people, and nothing of it has arrived. Whether it did may be told too late.
+    if (phase === 'waiting' || (needsTurn && member.turn)) {
       delete member.turn;
       delete this.#context.state.copyingSince;
     }

@@ -26,6 +26,16 @@ export interface MemberState extends CollectionNames {
   failure?: string;
 }
 
+/** What a collection tells its group: where it is now. */
+export interface MemberReport {
+  readonly namespace: string;
+  readonly phase: Phase;
+  /** Grows with each report of a collection; code before it gave none. */
+  readonly order?: number;
+  /** It is not copied before it is told that it is its turn. */
+  readonly needsTurn?: true;
+}
+
 /** What the workflow of a group knows. */
 export interface GroupState {
   phase: Phase;
