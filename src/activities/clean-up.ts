@@ -1,5 +1,8 @@
 import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
 import { dumpFolderOf } from '../dump-folders.js';
+import { errorTypes, TransientError } from '../errors.js';
 import type { LateWrites, Migration } from '../migration.js';
 import { readUuid } from '../mongo/catalogue.js';
 import { showId } from '../mongo/compare.js';
@@ -14,6 +17,9 @@ import { dropMigrationState, dropUnnamed, removeUnclaimed } from './leftovers.js
 /** Looks for late writes for so long at most, in ms. */
 const LOOK_MS = 5_000;
 const SHOWN = 20;
+/** For so long a source is asked for a marker that is left, and so many times: it may be switched off for good (ms). */
+const MARKER_MS = 15_000;
+const PATIENT_ATTEMPTS = 5;
 
 /** What a clean-up is to remove. */
 export interface CleanUpOptions {
@@ -23,7 +29,7 @@ export interface CleanUpOptions {
   readonly dropTarget: boolean;
 }
 
-/** What is left at the target after the clean-up, in words. */
+/** What is left after the clean-up, in words. */
 export interface CleanedUp {
   readonly removed: readonly string[];
   readonly left: readonly string[];
@@ -62,7 +68,8 @@ export async function countLateWrites(
 
 /**
  * Removes what the migration keeps: buffer, control documents, staging collection, dump files of
- * this host, the marker if one is left. Safe to run again. The source is not touched otherwise.
+ * this host, the marker if one is left. Safe to run again. The source is not touched otherwise, and what is
+ * at the target does not wait for it.
  */
 export async function cleanUp(
   deps: ActivityDependencies,
@@ -70,13 +77,15 @@ export async function cleanUp(
   options: CleanUpOptions,
 ): Promise<CleanedUp> {
   const opened = open(deps, migration);
-  const { source, sourceCollection } = opened;
   return withPulse(
     () => ({ doing: 'removing buffer, control document and dump files' }),
     async () => {
       await rm(dumpFolderOf(deps.dumpFolder, migration.runId), { recursive: true, force: true });
-      if (migration.options.token === 'marker') await removeMarker(source, sourceCollection);
-      return cleanTarget(opened, await opened.control.find(), migration, options);
+      const found = await opened.control.find();
+      const cleaned = await cleanTarget(opened, found, migration, options);
+      if (migration.options.token !== 'marker') return cleaned;
+      const marker = await removeLastMarker(opened, found);
+      return { ...cleaned, left: [...cleaned.left, ...marker] };
     },
   );
 }
@@ -114,4 +123,31 @@ async function cleanTarget(
     ...(isNamed && dropTarget ? [targetCollection] : []),
   ];
   return { removed: removed.map(inTarget), left: left.map(inTarget) };
+}
+
+/** @returns what may be left at the source because it does not answer, in words. */
+async function removeLastMarker(
+  { source, sourceCollection }: Opened,
+  found: ControlDocument | undefined,
+): Promise<string[]> {
+  try {
+    await Promise.race([removeMarker(source, sourceCollection), giveUp()]);
+    return [];
+  } catch (error) {
+    // It was gone before the position was fixed: there is one of an attempt that came late, if any.
+    if (found?.startToken) return [];
+    if (Context.current().info.attempt < PATIENT_ATTEMPTS) throw error;
+    return [
+      `perhaps the marker (_id: -1) in ${source.databaseName}.${sourceCollection} at the source, ` +
+        'which does not answer',
+    ];
+  }
+}
+
+async function giveUp(): Promise<never> {
+  await sleep(MARKER_MS, undefined, { ref: false });
+  throw new TransientError(
+    errorTypes.unreachable,
+    `the source did not say within ${MARKER_MS / 1000} s whether a marker is left`,
+  );
 }
