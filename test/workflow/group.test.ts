@@ -390,6 +390,39 @@ describe('migrateCollections', () => {
     });
   });
 
+  it('has carried out its plan when the cutover at that time is done', async () => {
+    const fakes = groupFakes(environment.client);
+    const gate = fakes.gate();
+    // Until then the group goes on.
+    fakes.set('convertIndexes', () => gate.hold(undefined));
+    const cutover = { at: new Date(Date.now() + 15_000).toISOString() };
+    await run(fakes, { cutover }, async (group) => {
+      expect(await group.reaches('ready')).toMatchObject({ cutoverAt: cutover.at });
+      await fakes.happened('start convertIndexes', names.length);
+      expect(await group.until(() => true)).toMatchObject({ cutoverAt: null });
+      gate.open();
+      expect(await group.handle.result()).toMatchObject({
+        phase: 'completed',
+        cutoverAt: null,
+        lastRefusal: null,
+      });
+    });
+  });
+
+  it('keeps its plan when it was cut over before without some, and loses it when none is left', async () => {
+    const fakes = groupFakes(environment.client);
+    const gate = fakes.gate();
+    fakes.set('convertIndexes', () => gate.hold(undefined));
+    const cutover = { at: new Date(Date.now() + 3_600_000).toISOString() };
+    await run(fakes, { cutover }, async (group) => {
+      await group.reaches('ready');
+      await group.update('cutover', { leave: ['shop.c'] });
+      expect(await group.reaches('ready')).toMatchObject({ cutoverAt: cutover.at });
+      await group.update('cutover');
+      expect(await group.reaches('cuttingOver')).toMatchObject({ cutoverAt: null });
+    });
+  });
+
   it('is cancelled with all of them, which clean up', async () => {
     const fakes = groupFakes(environment.client);
     await run(fakes, {}, async (group) => {

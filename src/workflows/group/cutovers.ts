@@ -1,4 +1,4 @@
-import { CancellationScope, condition } from '@temporalio/workflow';
+import { CancellationScope, condition, patched } from '@temporalio/workflow';
 import type { LagBound } from '../../cutover-plan.js';
 import {
   type Group,
@@ -105,6 +105,7 @@ export class GroupCutovers {
       if ('done' in outcome) {
         state.lastCutover = outcome.done;
         for (const member of going) member.openedAt = outcome.done.openedAt;
+        if (this.#hasPlanEnded(request) && patched('forgetPlan')) delete state.plan;
       }
       await teller.send(
         runs.map((to, index) => ({
@@ -117,6 +118,16 @@ export class GroupCutovers {
       changed();
       return 'done' in outcome ? { done: outcome.done } : outcome;
     });
+  }
+
+  /**
+   * Whether a cutover at a time has been carried out, or has nothing left to do. The other plans go on for
+   * collections that follow later.
+   */
+  #hasPlanEnded({ notAfter }: GroupCutoverRequest): boolean {
+    const { plan, members } = this.#context.state;
+    // Only such a plan's own cutover has a latest moment.
+    return plan?.kind === 'at' && (notAfter !== undefined || !members.some(isToCutOver));
   }
 
   async #perform(
