@@ -297,7 +297,7 @@ export class Control {
       errorTypes.controlLost,
       `the control document "${this.id}" of this migration is no longer in ` +
         `${this.db.databaseName}.${CONTROL_COLLECTION} at the target; the migration cannot go on ` +
-        'without it: start it again',
+        'without it: drop what "left" in its status names, and start it again',
     );
   }
 }
