@@ -7,6 +7,8 @@ import { alternate } from './runner.js';
 import { type CaseResults, renderTable, summarise } from './table.js';
 
 const PATIENCE_MS = 3_600_000;
+/** Each answer costs the worker and the servers some of what is measured. */
+const POLL_MS = 500;
 /** What is measured has room in the servers' caches, as it would have on machines of their own. */
 const SERVERS = { source: { cacheSizeGB: 4 }, target: { cacheSizeGB: 4 } } as const;
 
@@ -37,7 +39,11 @@ async function measure(
   only: string,
 ): Promise<CaseResults> {
   say(`${name}: ${JSON.stringify(options)}`);
-  const environment = await Environment.start({ patienceMs: PATIENCE_MS, ...SERVERS });
+  const environment = await Environment.start({
+    patienceMs: PATIENCE_MS,
+    pollMs: POLL_MS,
+    ...SERVERS,
+  });
   try {
     const variants = await bench.prepare(environment, options);
     const wanted = variants.filter((variant) => variant.name.includes(only));

@@ -120,6 +120,7 @@ export class CollectionCutover implements AsyncDisposable {
     const catalogue = await readSourceCatalogue(opened, this.#pulse.signal);
     const session = opened.target.client.startSession({ causalConsistency: false });
     this.#session = session;
+    await control.checkHold(scheduledAt);
     const document = await takeOverReplay(control, session, () => control.hold(scheduledAt));
     if (!document) return [shapeBlocker([{ what: 'a change that is under way' }])];
     const check = () => control.check('replay', document.replay.epoch);

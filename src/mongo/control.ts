@@ -197,9 +197,17 @@ export class Control {
       await this.fenceBefore(taken.replay.epoch);
       return taken;
     }
+    await this.checkHold(scheduledAt);
+    return undefined;
+  }
+
+  /**
+   * Looks whether this attempt of the cutover may still hold, before it ends what a successor has under way.
+   * @throws FencedError when a later attempt has held the migration.
+   */
+  async checkHold(scheduledAt: Date): Promise<void> {
     const { heldAt } = await this.#checkRound('cutover');
     if (heldAt && heldAt > scheduledAt) throw new FencedError('cutover');
-    return undefined;
   }
 
   /** Ends the `hold` that took this epoch, so that all roles go on. */

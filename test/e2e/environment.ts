@@ -27,6 +27,8 @@ const PATIENCE_MS = 120_000;
 export interface EnvironmentOptions {
   /** Longest wait for a status; 2 minutes when left out. */
   readonly patienceMs?: number;
+  /** Between two looks at a status; 100 ms when left out. */
+  readonly pollMs?: number;
   readonly source?: Partial<ReplicaSetOptions>;
   readonly target?: Partial<ReplicaSetOptions>;
   readonly temporal?: TemporalServerOptions;
@@ -60,6 +62,7 @@ export class Environment {
   readonly #tools: { mongodump: string; mongorestore: string };
   readonly #workers = new Set<WorkerProcess>();
   readonly #patienceMs: number;
+  readonly #pollMs: number;
 
   private constructor(parts: {
     source: ReplicaSet;
@@ -69,6 +72,7 @@ export class Environment {
     folder: string;
     tools: { mongodump: string; mongorestore: string };
     patienceMs: number;
+    pollMs: number;
   }) {
     this.source = parts.source;
     this.target = parts.target;
@@ -77,12 +81,13 @@ export class Environment {
     this.folder = parts.folder;
     this.#tools = parts.tools;
     this.#patienceMs = parts.patienceMs;
+    this.#pollMs = parts.pollMs;
     this.sourceClient = new MongoClient(parts.source.uri);
     this.targetClient = new MongoClient(parts.target.uri);
   }
 
   static async start(options: EnvironmentOptions = {}): Promise<Environment> {
-    const { patienceMs = PATIENCE_MS } = options;
+    const { patienceMs = PATIENCE_MS, pollMs = POLL_MS } = options;
     const [source, target, temporal, tools] = await Promise.all([
       startSide('source', options.source),
       startSide('target', options.target),
@@ -92,7 +97,8 @@ export class Environment {
     const connection = await Connection.connect({ address: temporal.address });
     const folder = await mkdtemp(join(tmpdir(), 'csm-e2e-'));
     const client = new Client({ connection });
-    return new Environment({ source, target, temporal, client, folder, tools, patienceMs });
+    const limits = { patienceMs, pollMs };
+    return new Environment({ source, target, temporal, client, folder, tools, ...limits });
   }
 
   async stop(): Promise<void> {
@@ -184,7 +190,7 @@ export class Environment {
       if (status.phase === 'failed' || Date.now() > deadline) {
         throw new Error(`waited for ${what}: ${JSON.stringify(status, null, 1)}`);
       }
-      await sleep(POLL_MS);
+      await sleep(this.#pollMs);
     }
   }
 

@@ -130,6 +130,8 @@ describe('the control document', () => {
     const [first, second] = [new Date(1_000), new Date(2_000)];
     const { replay } = must(await control.hold(second));
     await expect(control.hold(first)).rejects.toMatchObject({ type: 'Fenced' });
+    await expect(control.checkHold(first)).rejects.toMatchObject({ type: 'Fenced' });
+    await control.checkHold(second);
     expect((await control.read()).replay.epoch).toBe(replay.epoch);
     must(await control.hold(second));
     // Also once it has let go, and when it has opened the target.
