@@ -18,7 +18,7 @@ const PEER = process.env['BENCH_PEER_COPY'];
 const INSERTION_WORKERS = 4;
 const DECODED_BATCH = 1_000;
 /** The indexes are there, and the copy has its name. */
-const COPIED: readonly string[] = ['replaying', 'ready'];
+export const COPIED: readonly string[] = ['replaying', 'ready'];
 
 /** From the start of a migration until its copy is there with indexes, beside a pipe of the usual tools. */
 function copyOf(shape: Shape, what: string, documents: number, rounds: number): BenchCase {

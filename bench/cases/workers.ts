@@ -2,6 +2,7 @@ import type { ReplicaSet } from '../../embedded/index.js';
 import type { Environment } from '../../test/e2e/environment.js';
 import { type BenchCase, type Figures, perSecond } from '../case.js';
 import { round, startCpuClock } from '../cpu.js';
+import { COPIED } from './copy.js';
 import { loadOrders } from '../documents.js';
 import { Link } from '../link.js';
 import { withWorker } from '../migration.js';
@@ -11,7 +12,6 @@ const NAME = 'orders';
 const BYTES_PER_SECOND = 10_000_000;
 /** Many small partitions, so that no worker is left with the last one. */
 const OPTIONS = { copy: 'direct', verify: 'none', partitionBytes: 4 << 20, parallelPartitions: 8 };
-const COPIED: readonly string[] = ['replaying', 'ready'];
 
 /** The copy of one collection by one worker and by two, each with a network of its own that is the limit. */
 export const workers: BenchCase = {

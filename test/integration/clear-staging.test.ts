@@ -4,10 +4,9 @@ import { clearStaging } from '../../src/activities/clear-staging.js';
 import type { Opened } from '../../src/activities/context.js';
 import { ensureStaging } from '../../src/activities/plan-copy.js';
 import { readCatalogue } from '../../src/mongo/catalogue.js';
-import { CopyPlan } from '../../src/mongo/copy-plan.js';
-import { Verification } from '../../src/mongo/verification.js';
 import { controlOf, must, TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
+import { openedOf } from '../helpers/opened.js';
 
 const NAME = 'log';
 const STAGING = 'cdc-staging.log';
@@ -36,16 +35,7 @@ beforeEach(async () => {
   await source.createCollection(NAME, { capped: true, size: 65_536, collation: { locale: 'sv' } });
   const control = controlOf(target, NAME);
   await control.claim();
-  opened = {
-    source,
-    sourceCollection: NAME,
-    target,
-    targetCollection: NAME,
-    staging: STAGING,
-    control,
-    plan: new CopyPlan(target, control),
-    verification: new Verification(target, control),
-  };
+  opened = openedOf(source, control, STAGING);
   await ensureStaging(opened, migration, signal);
   await opened.plan.save([{ index: 0 }]);
 });

@@ -5,14 +5,13 @@ import { findShapeBlockers, settleShape } from '../../src/activities/settle-shap
 import type { Migration } from '../../src/migration.js';
 import { type Catalogue, readCatalogue } from '../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
-import { CopyPlan } from '../../src/mongo/copy-plan.js';
-import { Verification } from '../../src/mongo/verification.js';
 import { createLike } from '../../src/mongo/create-like.js';
 import { loadForms } from '../../src/mongo/index-twins.js';
 import { createIndexes } from '../../src/mongo/indexes.js';
 import { controlOf, must, TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
 import { identity } from '../helpers/migration.js';
+import { openedOf } from '../helpers/opened.js';
 
 const NAME = 'orders';
 const migration: Migration = { ...identity, traits, followsShape: true };
@@ -46,15 +45,7 @@ beforeEach(async () => {
   const catalogue = await catalogueOf(source);
   await createLike(target, NAME, catalogue, { preImages: true });
   await createIndexes(target, NAME, loadForms(catalogue));
-  const collections = { sourceCollection: NAME, targetCollection: NAME, staging: 'unused' };
-  opened = {
-    source,
-    target,
-    ...collections,
-    control,
-    plan: new CopyPlan(target, control),
-    verification: new Verification(target, control),
-  };
+  opened = openedOf(source, control, 'unused');
 });
 
 async function catalogueOf(db: Db): Promise<Catalogue> {
