@@ -78,7 +78,9 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     while (queue[0]?.stored) {
       const ready = queue.splice(0, countStored(queue));
       const last = ready.findLast(({ token }) => token !== undefined);
-      if (last) await options.onCommit(toCommit(ready, last, queue.at(-1) ?? last));
+      if (last?.token) {
+        await options.onCommit(toCommit(ready, last, last.token, queue.at(-1) ?? last));
+      }
     }
   };
   const track = async (entry: InFlight): Promise<void> => {
@@ -87,8 +89,8 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     const changes = end < 0 ? events : events.slice(0, end);
     const stored = await storeChanges(options, changes, signal);
     // Not from where the stream has ended: a server goes on from no `invalidate`.
-    const data = changes.at(-1)?.token;
-    entry.token = end < 0 ? tokenAfter(entry.batch) : data === undefined ? data : { _data: data };
+    const last = changes.at(-1);
+    entry.token = end < 0 ? tokenAfter(entry.batch) : last && { _data: last.token };
     entry.stored = stored;
     while (queue.includes(entry) && entry.stored) {
       committing ??= commitStored().finally(() => (committing = undefined));
@@ -176,10 +178,14 @@ function countStored(queue: readonly InFlight[]): number {
   return open < 0 ? queue.length : open;
 }
 
-function toCommit(ready: readonly InFlight[], last: InFlight, read: InFlight): CaptureCommit {
+function toCommit(
+  ready: readonly InFlight[],
+  last: InFlight,
+  token: ResumeToken,
+  read: InFlight,
+): CaptureCommit {
   const sum = (pick: 'events' | 'buffered' | 'bytes') =>
     ready.reduce((total, { stored }) => total + (stored?.[pick] ?? 0), 0);
-  const { token = tokenAfter(last.batch) } = last;
   return {
     token,
     time: tokenTime(token._data),
