@@ -78,6 +78,10 @@ export const failureInterceptor: ActivityInterceptorsFactory = ({
           log.warn(`${activity} failed in attempt ${attempt}, ${next}: ${failure.message}`, {
             errorType: failure.type,
           });
+        } else {
+          log.debug(`${activity} has ended in attempt ${attempt}`, {
+            error: redact(String(error)),
+          });
         }
         throw failure;
       }

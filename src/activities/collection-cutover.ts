@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { ClientSession, Db, Timestamp } from 'mongodb';
 import { refusedBlockers, shapeBlocker } from '../blockers.js';
 import { errorTypes, PermanentError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import type { Blocker, CutoverReport, DifferenceSummary, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
@@ -121,6 +122,7 @@ export class CollectionCutover implements AsyncDisposable {
     const session = opened.target.client.startSession({ causalConsistency: false });
     this.#session = session;
     await control.checkHold(scheduledAt);
+    failpoint('cutover-checked');
     const document = await takeOverReplay(control, session, () => control.hold(scheduledAt));
     if (!document) return [shapeBlocker([{ what: 'a change that is under way' }])];
     const check = () => control.check('replay', document.replay.epoch);

@@ -28,7 +28,7 @@ export interface FailedCommands {
  */
 export async function failCommand(
   client: MongoClient,
-  mode: 'alwaysOn' | 'off' | { readonly times: number },
+  mode: 'alwaysOn' | { readonly times: number },
   data: FailData,
 ): Promise<FailedCommands> {
   const admin = client.db('admin');
@@ -43,13 +43,30 @@ export async function failCommand(
       });
       return Number(state.timesEntered) - Number(count);
     },
-    off: async () => {
-      // It returns when nothing waits any more.
-      const isOff = set({ mode: 'off' });
-      await endWaits(client, data);
-      await isOff;
-    },
+    off: () => endFailCommand(client, data),
   };
+}
+
+/** Ends what `failCommand` began and lets go what waits: of these commands, or of all that a worker has sent. */
+export async function endFailCommand(client: MongoClient, data?: FailData): Promise<void> {
+  const admin = client.db('admin');
+  // It returns when nothing waits any more.
+  const isOff = admin.command({ configureFailPoint: 'failCommand', mode: 'off' });
+  if (!data || data.blockConnection === true) await endWaits(client, data);
+  await isOff;
+}
+
+async function endWaits(client: MongoClient, data?: FailData): Promise<void> {
+  const admin = client.db('admin');
+  const commands = data && {
+    $or: data.failCommands.map((name) => ({ [`command.${name}`]: { $exists: true } })),
+  };
+  const waiting = admin.aggregate([
+    { $currentOp: { allUsers: true } },
+    { $match: { appName: data?.appName ?? WORKER, ...commands } },
+    { $project: { opid: 1 } },
+  ]);
+  for await (const { opid } of waiting) await admin.command({ killOp: 1, op: opid });
 }
 
 /** Longer than anything that is done meanwhile. */
@@ -76,20 +93,4 @@ export async function holdCommands(
       until(`${failCommands.join(' or ')} of ${appName}`, async () => (await hits()) > 0),
     letGo: off,
   };
-}
-
-async function endWaits(client: MongoClient, data: FailData): Promise<void> {
-  if (data.blockConnection !== true) return;
-  const admin = client.db('admin');
-  const waiting = admin.aggregate([
-    { $currentOp: { allUsers: true } },
-    {
-      $match: {
-        appName: data.appName ?? WORKER,
-        $or: data.failCommands.map((name) => ({ [`command.${name}`]: { $exists: true } })),
-      },
-    },
-    { $project: { opid: 1 } },
-  ]);
-  for await (const { opid } of waiting) await admin.command({ killOp: 1, op: opid });
 }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { stopWriters } from './alone/case.js';
-import { failCommand } from './fail-command.js';
+import { endFailCommand } from './fail-command.js';
 import type { Scene } from './scene.js';
 
 /** Ends all workers in order. */
@@ -14,7 +14,7 @@ export async function tidyUp(scene: Scene): Promise<void> {
   const { client, targetClient, dumpFolder, temporal } = scene.environment;
   if (temporal.pid === undefined) await temporal.restart();
   for (const side of ['source', 'target'] as const) {
-    await (await failCommand(scene.client(side), 'off', { failCommands: [] })).off();
+    await endFailCommand(scene.client(side));
   }
   for await (const { workflowId } of client.workflow.list({ query: "ExecutionStatus='Running'" })) {
     // It may end by itself meanwhile.
