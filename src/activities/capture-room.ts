@@ -8,8 +8,8 @@ import { bufferName } from '../names.js';
 import type { Opened, Pulse } from './context.js';
 import { bufferLimit } from './live-limits.js';
 
-/** How often the buffer is measured, in ms. */
-const MEASURE_MS = 2_000;
+/** How often the buffer is measured while changes come, and how often while none do, in ms. */
+const MEASURE_MS = { growing: 2_000, idle: 10_000 } as const;
 /** While capture waits: how often it looks for room, and says that it is there. */
 const WAIT_MS = 1_000;
 /** Part of the limit that is read although the buffer is full, once everything in it is applied. */
@@ -23,6 +23,9 @@ export class CaptureRoom implements Disposable {
   readonly #room: BufferRoom;
   readonly #measuring: NodeJS.Timeout;
   #limit: number | null;
+  /** When it was measured last, and whether changes have come since. */
+  #measuredAt = 0;
+  #hasGrown = false;
   /** Bytes that may be read although there is no room. */
   #allowance = 0;
 
@@ -33,9 +36,10 @@ export class CaptureRoom implements Disposable {
     this.#room = new BufferRoom(taken.capture.fullSince ?? undefined);
     this.#limit = bufferLimit(migration.options, taken);
     this.#measuring = setInterval(() => {
+      if (!this.#hasGrown && performance.now() - this.#measuredAt < MEASURE_MS.idle) return;
       // The capture itself meets whatever is wrong here, and says so.
       this.#measure().catch(() => undefined);
-    }, MEASURE_MS);
+    }, MEASURE_MS.growing);
   }
 
   /** Whether capture may read on. */
@@ -52,6 +56,7 @@ export class CaptureRoom implements Disposable {
   /** Counts bytes that were put into the buffer. */
   add(bytes: number): void {
     this.#room.add(bytes);
+    this.#hasGrown ||= bytes > 0;
     this.#allowance -= bytes;
   }
 
@@ -84,6 +89,8 @@ export class CaptureRoom implements Disposable {
 
   async #measure(): Promise<ControlDocument> {
     const { control, target, targetCollection } = this.#opened;
+    this.#measuredAt = performance.now();
+    this.#hasGrown = false;
     const [{ bytes }, document] = await Promise.all([
       readSize(target, bufferName(targetCollection)),
       control.read(),

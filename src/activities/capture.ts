@@ -17,9 +17,9 @@ import { CaptureRoom } from './capture-room.js';
 import { untilReleased } from './stand-by.js';
 
 /** How long a request waits at the source for new events, in ms. */
-const MAX_AWAIT_MS = 1_000;
-/** On an idle source the token moves all the time; it is written this often, in ms. */
-const IDLE_WRITE_MS = 2_000;
+const MAX_AWAIT_MS = 2_000;
+/** On an idle source the token moves all the time; it is written after so many ms at the earliest: with each empty reply. */
+const IDLE_WRITE_MS = 1_500;
 const OPLOG_PROBE_MS = 10 * 60_000;
 /** How often the stream's position is held against the source's own time, in ms. */
 const STANDSTILL_LOOK_MS = 10_000;

@@ -35,9 +35,9 @@ export async function checkDump(
 ): Promise<void> {
   let count = 0;
   try {
-    for await (const document of readDump({ file, gzip, signal })) {
+    for await (const read of readDump({ file, gzip, signal })) {
       touch();
-      count += document.length > 0 ? 1 : 0;
+      count += read.length;
     }
   } catch (error) {
     signal.throwIfAborted();

@@ -75,6 +75,7 @@ export class CollectionCutover implements AsyncDisposable {
   readonly opened: Opened;
   readonly #force: readonly string[];
   readonly #pulse: Pulse;
+  readonly #wake: () => void;
   readonly #recheck: Recheck;
   readonly #pinnedSource: () => Promise<Db>;
   #session: ClientSession | undefined;
@@ -88,6 +89,7 @@ export class CollectionCutover implements AsyncDisposable {
     this.opened = open(deps, migration);
     this.#force = force;
     this.#pulse = pulse;
+    this.#wake = () => deps.wakeups.wake(migration.runId);
     this.#pinnedSource = async () => {
       const pinned = await deps.connections.pinned(migration.options.source);
       return pinned.db(this.opened.source.databaseName);
@@ -243,6 +245,8 @@ export class CollectionCutover implements AsyncDisposable {
       if (!held) return;
       await this.relax();
       await this.opened.control.release(held.document.replay.epoch);
+      // The replay looks for itself only every few seconds.
+      this.#wake();
     } catch (error) {
       if (!(error instanceof PermanentError || error instanceof FencedError)) throw error;
     }

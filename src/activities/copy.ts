@@ -16,7 +16,7 @@ import { checkDump, checkDumpSize, isRestored } from './check-dump.js';
 import { clearStaging } from './clear-staging.js';
 import { chooseDumpMember, copyTime } from './dump-member.js';
 import { ProgressWriter } from './copy-progress.js';
-import { insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
+import { hasDumpedTimestamps, insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
 import { copyLimits } from './live-limits.js';
 import { dumpFile } from './dump-files.js';
 
@@ -115,7 +115,7 @@ export async function restore(
         onRefused: keepRefused(opened),
       };
       let isExact = false;
-      const restored = await restorePartition({
+      const restoring = restorePartition({
         binary: tools.mongorestore,
         uri: deps.connections.uri(migration.options.target),
         database: opened.target.databaseName,
@@ -144,6 +144,8 @@ export async function restore(
         isExact = true;
         return { documents, duplicates: 0, failures: 0, messages: [] };
       });
+      const looking = hasDumpedTimestamps({ file, gzip, signal });
+      const [restored, hasTimestamps] = await Promise.all([restoring, looking]);
       if (!isRestored(dumped.documents, restored)) {
         await checkDump(written, { signal, touch });
         throw new TransientError(
@@ -153,7 +155,7 @@ export async function restore(
             `(${restored.failures} refused): ${restored.messages.join('; ')}`,
         );
       }
-      if (!isExact) await writeDumpedTimestamps(dumpedDocuments);
+      if (hasTimestamps && !isExact) await writeDumpedTimestamps(dumpedDocuments);
       await progress.settled();
       failpoint('partition-copied');
       await opened.plan.finish(record, { written: restored.documents, copied: true });

@@ -38,6 +38,23 @@ export async function writeDumpedTimestamps(dump: DumpedDocuments): Promise<void
 }
 
 /**
+ * Whether a dump has documents that `writeDumpedTimestamps` has to write. It reads the file once more, so do it
+ * beside something: one that cannot be read may have some.
+ */
+export async function hasDumpedTimestamps(
+  dump: Pick<DumpedDocuments, 'file' | 'gzip' | 'signal'>,
+): Promise<boolean> {
+  try {
+    for await (const documents of readDump(dump)) {
+      if (documents.some(hasEmptyTimestamp)) return true;
+    }
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/**
  * Inserts all documents of a dump that the target takes. mongorestore ends a collection at the first
  * message with one that it does not take.
  *
@@ -79,17 +96,19 @@ async function inBatches(
     if (refused.length > 0) await onRefused(refused);
     [batch, bytes] = [[], 0];
   };
-  for await (const document of readDump({ file, gzip, signal })) {
+  for await (const documents of readDump({ file, gzip, signal })) {
     touch();
-    if (!isWanted(document)) continue;
-    batch.push(Buffer.from(document));
-    bytes += document.length;
-    if (batch.length >= BATCH_DOCUMENTS || bytes >= BATCH_BYTES) await flush();
+    for (const document of documents) {
+      if (!isWanted(document)) continue;
+      batch.push(Buffer.from(document));
+      bytes += document.length;
+      if (batch.length >= BATCH_DOCUMENTS || bytes >= BATCH_BYTES) await flush();
+    }
   }
   await flush();
 }
 
-/** The documents of a dump, one after another; each is valid until the next one is asked for. */
+/** The documents of a dump in its order, some at a time; they are valid until the next ones are asked for. */
 export function readDump({
   file,
   gzip,
@@ -98,7 +117,7 @@ export function readDump({
   readonly file: string;
   readonly gzip: boolean;
   readonly signal?: AbortSignal;
-}): AsyncGenerator<Buffer> {
+}): AsyncGenerator<readonly Buffer[]> {
   const raw = createReadStream(file, { highWaterMark: CHUNK_BYTES, ...(signal && { signal }) });
   // A mere pipe hands no errors on, and one that nobody hears ends the process. Here the reader does.
   return splitDocuments(
@@ -106,8 +125,11 @@ export function readDump({
   );
 }
 
-/** Cuts a stream of BSON documents that follow each other, as mongodump writes them. */
-export async function* splitDocuments(stream: Readable): AsyncGenerator<Buffer> {
+/**
+ * Cuts a stream of BSON documents that follow each other, as mongodump writes them. Many come at a time: an
+ * `await` for each of them would take longer than what is done with it.
+ */
+export async function* splitDocuments(stream: Readable): AsyncGenerator<readonly Buffer[]> {
   // Joined only when a document is whole: a large one comes in very many chunks.
   let parts: Buffer[] = [];
   let [held, needed] = [0, LENGTH_BYTES];
@@ -116,6 +138,7 @@ export async function* splitDocuments(stream: Readable): AsyncGenerator<Buffer> 
     held += chunk.length;
     if (held < needed) continue;
     const bytes = parts.length === 1 ? chunk : Buffer.concat(parts, held);
+    const documents: Buffer[] = [];
     let at = 0;
     needed = LENGTH_BYTES;
     while (bytes.length - at >= LENGTH_BYTES) {
@@ -125,9 +148,10 @@ export async function* splitDocuments(stream: Readable): AsyncGenerator<Buffer> 
         needed = length;
         break;
       }
-      yield bytes.subarray(at, at + length);
+      documents.push(bytes.subarray(at, at + length));
       at += length;
     }
+    if (documents.length > 0) yield documents;
     held = bytes.length - at;
     parts = held > 0 ? [bytes.subarray(at)] : [];
   }

@@ -40,12 +40,13 @@ export async function planCopy(
       if (isFirst) await checkShape(opened, migration, signal);
       touch();
       const { documents, bytes, capped } = migration.traits;
-      const { partitionBytes, parallelPartitions } = migration.options;
+      const { copy, partitionBytes, parallelPartitions } = migration.options;
+      const staggered = copy === 'dump' && parallelPartitions > 1;
       const singlePartition = capped || !(await findsRanges(target, staging, signal));
       const planned = await planPartitions(
         opened.source,
         opened.sourceCollection,
-        { documents, bytes, partitionBytes, parallelPartitions, singlePartition },
+        { documents, bytes, partitionBytes, parallelPartitions, singlePartition, staggered },
         signal,
       );
       const partitions = await plan.save(planned);

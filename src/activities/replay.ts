@@ -7,8 +7,11 @@ import { takeOverReplay } from '../mongo/takeover.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
 
-/** Longest wait for capture when it runs on another worker and cannot wake this one, in ms. */
-const LOOK_MS = 250;
+/**
+ * Longest wait for capture, in ms: where it runs on another worker, it cannot wake this one. One that
+ * has just done so is here, and does it at least every two seconds.
+ */
+const LOOK_MS = { unheard: 250, heard: 2_500 } as const;
 
 /**
  * Applies buffered changes to the target collection as they come, until it is cancelled. Safe to
@@ -21,6 +24,8 @@ export async function replay(deps: ActivityDependencies, migration: Migration): 
   await withPulse(
     () => ({ ...status }),
     async (pulse) => {
+      using captured = deps.wakeups.listen(migration.runId);
+      let isHeard = false;
       for (;;) {
         await using session = opened.target.client.startSession({ causalConsistency: false });
         status.doing = 'standing by while the cutover holds the migration';
@@ -35,7 +40,10 @@ export async function replay(deps: ActivityDependencies, migration: Migration): 
             ...replayTarget(opened, migration, taken, pulse),
             session,
             start: taken.replay,
-            idle: () => deps.wakeups.wait(migration.runId, LOOK_MS, pulse.signal),
+            idle: async () => {
+              const limitMs = isHeard ? LOOK_MS.heard : LOOK_MS.unheard;
+              isHeard = await captured.wait(limitMs, pulse.signal);
+            },
             onProgress: ({ applied, rate, asOf }) => {
               pulse.touch();
               Object.assign(status, {

@@ -9,6 +9,8 @@ import { verifyLimits } from './live-limits.js';
 const POLL_MS = 250;
 /** Between two looks at differences that are known. */
 const LOOK_AGAIN_MS = 5_000;
+/** Longest rest between two looks for changed documents where none changes, in ms: many such may share a worker. */
+const IDLE_FOLLOW_MS = 4_000;
 /**
  * Rest between two comparisons of everything: so many times what the last one took, and at least so
  * long, in ms. The least one doubles each time, because many idle migrations may share a worker.
@@ -99,15 +101,18 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
       let { leastMs } = REST;
       let passAt = Date.now() + leastMs;
       let lookAt = Date.now() + LOOK_AGAIN_MS;
+      let restMs = FOLLOW_MS;
       for (;;) {
         pulse.touch();
-        status.changed += await verifier.follow();
+        const changed = await verifier.follow();
+        status.changed += changed;
+        restMs = changed > 0 ? FOLLOW_MS : Math.min(IDLE_FOLLOW_MS, restMs * 2);
         if (Date.now() >= lookAt) {
           await verifier.lookAgain();
           lookAt = Date.now() + LOOK_AGAIN_MS;
         }
         if (Date.now() < passAt) {
-          await sleep(FOLLOW_MS, undefined, { signal: pulse.signal });
+          await sleep(restMs, undefined, { signal: pulse.signal });
           continue;
         }
         const begun = Date.now();

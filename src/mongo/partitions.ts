@@ -22,11 +22,18 @@ export interface PartitionPlan {
   readonly parallelPartitions: number;
   /** For what must be read in its natural order, or cannot be read by ranges: one partition. */
   readonly singlePartition?: boolean;
+  /**
+   * Cut a quarter off the first partition, so that what is written begins sooner and the ones that are copied at the
+   * same time do not all read, and then all write.
+   */
+  readonly staggered?: boolean;
 }
 
 const MOST_PARTITIONS = 1000;
 /** Below this, what starts a partition takes longer than copying it. */
 const LEAST_PARTITION_BYTES = 32 * 1024 ** 2;
+/** Of a staggered plan's first partition. */
+const FIRST_SHARE = 0.25;
 /** Index entries that are walked along at most: some 15 s at the server. */
 const MOST_WALKED = 50_000_000;
 const WHOLE: readonly Partition[] = [{ index: 0 }];
@@ -57,11 +64,15 @@ export async function planPartitions(
   const { msg }: { msg?: string } = await runCommand(db, { hello: 1 }, { signal });
   // A sample varies by a fifth at best, and by far more on data that was written just now: it is
   // for what would take too long to walk along.
-  const points =
-    plan.documents > MOST_WALKED || msg === 'isdbgrid'
-      ? chooseCutPoints(await sampleIds(db, collection, plan.documents, count, signal), count)
-      : await walkToCutPoints(db, collection, plan.documents, count, signal);
-  return partitionsOf(points);
+  if (plan.documents > MOST_WALKED || msg === 'isdbgrid') {
+    const ids = await sampleIds(db, collection, plan.documents, count, signal);
+    return partitionsOf(chooseCutPoints(ids, count));
+  }
+  const { documents, staggered } = plan;
+  const size = Math.max(1, Math.ceil(documents / count));
+  const first = staggered ? Math.max(1, Math.ceil(size * FIRST_SHARE)) : size;
+  const most = staggered ? count : count - 1;
+  return partitionsOf(await walkToCutPoints(db, collection, { size, first, most }, signal));
 }
 
 /** The partitions between cut points, which are in the server's order and all different. */

@@ -108,13 +108,14 @@ async function idsOf(name: string, filter: Document): Promise<string[]> {
   return ids;
 }
 
-async function plan(name: string, count: number): Promise<readonly Partition[]> {
+async function plan(name: string, count: number, staggered = false): Promise<readonly Partition[]> {
   const documents = await db.collection(name).countDocuments();
   return planPartitions(db, name, {
     documents,
     bytes: count * 2 ** 20,
     partitionBytes: 2 ** 20,
     parallelPartitions: 1,
+    staggered,
   });
 }
 
@@ -220,6 +221,8 @@ describe('partitions', () => {
     const [, second] = partitions;
     const query: Document = BSON.EJSON.parse(partitionQuery(second ?? { index: 0 }));
     expect(await db.collection('even').countDocuments(query)).toBe(sizes[1]);
+    const staggered = await cover('even', await plan('even', 4, true));
+    expect(staggered).toEqual([6_250, 25_000, 25_000, 25_000, 18_750]);
   }, 60_000);
 
   it('may be cut at sampled values, where a walk would take too long', async () => {

@@ -5,42 +5,50 @@ const HOUR = 3_600_000;
 const never = () => new AbortController().signal;
 
 describe('a wait', () => {
-  it('ends when it is woken, and every other for the same migration too', async () => {
+  it('ends when it is woken, and that of every other listener to the migration too', async () => {
     const wakeups = new Wakeups();
-    const waits = [wakeups.wait('run', HOUR, never()), wakeups.wait('run', HOUR, never())];
+    const waits = [1, 2].map(() => wakeups.listen('run').wait(HOUR, never()));
     wakeups.wake('run');
-    await expect(Promise.all(waits)).resolves.toHaveLength(2);
+    await expect(Promise.all(waits)).resolves.toEqual([true, true]);
   });
 
   it('is not ended by another migration, but by its time', async () => {
     const wakeups = new Wakeups();
+    using listener = wakeups.listen('run');
     let ended = false;
-    const wait = wakeups.wait('run', HOUR, never()).then(() => (ended = true));
+    const wait = listener.wait(HOUR, never()).then(() => (ended = true));
     wakeups.wake('other');
     await new Promise(setImmediate);
     expect(ended).toBe(false);
     wakeups.wake('run');
     await wait;
-    await wakeups.wait('run', 1, never());
+    await expect(listener.wait(1, never())).resolves.toBe(false);
+  });
+
+  it('ends at once when it was woken before, and only once', async () => {
+    const wakeups = new Wakeups();
+    using listener = wakeups.listen('run');
+    wakeups.wake('run');
+    wakeups.wake('run');
+    await expect(listener.wait(HOUR, never())).resolves.toBe(true);
+    await expect(listener.wait(1, never())).resolves.toBe(false);
   });
 
   it('throws the reason of its signal, before and during', async () => {
-    const wakeups = new Wakeups();
+    using listener = new Wakeups().listen('run');
     const reason = new Error('cancelled');
-    await expect(wakeups.wait('run', HOUR, AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(listener.wait(HOUR, AbortSignal.abort(reason))).rejects.toBe(reason);
     const controller = new AbortController();
-    const wait = wakeups.wait('run', HOUR, controller.signal);
+    const wait = listener.wait(HOUR, controller.signal);
     controller.abort(reason);
     await expect(wait).rejects.toBe(reason);
   });
 
-  it('leaves nothing behind', async () => {
+  it('hears nothing once it is disposed of', async () => {
     const wakeups = new Wakeups();
-    for (let index = 0; index < 50; index++) {
-      const wait = wakeups.wait('run', HOUR, never());
-      wakeups.wake('run');
-      await wait;
-    }
-    wakeups.wake('run'); // Nobody waits: that is no error.
+    const listener = wakeups.listen('run');
+    listener[Symbol.dispose]();
+    wakeups.wake('run');
+    await expect(listener.wait(1, never())).resolves.toBe(false);
   });
 });

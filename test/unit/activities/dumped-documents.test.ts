@@ -1,7 +1,11 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { BSON } from 'mongodb';
+import { gzipSync } from 'node:zlib';
+import { BSON, Timestamp } from 'mongodb';
 import { describe, expect, it, vi } from 'vitest';
-import { splitDocuments } from '../../../src/activities/dumped-documents.js';
+import { hasDumpedTimestamps, splitDocuments } from '../../../src/activities/dumped-documents.js';
 
 const documents = [{}, { _id: 1 }, { _id: 2, t: 'x'.repeat(1000) }, { _id: 3 }].map((one) =>
   Buffer.from(BSON.serialize(one)),
@@ -15,8 +19,8 @@ function* chunks(bytes: Buffer, size: number): Generator<Buffer> {
 
 async function split(bytes: Buffer, size: number): Promise<Buffer[]> {
   const found: Buffer[] = [];
-  for await (const one of splitDocuments(Readable.from(chunks(bytes, size)))) {
-    found.push(Buffer.from(one));
+  for await (const some of splitDocuments(Readable.from(chunks(bytes, size)))) {
+    found.push(...some.map((one) => Buffer.from(one)));
   }
   return found;
 }
@@ -55,12 +59,36 @@ describe('splitDocuments', () => {
     broken.writeInt32LE(length);
     const cut = async () => {
       let seen = 0;
-      for await (const one of splitDocuments(Readable.from([broken]))) {
-        seen += one.length + 1;
+      for await (const some of splitDocuments(Readable.from([broken]))) {
+        seen += some.length;
         if (seen > 100) throw new Error('it does not end');
       }
     };
     await expect(cut()).rejects.not.toThrow('it does not end');
     await expect(cut()).rejects.toThrow();
+  });
+});
+
+describe('hasDumpedTimestamps', () => {
+  const empty = Buffer.from(BSON.serialize({ _id: 9, at: new Timestamp(0n) }));
+  const inner = Buffer.from(BSON.serialize({ _id: 9, in: { at: new Timestamp(0n) } }));
+
+  it.each<[string, Buffer, boolean]>([
+    ['none', file, false],
+    ['one below the top', Buffer.concat([file, inner]), false],
+    ['one at the top of the last document', Buffer.concat([file, empty]), true],
+    ['a cut end, of which nobody knows', file.subarray(0, file.length - 3), true],
+  ])('looks through %s', async (_what, bytes, expected) => {
+    const folder = await mkdtemp(join(tmpdir(), 'csm-dumped-'));
+    try {
+      const { signal } = new AbortController();
+      await writeFile(join(folder, 'raw'), bytes);
+      await writeFile(join(folder, 'packed'), gzipSync(bytes));
+      const look = (name: string, gzip: boolean) =>
+        hasDumpedTimestamps({ file: join(folder, name), gzip, signal });
+      expect([await look('raw', false), await look('packed', true)]).toEqual([expected, expected]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
