@@ -14,12 +14,12 @@ import { parseNamespace } from '../names.js';
 import { shorten, SHOWN_TOKEN } from '../shorten.js';
 import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
 import { CaptureRoom } from './capture-room.js';
-import { untilReleased } from './stand-by.js';
+import { orSucceeded, untilReleased } from './stand-by.js';
 
 /** How long a request waits at the source for new events, in ms. */
 const MAX_AWAIT_MS = 2_000;
-/** On an idle source the token moves all the time; it is written after so many ms at the earliest: with each empty reply. */
-const IDLE_WRITE_MS = 1_500;
+/** On an idle source the token moves all the time; it is written after so many ms at the earliest. */
+const IDLE_WRITE_MS = 1_000;
 const OPLOG_PROBE_MS = 10 * 60_000;
 /** How often the stream's position is held against the source's own time, in ms. */
 const STANDSTILL_LOOK_MS = 10_000;
@@ -58,8 +58,7 @@ export async function capture(deps: ActivityDependencies, migration: Migration):
           await captureEpoch(deps, migration, opened, taken, pulse, show);
         } catch (error) {
           if (!(error instanceof FencedError)) throw error;
-          const { holder } = await opened.control.read();
-          if (holder !== 'cutover') throw error;
+          await orSucceeded(opened.control, 'capture', taken, error);
         }
       }
     },

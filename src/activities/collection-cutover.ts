@@ -127,6 +127,8 @@ export class CollectionCutover implements AsyncDisposable {
     failpoint('cutover-checked');
     const document = await takeOverReplay(control, session, () => control.hold(scheduledAt));
     if (!document) return [shapeBlocker([{ what: 'a change that is under way' }])];
+    // The replay stands by from now on, and looks for itself only every few seconds.
+    this.#wake();
     const check = () => control.check('replay', document.replay.epoch);
     const context = { ...finalContext(opened, catalogue, this.#pulse), check };
     this.#held = { document, session, context };
@@ -245,8 +247,6 @@ export class CollectionCutover implements AsyncDisposable {
       if (!held) return;
       await this.relax();
       await this.opened.control.release(held.document.replay.epoch);
-      // The replay looks for itself only every few seconds.
-      this.#wake();
     } catch (error) {
       if (!(error instanceof PermanentError || error instanceof FencedError)) throw error;
     }

@@ -115,6 +115,7 @@ export async function restore(
         onRefused: keepRefused(opened),
       };
       let isExact = false;
+      const look = new AbortController();
       const restoring = restorePartition({
         binary: tools.mongorestore,
         uri: deps.connections.uri(migration.options.target),
@@ -133,6 +134,7 @@ export async function restore(
           progress.write({ written: Math.floor(dumped.documents * share) });
         },
       }).catch(async (error: unknown) => {
+        look.abort();
         if (!signal.aborted) await checkDump(written, { signal, touch });
         if (!isDocumentsRefused(error)) throw error;
         status.doing = `restoring partition ${partition} without mongorestore, which stopped at a document`;
@@ -144,7 +146,12 @@ export async function restore(
         isExact = true;
         return { documents, duplicates: 0, failures: 0, messages: [] };
       });
-      const looking = hasDumpedTimestamps({ file, gzip, signal });
+      const looking = hasDumpedTimestamps({
+        file,
+        gzip,
+        signal: AbortSignal.any([signal, look.signal]),
+        touch,
+      });
       const [restored, hasTimestamps] = await Promise.all([restoring, looking]);
       if (!isRestored(dumped.documents, restored)) {
         await checkDump(written, { signal, touch });

@@ -42,10 +42,11 @@ export async function writeDumpedTimestamps(dump: DumpedDocuments): Promise<void
  * beside something: one that cannot be read may have some.
  */
 export async function hasDumpedTimestamps(
-  dump: Pick<DumpedDocuments, 'file' | 'gzip' | 'signal'>,
+  dump: Pick<DumpedDocuments, 'file' | 'gzip' | 'signal' | 'touch'>,
 ): Promise<boolean> {
   try {
     for await (const documents of readDump(dump)) {
+      dump.touch();
       if (documents.some(hasEmptyTimestamp)) return true;
     }
     return false;
@@ -93,6 +94,7 @@ async function inBatches(
   let [batch, bytes]: [Buffer[], number] = [[], 0];
   const flush = async (): Promise<void> => {
     const refused = await write(batch);
+    touch();
     if (refused.length > 0) await onRefused(refused);
     [batch, bytes] = [[], 0];
   };

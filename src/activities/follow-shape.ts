@@ -44,7 +44,7 @@ export async function followShape(deps: ActivityDependencies, migration: Migrati
           await follower.settle(pulse.touch);
           await follow(opened, follower, shape, status, pulse);
         } catch (error) {
-          await orSucceeded(opened.control, 'shape', shape.epoch, error);
+          await orSucceeded(opened.control, 'shape', document, error);
         }
       }
     },

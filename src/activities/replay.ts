@@ -56,7 +56,7 @@ export async function replay(deps: ActivityDependencies, migration: Migration): 
         } catch (error) {
           // A successor ends this attempt's commands in the server: whatever they fail with, it is
           // the newer epoch that tells why.
-          await orSucceeded(opened.control, 'replay', taken.replay.epoch, error);
+          await orSucceeded(opened.control, 'replay', taken, error);
         }
       }
     },

@@ -11,7 +11,7 @@ import { shorten } from '../shorten.js';
 import type { Opened, Pulse } from './context.js';
 
 /** What is followed anyway gets this time before a cutover is refused, in ms; none of it is downtime. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 10_000;
 const POLL_MS = 250;
 
 /** What the cutover brings into force. */

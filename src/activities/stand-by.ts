@@ -24,17 +24,21 @@ export async function untilReleased(
 }
 
 /**
- * Says why a role's work has failed. Returns when the cutover holds the migration, which is no
- * failure: the role stands by.
+ * Says why a role's work has failed. Returns when a cutover holds the migration or has held it, which is
+ * no failure: the role stands by.
+ * @param taken what the role has begun with.
  * @throws FencedError when a newer attempt has taken over, whose doing it is then; else the error.
  */
 export async function orSucceeded(
   control: Control,
   role: Role,
-  epoch: number,
+  taken: ControlDocument,
   error: unknown,
 ): Promise<void> {
   const document = await control.read();
-  if (document[role]?.epoch === epoch) throw error;
-  if (document.holder !== 'cutover') throw new FencedError(role);
+  const [before = 0, now = 0] = [taken, document].map((each) => each[role]?.epoch);
+  if (now === before) throw error;
+  // A hold is one epoch, and so is a newer attempt: one epoch and a hold are no newer attempt.
+  const wasHeld = now === before + 1 && document.heldAt?.getTime() !== taken.heldAt?.getTime();
+  if (document.holder !== 'cutover' && !wasHeld) throw new FencedError(role);
 }

@@ -106,7 +106,8 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
         pulse.touch();
         const changed = await verifier.follow();
         status.changed += changed;
-        restMs = changed > 0 ? FOLLOW_MS : Math.min(IDLE_FOLLOW_MS, restMs * 2);
+        const isIdle = changed === 0 && !verifier.isSettling;
+        restMs = isIdle ? Math.min(IDLE_FOLLOW_MS, restMs * 2) : FOLLOW_MS;
         if (Date.now() >= lookAt) {
           await verifier.lookAgain();
           lookAt = Date.now() + LOOK_AGAIN_MS;

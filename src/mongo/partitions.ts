@@ -23,8 +23,8 @@ export interface PartitionPlan {
   /** For what must be read in its natural order, or cannot be read by ranges: one partition. */
   readonly singlePartition?: boolean;
   /**
-   * Cut a quarter off the first partition, so that what is written begins sooner and the ones that are copied at the
-   * same time do not all read, and then all write.
+   * Cut the first partition to a quarter, so that what is written begins sooner and the ones that are copied at the
+   * same time do not all read, and then all write. Not where cut points are sampled.
    */
   readonly staggered?: boolean;
 }
@@ -71,7 +71,7 @@ export async function planPartitions(
   const { documents, staggered } = plan;
   const size = Math.max(1, Math.ceil(documents / count));
   const first = staggered ? Math.max(1, Math.ceil(size * FIRST_SHARE)) : size;
-  const most = staggered ? count : count - 1;
+  const most = Math.min(MOST_PARTITIONS, staggered ? count + 1 : count) - 1;
   return partitionsOf(await walkToCutPoints(db, collection, { size, first, most }, signal));
 }
 

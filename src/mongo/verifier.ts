@@ -21,7 +21,7 @@ import { YoungDifferences } from './young-differences.js';
 import { CHANGED, type Verification, type VerifiedPartition } from './verification.js';
 
 const POLL_MS = 250;
-/** Between two looks for changed documents, in ms: what a cutover has to compare is about so old. */
+/** Between two looks for changed documents while some change, in ms: what a cutover has to compare is about so old. */
 export const FOLLOW_MS = 1_000;
 /** Changes whose documents are compared in one go. */
 const FOLLOW_LIMITS = { events: 10_000, bytes: 256 * 1024 * 1024 };
@@ -177,6 +177,11 @@ export class Verifier {
       await this.#checkEpoch();
       await verification.replaceOpen(partition, standing, sets);
     }
+  }
+
+  /** Whether something that differed when it was looked at has to be looked at again. */
+  get isSettling(): boolean {
+    return this.#young.count > 0;
   }
 
   async #followWhenDue(): Promise<void> {

@@ -100,6 +100,40 @@ it.each(['dump', 'direct'] as const)(
   },
 );
 
+it('takes unique values that move between documents in one transaction', async () => {
+  const name = 'seats';
+  const seats = environment.sourceClient.db('shop').collection<{ _id: number; seat: string }>(name);
+  await seats.createIndex({ seat: 1 }, { unique: true });
+  await seats.insertMany(Array.from({ length: 9 }, (_, _id) => ({ _id, seat: `s${_id}` })));
+  const handle = await environment.migrate(name, { copy: 'direct' });
+  await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+  await environment.sourceClient.withSession((session) =>
+    session.withTransaction(async () => {
+      const sit = (_id: number, seat: string) =>
+        seats.updateOne({ _id }, { $set: { seat } }, { session });
+      // Two swap, three rotate, and one is handed over by a delete.
+      for (const ids of [
+        [0, 1],
+        [2, 3, 4],
+      ]) {
+        for (const _id of ids) await sit(_id, `none${_id}`);
+        for (const [at, _id] of ids.entries()) await sit(_id, `s${ids[(at + 1) % ids.length]}`);
+      }
+      await seats.deleteOne({ _id: 5 }, { session });
+      await seats.insertOne({ _id: 10, seat: 's5' }, { session });
+    }),
+  );
+  const status = await environment.cutOver(handle);
+
+  expect(status.phase).toBe('completed');
+  await expectEqual(name);
+  const target = environment.targetClient
+    .db('shop')
+    .collection<{ _id: number; seat: string }>(name);
+  expect((await target.findOne({ seat: 's5' }))?._id).toBe(10);
+  await expect(target.insertOne({ _id: 11, seat: 's5' })).rejects.toMatchObject({ code: 11000 });
+});
+
 it('keeps options and order of a capped collection', async () => {
   const db = environment.sourceClient.db('shop');
   await db.createCollection('capped', { capped: true, size: 100_000, max: 100 });
@@ -165,7 +199,7 @@ it('keeps a validator and documents that it would refuse', async () => {
   await expectEqual('validated');
 });
 
-it('ends cleanly at SIGTERM and leaves no child', async () => {
+it('ends cleanly at SIGTERM', async () => {
   await worker.kill('SIGTERM');
 
   expect(worker.process.exitCode).toBe(0);

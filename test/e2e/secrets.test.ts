@@ -87,6 +87,11 @@ it('is in no argument, log, history, heartbeat, error, dump file or document', a
   await expect
     .poll(() => logs.at(-1)?.().includes('refuses the login'), { timeout: 60_000 })
     .toBe(true);
+  await environment.until(
+    handle,
+    'a refused login',
+    (status) => status.problem?.what.includes('refuses the login') === true,
+  );
   await setPassword(sourceClient, PASSWORD);
   await writers.stop();
   await expect(environment.cutOver(handle)).resolves.toMatchObject({ phase: 'completed' });

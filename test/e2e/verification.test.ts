@@ -54,7 +54,7 @@ it('finds and names what somebody writes to the target, and refuses the cutover'
   expect(target).toBe(source);
 });
 
-it('finds a difference in a document that changes at the source too', async () => {
+it('finds a difference in a document that changes at the source too, with which only force cuts over', async () => {
   const name = 'changing';
   await loadItems(environment.sourceClient, name, DOCUMENTS);
   const handle = await environment.migrate(name, { copy: 'direct' });
@@ -71,8 +71,13 @@ it('finds a difference in a document that changes at the source too', async () =
   await expect(refused).rejects.toMatchObject({
     cause: { message: expect.stringContaining('5 differs (email)') },
   });
-  await handle.executeUpdate('abort', { args: [{ dropTarget: true }] });
-  await handle.result();
+  await handle.executeUpdate('cutover', { args: [{ force: ['differences'] }] });
+  const forced = (await handle.result()) as MigrationStatus;
+  expect(forced).toMatchObject({
+    phase: 'completed',
+    openedAt: expect.any(String),
+    cutover: { differences: { differing: 1, missing: 0, extra: 0, first: [{ id: '5' }] } },
+  });
 });
 
 it('takes no write after the fence for a difference', async () => {

@@ -21,3 +21,9 @@ export async function isAtWork(scene: Scene, { process }: WorkerProcess): Promis
   }
   return false;
 }
+
+/** What Temporal's service is asked with about one activity. */
+export function requestOf(workflowId: string, { activityId }: Pending) {
+  const execution = { workflowId };
+  return { namespace: 'default', identity: 'faults', execution, id: activityId ?? '' };
+}

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MongoClient, Timestamp } from 'mongodb';
+import { holdCommands } from '../fail-command.js';
 import type { Scene } from '../scene.js';
 import { type Cases, endsEqual, failsWith, loaded } from './case.js';
+import { holdIn } from './in-phase.js';
 
 const DOCUMENT_BYTES = 256 * 1024;
 /** Three times an oplog of 16 MB. */
@@ -21,6 +23,32 @@ export const history: Cases = {
       await scene.environment.until(handle, 'waiting', ({ phase }) => phase === 'waiting');
       for (let times = 0; times < 3; times++) await rollOver(scene);
       await handle.signal('restore');
+      return endsEqual(scene, items, handle);
+    },
+  },
+
+  'oplog-rolls-over-during-the-copy': {
+    run: async (scene, _dice, copy) => {
+      await scene.startWorker();
+      const { items, handle, letGo } = await holdIn(scene, 'copying', copy);
+      for (let times = 0; times < 3; times++) await rollOver(scene);
+      await letGo();
+      return endsEqual(scene, items, handle);
+    },
+  },
+
+  // The source goes on, and what the capture asks it for stays without an answer.
+  'stream-stands-still': {
+    run: async (scene, _dice, copy) => {
+      await scene.startWorker();
+      const { items, handle } = await holdIn(scene, 'ready', copy);
+      const stream = await holdCommands(scene.client('source'), ['getMore']);
+      try {
+        await scene.environment.until(handle, 'a stalled capture', ({ stalled }) => stalled);
+      } finally {
+        await stream.letGo();
+      }
+      await scene.environment.until(handle, 'a capture that goes on', ({ stalled }) => !stalled);
       return endsEqual(scene, items, handle);
     },
   },

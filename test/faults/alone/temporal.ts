@@ -1,7 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TASK_QUEUE } from '../../../src/names.js';
+import { openCursors } from '../sessions.js';
+import { until } from '../skipped.js';
+import { pendingOf, requestOf } from '../temporal.js';
 import { type Cases, endsEqual, loaded } from './case.js';
+import { holdIn } from './in-phase.js';
 
 /** Longer than the heartbeat timeout. */
 const FORGOTTEN_MS = 12_000;
@@ -18,11 +22,36 @@ export const workflow: Cases = {
       await scene.startWorker();
       const first = await scene.environment.migrate(items.name, { copy });
       await scene.environment.until(first, 'replay', ({ phase }) => phase === 'ready');
+      const reads = async () =>
+        (await openCursors(scene.client('source'))).filter(({ ns }) => ns === `shop.${items.name}`);
+      if ((await reads()).length === 0) throw new Error('no change stream is read');
       await first.terminate('by a test');
       await sleep(FORGOTTEN_MS);
+      const problems = (await reads()).length > 0 ? ['its change stream is still read'] : [];
       // What the first has made at the target is nobody's any more.
       await scene.client('target').db('shop').dropCollection(items.name);
-      return endsEqual(scene, items, await scene.environment.migrate(items.name, { copy }));
+      const second = await scene.environment.migrate(items.name, { copy });
+      return [...problems, ...(await endsEqual(scene, items, second))];
+    },
+  },
+
+  'paused-activity-is-told': {
+    run: async (scene, _dice, copy) => {
+      await scene.startWorker();
+      const { items, handle } = await holdIn(scene, 'ready', copy);
+      const { workflowId } = handle;
+      const activity = await until('the capture', async () =>
+        (await pendingOf(scene, workflowId)).find(({ activityId }) => activityId === 'capture'),
+      );
+      const asked = requestOf(workflowId, activity);
+      const service = scene.environment.client.workflowService;
+      await service.pauseActivity(asked);
+      await scene.environment.until(handle, 'a problem that says so', ({ problem }) =>
+        /activity capture is paused/.test(problem?.what ?? ''),
+      );
+      await service.unpauseActivity(asked);
+      await scene.environment.until(handle, 'no problem', ({ problem }) => problem === null);
+      return endsEqual(scene, items, handle);
     },
   },
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Cases } from './case.js';
 import { endsEqual, loaded } from './case.js';
+import { holdIn } from './in-phase.js';
 
 /** Some partitions of the least size, to share. */
 const DOCUMENTS = 20_000;
@@ -77,6 +78,21 @@ export const together: Cases = {
       );
       await scene.restartWorker('SIGTERM');
       return endsEqual(scene, items, handle);
+    },
+  },
+
+  'killed-before-the-copy': {
+    run: async (scene, _dice, copy) => {
+      const problems: string[] = [];
+      for (const phase of ['preflight', 'waiting'] as const) {
+        await scene.startWorker();
+        const { items, handle, letGo } = await holdIn(scene, phase, copy);
+        await scene.restartWorker('SIGKILL');
+        await letGo();
+        problems.push(...(await endsEqual(scene, items, handle)));
+        await scene.worker.kill('SIGTERM');
+      }
+      return problems;
     },
   },
 

@@ -3,7 +3,7 @@ import { isGrpcServiceError } from '@temporalio/client';
 import type { Dice } from '../../soak/dice.js';
 import type { Faults, Scene } from '../scene.js';
 import { Skipped, unlessSkipped, until } from '../skipped.js';
-import { type Pending, pendingOf } from '../temporal.js';
+import { type Pending, pendingOf, requestOf } from '../temporal.js';
 
 // Of gRPC, as https://grpc.io/docs/guides/status-codes lists it.
 const NOT_FOUND = 5;
@@ -120,11 +120,6 @@ async function anyActivity(scene: Scene, dice: Dice) {
 /** The same activity as it is now, if it is under way still. */
 async function find(scene: Scene, workflowId: string, { activityId }: Pending) {
   return (await pendingOf(scene, workflowId)).find((each) => each.activityId === activityId);
-}
-
-function requestOf(workflowId: string, { activityId }: Pending) {
-  const execution = { workflowId };
-  return { namespace: 'default', identity: 'faults', execution, id: activityId ?? '' };
 }
 
 /** When its current attempt began. */

@@ -73,6 +73,28 @@ describe('capture', () => {
     expect(await path.hashes()).toSatisfy(isEqual);
   });
 
+  it('keeps a transaction of more than 16 MB, and nothing of one that is aborted', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertMany([{ _id: 1 }, { _id: 2 }]);
+    const insertLarge = async (first: number, end: 'commitTransaction' | 'abortTransaction') => {
+      await using session = mongo.client.startSession();
+      session.startTransaction();
+      for (let _id = first; _id < first + 4; _id++) {
+        await path.orders.insertOne({ _id, t: 'x'.repeat(6 * MB) }, { session });
+      }
+      await path.orders.updateMany({ _id: { $lt: 3 } }, { $inc: { n: 1 } }, { session });
+      await session[end]();
+    };
+    await insertLarge(10, 'commitTransaction');
+    await insertLarge(20, 'abortTransaction');
+    await path.capture();
+    expect(path.commits.reduce((sum, { events }) => sum + events, 0)).toBe(2 + 4 + 2);
+    await path.replay();
+    expect(await path.copy.countDocuments({ n: 1 })).toBe(2);
+    expect(await path.copy.countDocuments({ _id: { $gte: 10 } })).toBe(4);
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
   it('keeps only the last of several events of one document in a batch', async () => {
     const path = await DataPath.begin(mongo.client);
     await path.orders.insertMany([{ _id: 1, n: 0 }, { _id: 2 }]);

@@ -85,7 +85,7 @@ describe('hasDumpedTimestamps', () => {
       await writeFile(join(folder, 'raw'), bytes);
       await writeFile(join(folder, 'packed'), gzipSync(bytes));
       const look = (name: string, gzip: boolean) =>
-        hasDumpedTimestamps({ file: join(folder, name), gzip, signal });
+        hasDumpedTimestamps({ file: join(folder, name), gzip, signal, touch: () => undefined });
       expect([await look('raw', false), await look('packed', true)]).toEqual([expected, expected]);
     } finally {
       await rm(folder, { recursive: true });

@@ -8,7 +8,12 @@ import type { TargetState } from '../../../src/preflight/target.js';
 import { takenAs } from '../../helpers/taken-as.js';
 
 /** What is found about a collection of an old server, which none of today could be asked for. */
-function check(targetVersion: string, options: Document, indexes: readonly Document[] = []) {
+function check(
+  targetVersion: string,
+  options: Document,
+  indexes: readonly Document[] = [],
+  { version = '4.4.2', documents = 1 } = {},
+) {
   const findings = new Findings();
   const source = {
     deployment: { topology: 'replicaSet', members: 'from/a:1' },
@@ -17,7 +22,7 @@ function check(targetVersion: string, options: Document, indexes: readonly Docum
       options: fields(BSON.serialize(options)),
       indexes: indexes.map((spec) => fields(BSON.serialize(spec))),
     },
-    report: { version: '4.4.2', documents: 1 },
+    report: { version, documents },
   };
   const preImages = targetVersion >= '6.0';
   const target = {
@@ -67,4 +72,44 @@ it('pre-images of 6.0 are told to be lost before it', () => {
   expect(warning?.message).toMatch(
     /changeStreamPreAndPostImages.*5\.0\.32.*turn recordPreImages on/,
   );
+});
+
+describe('indexes that are built again at the cutover', () => {
+  const unique = (name: string) => ({ key: { [name]: 1 }, name, unique: true });
+
+  it('are told with the time that it takes', () => {
+    const indexes = ['a', 'b', 'c'].map(unique);
+    const { warnings } = check('5.0.32', {}, indexes, { documents: 2_000_000 });
+    const [warning] = warnings.filter(({ code }) => code === 'slowCutover');
+    // A quarter of a second to a second for a million documents and each index.
+    expect(warning?.message).toMatch(/\(a, b, c\).*about 2 to 6 s/);
+  });
+});
+
+describe('a target before 5.0', () => {
+  const codes = (found: readonly { code: string }[]) => found.map(({ code }) => code);
+
+  it('is told to take less than a newer source', () => {
+    const { warnings } = check('4.4.29', { capped: true }, [], { version: '6.0.5' });
+    const [warning] = warnings.filter(({ code }) => code === 'olderTarget');
+    expect(warning?.message).toMatch(/4\.4\.29.*begin with "\$".*capped/);
+    expect(codes(check('4.4.29', {}).warnings)).not.toContain('olderTarget');
+  });
+
+  it('has no two indexes of one key', () => {
+    const indexes = [
+      { key: { a: 1 }, name: 'one' },
+      { key: { a: 1 }, name: 'other', sparse: true },
+    ];
+    expect(codes(check('4.4.29', {}, indexes).errors)).toEqual(['equalKeys']);
+    expect(codes(check('5.0.32', {}, indexes).errors)).toEqual([]);
+  });
+
+  it('has no expiry that reaches back before 1970', () => {
+    const index = { key: { at: 1 }, name: 'ttl', expireAfterSeconds: 2_147_483_647 };
+    const { errors } = check('4.4.29', {}, [index]);
+    expect(codes(errors)).toEqual(['expiryRange']);
+    expect(errors[0]?.message).toContain('"ttl"');
+    expect(codes(check('5.0.32', {}, [index]).errors)).toEqual([]);
+  });
 });
