@@ -11,6 +11,7 @@ import type { Group } from '../../src/group.js';
 import type { Migration } from '../../src/migration.js';
 import { CopyPlan } from '../../src/mongo/copy-plan.js';
 import { limitsOf } from '../../src/tuning.js';
+import { Wakeups } from '../../src/wake.js';
 import { DataPath, TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
 import { options } from '../helpers/migration.js';
@@ -26,7 +27,10 @@ let deps: ActivityDependencies;
 beforeAll(async () => {
   mongo = await TestMongo.start('control');
   client = mongo.client;
-  deps = takenAs({ connections: { get: () => client, require: () => undefined } });
+  deps = takenAs({
+    connections: { get: () => client, require: () => undefined },
+    wakeups: new Wakeups(),
+  });
 });
 
 beforeEach(async () => {
