@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Wakeups } from '../../src/wake.js';
 
 const HOUR = 3_600_000;
@@ -42,6 +42,22 @@ describe('a wait', () => {
     const wait = listener.wait(HOUR, controller.signal);
     controller.abort(reason);
     await expect(wait).rejects.toBe(reason);
+  });
+
+  it('leaves nothing behind', async () => {
+    const wakeups = new Wakeups();
+    const { signal } = new AbortController();
+    using listener = wakeups.listen('run');
+    const added = vi.spyOn(signal, 'addEventListener');
+    const removed = vi.spyOn(signal, 'removeEventListener');
+    for (let index = 0; index < 50; index++) {
+      const wait = listener.wait(HOUR, signal);
+      wakeups.wake('run');
+      await wait;
+    }
+    expect(added).toHaveBeenCalledTimes(50);
+    expect(removed).toHaveBeenCalledTimes(50);
+    wakeups.wake('other'); // Nobody waits: that is no error.
   });
 
   it('hears nothing once it is disposed of', async () => {

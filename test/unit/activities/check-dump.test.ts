@@ -47,7 +47,7 @@ describe('a dump that is read whole', () => {
     const file = await fileOf(dump);
     let touches = 0;
     await checkDump({ file, gzip: false, documents }, { ...pulse, touch: () => touches++ });
-    expect(touches).toBeGreaterThan(0);
+    expect(touches).toBe(1);
   });
 
   it('is not lost when the attempt ends', async () => {
