@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.js';
 import { Connections } from './connections.js';
+import { emptyCoreFile } from './core-file.js';
 import { keepSwept } from './dump-folders.js';
 import { failureInterceptor } from './failures.js';
 import { MAX_COLLECTIONS } from './group-options.js';
@@ -35,6 +36,7 @@ const HEAP_GROWTH_PERCENT = 50;
 const FORCE_SECONDS = 10;
 
 async function main(): Promise<void> {
+  emptyCoreFile();
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
   // What the environment says already stays as it is.
   if (existsSync('.env')) process.loadEnvFile('.env');

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
+import { emptyCoreFile } from '../core-file.js';
 import { refuseConnectionStrings } from './arguments.js';
 import { CliError } from './cli-error.js';
 import { exitCodes } from './exit-codes.js';
@@ -9,6 +10,7 @@ import { createProgram } from './program.js';
 
 /** Runs one command. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
+  emptyCoreFile();
   const misread: string[] = [];
   const json = args.includes('--json');
   try {

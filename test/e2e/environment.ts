@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
@@ -110,12 +110,19 @@ export class Environment {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** Starts a worker; all of them are one host, as a worker that is started again is. */
+  /**
+   * Starts a worker; all of them are one host, as a worker that is started again is.
+   * @param coreFolder where it works, and may write core files
+   */
   startWorker(
     env: Readonly<Record<string, string | undefined>> = {},
     program = 'dist/worker.js',
+    coreFolder?: string,
   ): WorkerProcess {
-    const child = spawn(process.execPath, [program], {
+    const node = [process.execPath, resolve(program)];
+    const withCore = ['sh', '-c', 'ulimit -c unlimited; cd "$0" && exec "$@"', coreFolder ?? '.'];
+    const [command = '', ...args] = coreFolder === undefined ? node : [...withCore, ...node];
+    const child = spawn(command, args, {
       env: {
         PATH: process.env['PATH'],
         HOME: process.env['HOME'],

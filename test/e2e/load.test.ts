@@ -1,5 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import type { LoadCase, LoadOptions } from '../load/case.js';
+import { backlog } from '../load/cases/backlog.js';
+import { changes } from '../load/cases/changes.js';
 import { many } from '../load/cases/many.js';
 import { outrun } from '../load/cases/outrun.js';
 import { Environment } from './environment.js';
@@ -13,6 +15,8 @@ afterEach(async () => {
 });
 
 it.each<[string, LoadCase, Partial<LoadOptions>]>([
+  ['many changes', changes, { changes: 60_000, documents: 5_000 }],
+  ['a long buffer', backlog, { changes: 60_000, documents: 5_000 }],
   ['many migrations in one worker', many, { migrations: 5, changes: 10_000, documents: 500 }],
   ['a source faster than its target', outrun, { changes: 40_000, documents: 5_000 }],
 ])('ends equal: %s', async (_what, chosen, options) => {

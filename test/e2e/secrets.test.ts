@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { obtainMongoTools, type ReplicaSet } from '../../embedded/index.js';
@@ -21,6 +21,8 @@ const PASSWORD = `ka7zu:et/@?%#&"'\\$ {é} wo9pix`;
 /** Both ends of it, for whatever cuts or encodes the rest in a way of its own. */
 const PARTS = ['ka7zu', 'wo9pix'];
 const DOCUMENTS = 5_000;
+/** What of a process's memory Linux writes into a core file, in bits. */
+const FILTER = '/proc/self/coredump_filter';
 
 let environment: Environment;
 let temporary: string;
@@ -105,6 +107,9 @@ it('is in no argument, log, history, heartbeat, error, dump file or document', a
   expectNoSecret(await historyText(handle));
   expectNoSecret(await databaseText(targetClient, 'shop'));
   expect(await filesBelow(environment.dumpFolder)).toEqual([]);
+  if (process.platform === 'linux') {
+    expect(await readFile(`${spoilt}.filter`, 'utf8')).toMatch(/^0+\n$/);
+  }
   // Some runtimes keep a cache there too.
   const left = await readdir(temporary);
   expect(left.filter((name) => name.startsWith('changestream-migration'))).toEqual([]);
@@ -138,22 +143,31 @@ it('is not repeated when somebody sends it', async () => {
   expectNoSecret(errorText(error));
 });
 
-// Node writes of a crash what it is asked for, with all variables of the environment.
+// Node writes of a crash what it is asked for, with all variables of the environment; the system writes memory.
 it('is in no file that a worker leaves that dies', async () => {
   await stopWorker();
   await loadItems(environment.sourceClient, 'crashing', 100);
   const folder = join(environment.folder, 'crash');
   await mkdir(folder);
-  const worker = await startWorker({
-    CSM_TEST_FAILPOINT: 'partition-copied:out-of-memory',
-    NODE_OPTIONS: `--max-old-space-size=256 --diagnostic-dir=${folder} --report-directory=${folder}`,
-  });
+  const worker = await startWorker(
+    {
+      CSM_TEST_FAILPOINT: 'partition-copied:out-of-memory',
+      NODE_OPTIONS: `--max-old-space-size=256 --diagnostic-dir=${folder} --report-directory=${folder}`,
+    },
+    folder,
+  );
   const died = once(worker.process, 'exit');
   const handle = await environment.migrate('crashing', { copy: 'direct' });
   await died;
   expect(worker.log()).toContain('heap out of memory');
   await handle.terminate();
-  expect(await filesBelow(folder)).toEqual([]);
+  const left = await filesBelow(folder);
+  expect(left.filter((file) => !basename(file).startsWith('core'))).toEqual([]);
+  // None when the system hands them to a program of its own.
+  for (const core of left) {
+    const bytes = await readFile(core);
+    expect(PARTS.filter((part) => bytes.includes(part))).toEqual([]);
+  }
   for (const file of ['package.json', 'Dockerfile', 'docker-compose.yml', '.env.example']) {
     expect(await readFile(file, 'utf8')).not.toMatch(/--(report-|heapsnapshot|abort-on)/);
   }
@@ -190,9 +204,13 @@ function uriOf({ uri }: ReplicaSet, password = PASSWORD): string {
   return uri.replace('root:root@', `mover:${encodeURIComponent(password)}@`);
 }
 
-/** A program that prints arguments and connection string while a file is there. */
+/**
+ * A program that prints arguments and connection string while a file is there, and writes beside that file what its
+ * own core file would hold.
+ */
 function talkative(mongodump: string, file: string): string {
   return `#!/bin/sh
+cat ${FILTER} >'${file}.filter'
 if [ -e '${file}' ]; then
   echo "$@" >&2
   for each do
@@ -204,9 +222,12 @@ exec '${mongodump}' "$@"
 `;
 }
 
-async function startWorker(env: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
+async function startWorker(
+  env: Readonly<Record<string, string>> = {},
+  coreFolder?: string,
+): Promise<WorkerProcess> {
   const { source, folder } = environment;
-  const worker = environment.startWorker({
+  const settings = {
     MONGODB_URI_SOURCE: uriOf(source),
     MONGODB_URI_TARGET: uriOf(environment.target),
     MONGODB_URI_MOUNTED_FILE: join(folder, 'target-uri'),
@@ -220,7 +241,8 @@ async function startWorker(env: Readonly<Record<string, string>> = {}): Promise<
     CSM_LOG_LEVEL: 'trace',
     CSM_LOG_FORMAT: 'json',
     ...env,
-  });
+  };
+  const worker = environment.startWorker(settings, undefined, coreFolder);
   logs.push(worker.log);
   stopWorker = () => worker.kill('SIGTERM');
   await untilServing(worker);
