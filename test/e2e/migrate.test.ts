@@ -2,6 +2,7 @@ import { Double, Int32, Long, MinKey, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readCatalogue } from '../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
+import { openCursors } from '../faults/sessions.js';
 import { featuresOf } from '../soak/collections.js';
 import { Environment, type WorkerProcess } from './environment.js';
 import { loadItems, Writers } from './writers.js';
@@ -60,6 +61,9 @@ it.each([
     client.db('shop').collection<{ _id: number }>(name).countDocuments({ _id: -1 }),
   );
   expect(await Promise.all(markers)).toEqual([0, 0]);
+  for (const client of [environment.sourceClient, environment.targetClient]) {
+    await expect.poll(() => openCursors(client), { timeout: 10_000 }).toEqual([]);
+  }
 });
 
 it.each(['dump', 'direct'] as const)(

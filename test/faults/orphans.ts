@@ -11,7 +11,7 @@ const sides: readonly Side[] = ['source', 'target'];
 /**
  * Looks for what is still at work when all workers have ended: processes that they started, and their
  * operations and transactions at the servers. Idle cursors of killed workers are not looked for: the server
- * forgets them after 10 minutes by itself.
+ * forgets them with their sessions, after 30 minutes, by itself.
  *
  * @returns what is still there after 30 s, a line each
  */
