@@ -1,4 +1,11 @@
-import { condition, log, patched, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  condition,
+  log,
+  patched,
+  setDefaultSignalHandler,
+  setHandler,
+} from '@temporalio/workflow';
 import type { z } from 'zod';
 import { isForced } from '../blockers.js';
 import { isAboutPlan, planOf, timeProblem } from '../cutover-plan.js';
@@ -200,7 +207,11 @@ export class Inbox {
   async #askCutover(force: readonly string[]): Promise<CutoverReport> {
     const request: CutoverRequest = { force };
     this.request = request;
-    await condition(() => request.outcome !== undefined || isEnding(this.#state));
+    const hasEnded = () => request.outcome !== undefined || isFinal(this.#state.phase);
+    // Code before this answered as soon as an end was asked for, which may come too late for a cutover.
+    await (patched('cutoverAnswer')
+      ? CancellationScope.nonCancellable(() => condition(hasEnded))
+      : condition(() => hasEnded() || this.#state.aborting !== undefined));
     const { outcome } = request;
     if (outcome && 'done' in outcome) return outcome.done;
     throw refused(outcome?.refused ?? stateBlockers(this.#state));
@@ -293,10 +304,6 @@ export class Inbox {
     noteRejected(this.#state, { at: this.#hooks.now(), message });
     this.#hooks.changed();
   }
-}
-
-function isEnding({ phase, aborting }: MigrationState): boolean {
-  return aborting !== undefined || phase === 'failed' || phase === 'aborted';
 }
 
 /** @throws ApplicationFailure InvalidInput */

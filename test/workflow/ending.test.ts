@@ -238,6 +238,20 @@ describe('a cancellation of the workflow', () => {
   });
 });
 
+it('answers a cutover that an abort has ended, when it has ended', async () => {
+  const fakes = new FakeActivities().set('cutover', untilCancelled);
+  const final = await environment.run(fakes, {}, async (running) => {
+    await running.reaches('ready');
+    const refusal = running.refused('cutover');
+    await fakes.happened('start cutover');
+    await running.update('abort');
+    expect((await refusal).message).toContain('ended');
+    expect(fakes.log).toContain('end cleanUp');
+    return running.result();
+  });
+  expect(final).toMatchObject({ phase: 'aborted', cutover: null });
+});
+
 // Applications may write to the target by the time at which the cutover lets go.
 describe.each(['abort', 'cancel'] as const)('a cutover that is done in spite of %s', (how) => {
   it('is waited for, and is what counts', async () => {
@@ -249,9 +263,10 @@ describe.each(['abort', 'cancel'] as const)('a cutover that is done in spite of 
     });
     const final = await environment.run(fakes, {}, async (running) => {
       await running.reaches('ready');
-      await running.signal('cutover');
+      const answer = running.update('cutover');
       await fakes.happened('start cutover');
       await (how === 'abort' ? running.update('abort') : running.handle.cancel());
+      expect(await answer).toEqual(report);
       return running.result();
     });
     expect(final).toMatchObject({ phase: 'completed', cutover: report });
