@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { freePort } from '../embedded/index.js';
+import type { Environment } from '../test/e2e/environment.js';
 
 /** A network link to one server that lets so many bytes through in a second, in either direction, for all connections together. */
 export class Link implements AsyncDisposable {
@@ -52,5 +53,34 @@ export class Link implements AsyncDisposable {
       this.#sockets.delete(from);
       to.destroy();
     });
+  }
+}
+
+/** A worker's network: one link to the source and one to the target. */
+export class Links implements AsyncDisposable {
+  readonly #source: Link;
+  readonly #target: Link;
+
+  private constructor(source: Link, target: Link) {
+    this.#source = source;
+    this.#target = target;
+  }
+
+  static async start({ source, target }: Environment, bytesPerSecond: number): Promise<Links> {
+    const ports = [source, target].map(({ uri }) => Number(new URL(uri).port));
+    const [from, to] = await Promise.all(ports.map((port) => Link.start(port, bytesPerSecond)));
+    if (!from || !to) throw new Error('a link has not started');
+    return new Links(from, to);
+  }
+
+  /** Variables of a worker that has this network. @param options more of its connection strings */
+  env(options = ''): Readonly<Record<string, string>> {
+    const uriOf = ({ port }: Link) =>
+      `mongodb://127.0.0.1:${port}/?directConnection=true${options}`;
+    return { MONGODB_URI_SOURCE: uriOf(this.#source), MONGODB_URI_TARGET: uriOf(this.#target) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#source, this.#target].map((link) => link[Symbol.asyncDispose]()));
   }
 }

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { type Environment, untilServing } from '../test/e2e/environment.js';
 import type { MigrationStatus } from '../src/workflows/status.js';
-import type { Figures } from './case.js';
+import { type Figures, perSecond } from './case.js';
+import { round, startCpuClock } from './cpu.js';
 import type { Updates } from './updates.js';
 
 const RETRY_MS = 500;
@@ -30,7 +31,7 @@ export async function measureCutover(
   }
   const answeredMs = performance.now() - askedAt;
   const answeredAt = Date.now();
-  const { perSecond } = await updates.stop();
+  const { perSecond: writesPerSecond } = await updates.stop();
   const isOver = ({ phase }: MigrationStatus) => phase === 'completed';
   const { cutover } = await environment.until(handle, 'completed', isOver);
   // The server's own time: a client may hear of the end late.
@@ -43,8 +44,33 @@ export async function measureCutover(
     drainedEvents: cutover?.drainedEvents ?? Number.NaN,
     rechecked: cutover?.rechecked ?? Number.NaN,
     refused,
-    writesPerSecond: perSecond,
+    writesPerSecond,
   };
+}
+
+/** The indexes are there, and the copy has its name. */
+const COPIED: readonly string[] = ['replaying', 'ready'];
+
+/**
+ * The copy of a migration, from its start until it has its name and its indexes; the migration is removed again.
+ * @param pids of processes whose CPU is counted, by name
+ */
+export async function measureCopy(
+  environment: Environment,
+  name: string,
+  documents: number,
+  options: object,
+  pids: Readonly<Record<string, number | undefined>>,
+): Promise<Figures> {
+  const used = startCpuClock(pids);
+  const begun = performance.now();
+  const handle = await environment.migrate(name, { verify: 'none', ...options });
+  await environment.until(handle, 'copied', ({ phase }) => COPIED.includes(phase));
+  const seconds = (performance.now() - begun) / 1000;
+  const cpu = used();
+  await handle.executeUpdate('abort', { args: [{ dropTarget: true }] });
+  await handle.result();
+  return { copiedS: round(seconds), documentsPerSecond: perSecond(documents, seconds), ...cpu };
 }
 
 /** Runs something with a worker of its own, and removes what the migration has made. */

@@ -1,3 +1,4 @@
+import zlib from 'node:zlib';
 import { MongoClient } from 'mongodb';
 import { Secret } from './secret.js';
 
@@ -84,10 +85,16 @@ const EXPLANATIONS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
+/** The driver finds out at the first message. */
+const hasZstd = 'zstdCompress' in zlib;
+const NO_ZSTD =
+  `asks for the compressor zstd, which takes Node.js 22.15 or later (this is ${process.versions.node}): ` +
+  'take another Node.js, or snappy or zlib';
+
 function explainBadUri(uri: string): string | undefined {
   try {
-    void new MongoClient(uri);
-    return undefined;
+    const { compressors } = new MongoClient(uri).options;
+    return compressors?.includes('zstd') && !hasZstd ? NO_ZSTD : undefined;
   } catch (error) {
     const message = error instanceof Error ? error.message : '';
     const lowerCase = message.toLowerCase();

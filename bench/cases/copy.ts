@@ -10,15 +10,13 @@ import {
 } from '../case.js';
 import { cpuSeconds, peakMb, round, startCpuClock } from '../cpu.js';
 import { loadShape, manyIndexes, ordersOf, type Shape, usual } from '../documents.js';
-import { withWorker } from '../migration.js';
+import { measureCopy, withWorker } from '../migration.js';
 import { serversOf } from '../rate.js';
 
 /** A tool to be measured beside, called with the source's URI, the target's, database and collection. */
 const PEER = process.env['BENCH_PEER_COPY'];
 const INSERTION_WORKERS = 4;
 const DECODED_BATCH = 1_000;
-/** The indexes are there, and the copy has its name. */
-export const COPIED: readonly string[] = ['replaying', 'ready'];
 
 /** From the start of a migration until its copy is there with indexes, beside a pipe of the usual tools. */
 function copyOf(shape: Shape, what: string, documents: number, rounds: number): BenchCase {
@@ -102,21 +100,10 @@ async function measureMigration(
   copy: 'direct' | 'dump',
 ): Promise<Figures> {
   return withWorker(environment, 'dist/worker.js', async ({ pid }) => {
-    const servers = startCpuClock({ ...serversOf(environment), worker: pid });
-    const begun = performance.now();
-    const handle = await environment.migrate(name, { copy, verify: 'none' });
-    await environment.until(handle, 'copied', ({ phase }) => COPIED.includes(phase));
-    const seconds = (performance.now() - begun) / 1000;
-    const figures = {
-      copiedS: round(seconds),
-      documentsPerSecond: perSecond(documents, seconds),
-      ...servers(),
-      workerPeakMb: pid === undefined ? Number.NaN : peakMb(pid),
-    };
-    await handle.executeUpdate('abort', { args: [{ dropTarget: true }] });
-    await handle.result();
+    const pids = { ...serversOf(environment), worker: pid };
+    const figures = await measureCopy(environment, name, documents, { copy }, pids);
     await settle(environment);
-    return figures;
+    return { ...figures, workerPeakMb: pid === undefined ? Number.NaN : peakMb(pid) };
   });
 }
 

@@ -3,6 +3,7 @@ import { arrival } from './arrival.js';
 import { burst } from './burst.js';
 import { capture } from './capture.js';
 import { compare } from './compare.js';
+import { compression } from './compression.js';
 import { copies } from './copy.js';
 import { copyLimit } from './copy-limit.js';
 import { cutover } from './cutover.js';
@@ -32,6 +33,7 @@ export const cases: Readonly<Record<string, BenchCase>> = {
   'index-order': indexOrder,
   streams,
   workers,
+  compression,
   idle,
   growth,
 };

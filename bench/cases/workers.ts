@@ -1,17 +1,14 @@
-import type { ReplicaSet } from '../../embedded/index.js';
 import type { Environment } from '../../test/e2e/environment.js';
-import { type BenchCase, type Figures, perSecond } from '../case.js';
-import { round, startCpuClock } from '../cpu.js';
-import { COPIED } from './copy.js';
+import type { BenchCase, Figures } from '../case.js';
 import { loadOrders } from '../documents.js';
-import { Link } from '../link.js';
-import { withWorker } from '../migration.js';
+import { Links } from '../link.js';
+import { measureCopy, withWorker } from '../migration.js';
 
 const NAME = 'orders';
 /** What a worker's network lets through, to each side: far below what the servers can do. */
 const BYTES_PER_SECOND = 10_000_000;
 /** Many small partitions, so that no worker is left with the last one. */
-const OPTIONS = { copy: 'direct', verify: 'none', partitionBytes: 4 << 20, parallelPartitions: 8 };
+const OPTIONS = { copy: 'direct', partitionBytes: 4 << 20, parallelPartitions: 8 };
 
 /** The copy of one collection by one worker and by two, each with a network of its own that is the limit. */
 export const workers: BenchCase = {
@@ -24,7 +21,9 @@ export const workers: BenchCase = {
     return [1, 2].map((count) => ({
       name: count === 1 ? 'one worker' : 'two workers',
       run: () =>
-        withWorkers(environment, count, [], (pids) => measure(environment, documents, pids)),
+        withWorkers(environment, count, [], (pids) =>
+          measureCopy(environment, NAME, documents, OPTIONS, named(pids)),
+        ),
     }));
   },
 };
@@ -37,13 +36,8 @@ async function withWorkers(
   work: (pids: readonly (number | undefined)[]) => Promise<Figures>,
 ): Promise<Figures> {
   if (count === 0) return work(pids);
-  await using source = await linkTo(environment.source);
-  await using target = await linkTo(environment.target);
-  const env = {
-    MONGODB_URI_SOURCE: uriOf(source),
-    MONGODB_URI_TARGET: uriOf(target),
-    WORKER_HOST: `bench-${count}`,
-  };
+  await using links = await Links.start(environment, BYTES_PER_SECOND);
+  const env = { ...links.env(), WORKER_HOST: `bench-${count}` };
   return withWorker(
     environment,
     'dist/worker.js',
@@ -52,28 +46,5 @@ async function withWorkers(
   );
 }
 
-async function measure(
-  environment: Environment,
-  documents: number,
-  pids: readonly (number | undefined)[],
-): Promise<Figures> {
-  const used = startCpuClock(
-    Object.fromEntries(pids.map((pid, index) => [`worker${index + 1}`, pid])),
-  );
-  const begun = performance.now();
-  const handle = await environment.migrate(NAME, OPTIONS);
-  await environment.until(handle, 'copied', ({ phase }) => COPIED.includes(phase));
-  const seconds = (performance.now() - begun) / 1000;
-  const cpu = used();
-  await handle.executeUpdate('abort', { args: [{ dropTarget: true }] });
-  await handle.result();
-  return { copiedS: round(seconds), documentsPerSecond: perSecond(documents, seconds), ...cpu };
-}
-
-async function linkTo({ uri }: ReplicaSet): Promise<Link> {
-  return Link.start(Number(new URL(uri).port), BYTES_PER_SECOND);
-}
-
-function uriOf({ port }: Link): string {
-  return `mongodb://127.0.0.1:${port}/?directConnection=true`;
-}
+const named = (pids: readonly (number | undefined)[]) =>
+  Object.fromEntries(pids.map((pid, index) => [`worker${index + 1}`, pid]));

@@ -64,8 +64,8 @@ beforeAll(async () => {
   worker = environment.startWorker({
     ...temporalTls,
     TEMPORAL_API_KEY: API_KEY,
-    MONGODB_URI_SOURCE: `${uriOf(environment.source, ca, lockedClient)}&tlsCertificateKeyFilePassword=${PASSPHRASE}`,
-    MONGODB_URI_TARGET: uriOf(environment.target),
+    MONGODB_URI_SOURCE: `${uriOf(environment.source, ca, lockedClient)}&tlsCertificateKeyFilePassword=${PASSPHRASE}&compressors=snappy`,
+    MONGODB_URI_TARGET: `${uriOf(environment.target)}&compressors=zlib`,
     MONGODB_URI_NOCA: uriOf(environment.target, ''),
     MONGODB_URI_OTHERCA: uriOf(environment.target, otherCa),
     MONGODB_URI_NAMED: uriOf(environment.target).replace('127.0.0.1', 'localhost'),
@@ -101,13 +101,21 @@ describe('a private CA', () => {
     },
   );
 
+  it('does not hinder the compression that the connection strings ask for', async () => {
+    await using from = await MongoClient.connect(uriOf(environment.source, ca, client));
+    await using to = await MongoClient.connect(uriOf(environment.target));
+    // Nobody else asks for any.
+    expect(await compressedBytes(from, 'snappy')).toBeGreaterThan(DOCUMENTS);
+    expect(await compressedBytes(to, 'zlib')).toBeGreaterThan(DOCUMENTS);
+  });
+
   it('keeps passphrase and API key to itself', () => {
     expect(worker.log().includes(PASSPHRASE)).toBe(false);
     expect(worker.log().includes(API_KEY)).toBe(false);
   });
 });
 
-it.each([
+it.concurrent.each([
   ['no CA', { target: 'noca' }, /self.signed certificate|unable to (?:verify|get)/],
   [
     'another CA',
@@ -166,4 +174,11 @@ async function said({ log, process }: WorkerProcess, text: string): Promise<void
 async function hashOf(mongo: MongoClient, name: string): Promise<unknown> {
   const reply = await mongo.db('shop').command({ dbHash: 1, collections: [name] });
   return reply['collections'][name];
+}
+
+/** Bytes that a server has sent and received so. */
+async function compressedBytes(mongo: MongoClient, compressor: string): Promise<number> {
+  const { network } = await mongo.db('admin').command({ serverStatus: 1 });
+  const { compressor: sent, decompressor: received } = network.compression[compressor];
+  return Number(sent.bytesOut) + Number(received.bytesIn);
 }

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, readConfiguration } from '../../src/configuration.js';
 
@@ -152,6 +153,16 @@ describe('readConfiguration', () => {
     expect(message).toContain('MONGODB_URI_SOURCE');
     expect(message).toContain(reason);
     expect(message).not.toContain('s3cret');
+  });
+
+  it('takes the compressors that this Node.js has, and says which it has not', () => {
+    for (const compressors of ['zstd', 'snappy,zstd']) {
+      const env = { MONGODB_URI_SOURCE: `mongodb://host/?compressors=${compressors}` };
+      if ('zstdCompress' in zlib) expect(read(env).uris.size).toBe(1);
+      else expect(problemsOf(env).message).toMatch(/MONGODB_URI_SOURCE asks for.*zstd.*22\.15/);
+    }
+    const others = { MONGODB_URI_SOURCE: 'mongodb://host/?compressors=snappy,zlib' };
+    expect(read(others).uris.size).toBe(1);
   });
 
   it('hides connection strings and Temporal credentials from inspection', () => {
