@@ -38,9 +38,10 @@ beforeAll(async () => {
   temporary = join(folder, 'tmp');
   await mkdir(temporary);
   spoilt = join(folder, 'spoilt');
-  const { mongodump } = await obtainMongoTools();
-  await writeFile(join(folder, 'mongodump'), talkative(mongodump, spoilt));
-  await chmod(join(folder, 'mongodump'), 0o755);
+  for (const [name, program] of Object.entries(await obtainMongoTools())) {
+    await writeFile(join(folder, name), talkative(program, name === 'mongodump' ? spoilt : ''));
+    await chmod(join(folder, name), 0o755);
+  }
   await writeFile(join(folder, 'target-uri'), uriOf(environment.target), { mode: 0o600 });
   await startWorker();
 });
@@ -98,18 +99,19 @@ it('is in no argument, log, history, heartbeat, error, dump file or document', a
   await writers.stop();
   await expect(environment.cutOver(handle)).resolves.toMatchObject({ phase: 'completed' });
 
-  const seen = await processes.stop();
-  expect(seen.includes('mongodump') && seen.includes('mongorestore')).toBe(true);
-  expectNoSecret(seen);
+  expectNoSecret(await processes.stop());
+  for (const tool of ['mongodump', 'mongorestore']) {
+    const { argv, filter } = await readTrace(join(environment.folder, tool));
+    expect(argv).toContain('--config=');
+    expectNoSecret(argv);
+    if (process.platform === 'linux') expect(filter).toMatch(/^(?:0+\n)+$/);
+  }
   const said = await told.stop();
   expect(said.includes('heartbeatDetails')).toBe(true);
   expectNoSecret(said);
   expectNoSecret(await historyText(handle));
   expectNoSecret(await databaseText(targetClient, 'shop'));
   expect(await filesBelow(environment.dumpFolder)).toEqual([]);
-  if (process.platform === 'linux') {
-    expect(await readFile(`${spoilt}.filter`, 'utf8')).toMatch(/^0+\n$/);
-  }
   // Some runtimes keep a cache there too.
   const left = await readdir(temporary);
   expect(left.filter((name) => name.startsWith('changestream-migration'))).toEqual([]);
@@ -205,12 +207,13 @@ function uriOf({ uri }: ReplicaSet, password = PASSWORD): string {
 }
 
 /**
- * A program that prints arguments and connection string while a file is there, and writes beside that file what its
- * own core file would hold.
+ * A tool that writes beside itself what it was given as arguments, and which of its memory a core file would hold. While
+ * a file is there it prints arguments and connection string, and fails.
  */
-function talkative(mongodump: string, file: string): string {
+function talkative(program: string, file: string): string {
   return `#!/bin/sh
-cat ${FILTER} >'${file}.filter'
+echo "$@" >>"$0.argv"
+cat ${FILTER} >>"$0.filter"
 if [ -e '${file}' ]; then
   echo "$@" >&2
   for each do
@@ -218,8 +221,13 @@ if [ -e '${file}' ]; then
   done
   exit 1
 fi
-exec '${mongodump}' "$@"
+exec '${program}' "$@"
 `;
+}
+
+async function readTrace(tool: string): Promise<{ argv: string; filter: string }> {
+  const read = (what: string) => readFile(`${tool}.${what}`, 'utf8');
+  return { argv: await read('argv'), filter: await read('filter') };
 }
 
 async function startWorker(
@@ -237,6 +245,7 @@ async function startWorker(
       '@127.0.0.1:1/?serverSelectionTimeoutMS=500&',
     ),
     MONGODUMP_BIN: join(folder, 'mongodump'),
+    MONGORESTORE_BIN: join(folder, 'mongorestore'),
     TMPDIR: temporary,
     CSM_LOG_LEVEL: 'trace',
     CSM_LOG_FORMAT: 'json',
