@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Log } from './log.js';
 import { redact } from './redact.js';
+import { PRIVATE } from './tools/config-file.js';
 
 /** File in a run's folder that says whose it is. */
-const OWNER = 'owner.json';
+export const OWNER = 'owner.json';
 /** Between two looks for what is left over, in ms. */
 const SWEEP_MS = 5 * 60_000;
 const DAY_MS = 24 * 3600 * 1000;
+/** A tool has read what is in its private folder long before, in ms. */
+const PRIVATE_MS = 10 * 60_000;
 /** A folder of a run that Temporal does not know may be another Temporal's: it stays for so long untouched. */
 const UNKNOWN_MS = 7 * DAY_MS;
 
@@ -42,7 +45,8 @@ export interface DumpSweep {
 
 /**
  * Removes the folders of runs that are over: the clean-up of a migration removes only those of the host it runs
- * on, and a worker that is killed leaves its own. Folders without an owner are not ours.
+ * on, and a worker that is killed leaves its own. Folders without an owner are not ours. Of the others what tools had
+ * for themselves is removed, which may hold a connection string when the whole machine was switched off.
  * @returns the run ids whose folders it has removed.
  */
 export async function sweepDumps({ dumps, namespace, isRunning }: DumpSweep): Promise<string[]> {
@@ -52,7 +56,10 @@ export async function sweepDumps({ dumps, namespace, isRunning }: DumpSweep): Pr
     const owner = await readOwner(folder);
     if (owner?.runId !== runId || owner.namespace !== namespace) continue;
     const running = await isRunning(owner.workflowId, runId);
-    if (running ?? !(await isUntouched(folder))) continue;
+    if (running ?? !(await isUntouched(folder, UNKNOWN_MS))) {
+      await sweepPrivate(folder);
+      continue;
+    }
     await rm(folder, { recursive: true, force: true });
     removed.push(runId);
   }
@@ -84,7 +91,15 @@ async function readOwner(folder: string): Promise<DumpOwner | undefined> {
   }
 }
 
-async function isUntouched(folder: string): Promise<boolean> {
-  const found = await stat(folder).catch(() => undefined);
-  return found !== undefined && Date.now() - found.mtimeMs > UNKNOWN_MS;
+async function sweepPrivate(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    if (!name.startsWith(PRIVATE) || !(await isUntouched(path, PRIVATE_MS))) continue;
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function isUntouched(path: string, ms: number): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > ms;
 }

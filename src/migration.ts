@@ -7,7 +7,7 @@ export interface Traits {
   readonly bytes: number;
   /** The collection is capped: natural order is kept, deletes by age are not repeated. */
   readonly capped: boolean;
-  /** The worker writes each change itself; see `ReplayTarget.exactOnly`. */
+  /** The worker writes each change itself; see `FencedTarget.exactOnly`. */
   readonly exactOnly: boolean;
   /** The target knows `changeStreamPreAndPostImages`. */
   readonly preImages: boolean;

@@ -22,7 +22,7 @@ export const compression: BenchCase = {
       name: compressor,
       run: async () => {
         await using links = await Links.start(environment, BYTES_PER_SECOND);
-        return withWorker(
+        return await withWorker(
           environment,
           'dist/worker.js',
           ({ pid }) => {

@@ -38,7 +38,7 @@ async function withWorkers(
   if (count === 0) return work(pids);
   await using links = await Links.start(environment, BYTES_PER_SECOND);
   const env = { ...links.env(), WORKER_HOST: `bench-${count}` };
-  return withWorker(
+  return await withWorker(
     environment,
     'dist/worker.js',
     ({ pid }) => withWorkers(environment, count - 1, [...pids, pid], work),

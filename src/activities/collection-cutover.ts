@@ -81,6 +81,7 @@ export class CollectionCutover implements AsyncDisposable {
   #session: ClientSession | undefined;
   #held: Held | undefined;
   #plan: { readonly context: FinalContext; readonly final: FinalPlan } | undefined;
+  #isEnforcing = false;
   #drained = { events: 0, changes: 0 };
   #compared: { rechecked: number; differences: DifferenceSummary } | undefined;
 
@@ -189,22 +190,10 @@ export class CollectionCutover implements AsyncDisposable {
       final: planFinal(settled.source, settled.features),
     };
     this.#plan = plan;
-    try {
-      await enforceFinal(plan.context, plan.final);
-      return [];
-    } catch (error) {
-      await this.relax();
-      if (error instanceof ShapeRefusedError) return [shapeBlocker([error])];
-      const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
-      if (!isRefusal) throw error;
-      return [{ code: 'indexes', message: error.message }];
-    }
-  }
-
-  /** Takes back what `enforce` has done, so that replay can go on. */
-  async relax(): Promise<void> {
-    if (this.#plan) await relaxFinal(this.#plan.context, this.#plan.final).catch(() => undefined);
-    this.#plan = undefined;
+    this.#isEnforcing = true;
+    const refused = await enforceFinal(plan.context, plan.final).then(() => [], refusalOf);
+    this.#isEnforcing = false;
+    return refused;
   }
 
   /** Puts the fence on record. @returns what the cutover was. */
@@ -215,10 +204,11 @@ export class CollectionCutover implements AsyncDisposable {
       plan.summarise(),
     ]);
     const afterOpening = this.#plan?.final.afterOpening ?? [];
-    const prepared = afterOpening.flatMap((step) =>
-      step.kind === 'convertUnique' ? [step.index] : [],
-    );
-    await control.record({ fence, prepared: { $literal: prepared } });
+    const indexesOf = (kind: 'convertUnique' | 'rebuild') => ({
+      $literal: afterOpening.flatMap((step) => (step.kind === kind ? [step.index] : [])),
+    });
+    const [prepared, unbuilt] = [indexesOf('convertUnique'), indexesOf('rebuild')];
+    await control.record({ fence, prepared, unbuilt });
     const { differences, rechecked = 0 } = this.#compared ?? {};
     return {
       fence: showTime(fence),
@@ -238,14 +228,18 @@ export class CollectionCutover implements AsyncDisposable {
   }
 
   /**
-   * Lets the migration go on as before, also where an attempt before this one holds it. Does nothing where
-   * nobody does, where a later attempt does, or where its migration is over.
+   * Takes back what is in force, so that replay can go on, and lets the migration go on as before, also where an
+   * attempt before this one holds it. Does nothing where nobody does, where a later attempt does, or where its
+   * migration is over.
+   * @throws Error where `enforce` was cut off: the server may still be about to do what nobody waits for any more. The
+   *   migration stays held, until the next attempt holds it anew and takes all of that back.
    */
   async letGo(): Promise<void> {
     try {
       const held = this.#held ?? (await this.#takeBack());
       if (!held) return;
-      await this.relax();
+      if (this.#isEnforcing) throw new Error('the cutover was cut off among its last steps');
+      if (this.#plan) await relaxFinal(this.#plan.context, this.#plan.final);
       await this.opened.control.release(held.document.replay.epoch);
     } catch (error) {
       if (!(error instanceof PermanentError || error instanceof FencedError)) throw error;
@@ -308,6 +302,14 @@ export class CollectionCutover implements AsyncDisposable {
     });
     return hasGivenUp ? undefined : drained;
   }
+}
+
+/** What the servers' answer to `enforceFinal` speaks against the cutover. @throws all else. */
+function refusalOf(error: unknown): readonly Blocker[] {
+  if (error instanceof ShapeRefusedError) return [shapeBlocker([error])];
+  const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
+  if (!isRefusal) throw error;
+  return [{ code: 'indexes', message: error.message }];
 }
 
 /** Says that the collection at the target is not the one that was copied; nothing when it is. */

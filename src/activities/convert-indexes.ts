@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { errorTypes, PermanentError } from '../errors.js';
 import type { CatalogueReport, Migration } from '../migration.js';
 import { type Catalogue, indexName, readCatalogue, readIndexes } from '../mongo/catalogue.js';
 import { compareCatalogues } from '../mongo/catalogue-difference.js';
@@ -30,6 +31,7 @@ export async function convertIndexes(
         const catalogue = await readSource(opened, control, pulse);
         if (!catalogue) {
           await convertPrepared(opened, control?.prepared ?? [], pulse);
+          throwUnbuilt(control?.unbuilt ?? []);
           return undefined;
         }
         const plan = planFinal(catalogue, migration.traits.features);
@@ -94,6 +96,16 @@ async function convertPrepared(
   } as const;
   const context = contextOf(opened, source, pulse);
   await convertUnique(context, { beforeOpening: [], afterOpening, warnings: [] });
+}
+
+/** What only the source knew how to build. @throws PermanentError, which the migration has as a warning */
+function throwUnbuilt(unbuilt: readonly string[]): void {
+  if (unbuilt.length === 0) return;
+  throw new PermanentError(
+    errorTypes.cutoverRefused,
+    'the source was gone before these indexes could be built at the target, which have the key of a unique one: ' +
+      `${unbuilt.join(', ')}; build them there`,
+  );
 }
 
 async function compareShapes(

@@ -1,14 +1,10 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { dumpFolderOf, OWNER } from '../dump-folders.js';
 import type { Migration } from '../migration.js';
 import type { ActivityDependencies } from './context.js';
 
 type Folders = Pick<ActivityDependencies, 'dumpFolder'>;
-
-/** Folder of a run's dump files. The run id keeps two runs from ever sharing one. */
-export function dumpFolder(deps: Folders, runId: string): string {
-  return join(deps.dumpFolder, runId);
-}
 
 /** File of a dumped partition. A mongodump of an earlier round that is still at work writes to another one. */
 export function dumpFile(
@@ -17,15 +13,16 @@ export function dumpFile(
   partition: number,
 ): string {
   const name = `${prefixOf(round)}partition-${partition}.bson${options.gzip ? '.gz' : ''}`;
-  return join(dumpFolder(deps, runId), name);
+  return join(dumpFolderOf(deps.dumpFolder, runId), name);
 }
 
 /** Removes what rounds before this one have dumped on this host. */
 export async function removeDumps(deps: Folders, runId: string, round: number): Promise<void> {
-  const folder = dumpFolder(deps, runId);
+  const folder = dumpFolderOf(deps.dumpFolder, runId);
   const names = await readdir(folder).catch(() => []);
-  const older = names.filter((name) => roundOf(name) < round);
-  await Promise.all(older.map((name) => rm(join(folder, name), { force: true })));
+  const older = names.filter((name) => name !== OWNER && roundOf(name) < round);
+  // A worker that was killed leaves folders too: its tools' private ones, and those that mongodump compresses into.
+  await Promise.all(older.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
 function prefixOf(round: number): string {

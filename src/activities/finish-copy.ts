@@ -7,6 +7,7 @@ import { FencedError } from '../mongo/control.js';
 import { loadForms } from '../mongo/index-twins.js';
 import { createIndexes, dropIndex, hasFlag, secondaryIndexes } from '../mongo/indexes.js';
 import { runCommand } from '../mongo/raw.js';
+import { isRefusal } from '../mongo/refusal.js';
 import { isShapeRefused } from '../mongo/shape-refusal.js';
 import { stageIndexes } from '../mongo/staged-indexes.js';
 import { type ActivityDependencies, open, readSourceCatalogue, withPulse } from './context.js';
@@ -44,7 +45,7 @@ export async function buildIndexes(
       try {
         await stageIndexes(target, staging, specs, options);
       } catch (error) {
-        if (!isShapeRefused(error)) throw error;
+        if (!isRefused(error)) throw error;
         // What the source has got since the target was tried; `followShape` says so, and the cutover is refused.
         for (const spec of specs)
           await createIndexes(target, staging, [spec], options).catch(ignore);
@@ -55,7 +56,12 @@ export async function buildIndexes(
 }
 
 function ignore(error: unknown): void {
-  if (!isShapeRefused(error)) throw error;
+  if (!isRefused(error)) throw error;
+}
+
+/** The server takes an index not as it is, or not over a document that the source may have mended since. */
+function isRefused(error: unknown): boolean {
+  return isShapeRefused(error) || isRefusal(error);
 }
 
 /** What an attempt to plan the copy tried that was given up, and came late: replay could not live with it. */

@@ -37,7 +37,7 @@ export async function findShapeBlockers(
     if (holder === 'cutover') return [];
     const now = await readShapeNow(opened, migration, signal);
     const known = new Map((shape?.left ?? []).map((each) => [each.what, each]));
-    const left = slow(now).map(({ what }) => known.get(what) ?? { what });
+    const left = slow(now).map((each) => known.get(each.what) ?? each);
     if (shape?.change) left.push({ what: shape.change.what });
     if (left.length === 0) return [];
     const isRefused = left.some(({ problem }) => problem !== undefined);
@@ -102,9 +102,12 @@ async function readShapeNow(
   return now;
 }
 
-function slow({ steps }: ShapeNow): readonly ShapeDifference[] {
-  return steps.flatMap((step): ShapeDifference[] => {
+function slow({ steps, unproven }: ShapeNow): readonly ShapeDifference[] {
+  const left = steps.flatMap((step): ShapeDifference[] => {
     if (step.kind === 'impossible') return [{ what: step.what, problem: step.problem }];
     return step.kind === 'create' ? [{ what: step.what }] : [];
   });
+  // The target would be unique where the source may turn out not to be.
+  const problem = 'unique, and still being built at the source';
+  return [...left, ...unproven.map((name) => ({ what: `index "${name}"`, problem }))];
 }

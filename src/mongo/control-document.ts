@@ -123,6 +123,8 @@ export interface ControlDocument {
   readonly fence?: Timestamp;
   /** Indexes that the cutover has prepared, to be made unique while applications write. */
   readonly prepared?: readonly string[];
+  /** Indexes beside them of the same key, which are built then. */
+  readonly unbuilt?: readonly string[];
   /** What was tuned last; missing as long as nothing was. */
   readonly limits?: Limits;
   readonly capture: CaptureState;

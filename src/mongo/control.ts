@@ -5,6 +5,9 @@ import { insertControl } from './control-collection.js';
 import type { ResumeToken } from './token.js';
 import { CONTROL_KIND, type Role, type ControlDocument } from './control-document.js';
 
+/** What is taken off the record of a cutover that has not opened the target. */
+const NOT_OPENED = { fence: '', prepared: '', unbuilt: '' } as const;
+
 /** Identity of a run, as the control document holds it. */
 export interface Identity {
   readonly workflowId: string;
@@ -188,7 +191,7 @@ export class Control {
       {
         $set: { holder: 'cutover', heldAt: scheduledAt },
         // Of an attempt of which nobody has heard that it was through.
-        $unset: { fence: '', prepared: '' },
+        $unset: NOT_OPENED,
         $inc: { 'capture.epoch': 1, 'replay.epoch': 1, 'shape.epoch': 1 },
       },
       { returnDocument: 'after' },
@@ -210,10 +213,10 @@ export class Control {
     if (heldAt && heldAt > scheduledAt) throw new FencedError('cutover');
   }
 
-  /** Ends the `hold` that took this epoch, so that all roles go on. */
+  /** Ends the `hold` that took this epoch, so that all roles go on: its cutover has not opened the target. */
   async release(epoch: number): Promise<void> {
     const held = { ...this.#own(), 'replay.epoch': epoch };
-    await this.#collection.updateOne(held, { $unset: { holder: '' } });
+    await this.#collection.updateOne(held, { $unset: { holder: '', ...NOT_OPENED } });
   }
 
   /**

@@ -28,6 +28,12 @@ export interface FencedTarget {
   readonly collection: string;
   readonly control: Control;
   readonly epoch: number;
+  /**
+   * The worker writes every document itself: for a collection whose `_id`s compare under a
+   * collation, which `$merge` and the buffer's own order do not share. The target may hold an equal `_id` of other
+   * bytes there, newer than the change, over which a server writes nothing (ImmutableField).
+   */
+  readonly exactOnly: boolean;
   /** Capped collections take no transactions: there the epoch is only looked at before a write. */
   readonly capped: boolean;
   readonly session: ClientSession;
@@ -184,12 +190,14 @@ function writeSteps(
   documents: readonly ExactDocument[],
   inserts: readonly ExactDocument[],
 ): Step[] {
-  const { collection, capped } = target;
+  const { collection, capped, exactOnly } = target;
   const updates = documents.filter((one) => !inserts.includes(one));
   // Nobody knows here whether the target's document has a name twice. In a capped collection a delete
   // costs the natural order, and is done only where the new document has one.
-  const stale = updates.filter(
-    ({ document }) => needsPipeline(document) && (!capped || hasDoubledName(document)),
+  const stale = updates.filter(({ document }) =>
+    capped
+      ? needsPipeline(document) && hasDoubledName(document)
+      : exactOnly || needsPipeline(document),
   );
   const gone = [...stale, ...(capped ? [] : inserts)].map(({ id }) => id);
   // Others are not there any more when their pipeline comes, which then inserts them as they are.

@@ -189,9 +189,11 @@ async function rebuild(context: FinalContext, name: string): Promise<void> {
   if (!spec) throw new Error(`the index "${name}" is not in the catalogue of the source`);
   const wanted = finalForm(spec);
   const current = await currentIndex(context, name);
-  if (current && sameIndex(current, listedForm(wanted))) return;
-  await context.check?.();
-  if (current) await dropIndex(db, collection, name, { signal });
+  if (!current || !sameIndex(current, listedForm(wanted))) {
+    await context.check?.();
+    if (current) await dropIndex(db, collection, name, { signal });
+  }
+  // One that an attempt before this one has begun is in the list too: this waits for its end.
   try {
     await createIndexes(db, collection, [wanted], context);
   } catch (error) {

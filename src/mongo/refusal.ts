@@ -14,12 +14,20 @@ const DUPLICATE_KEY = 11000;
 /**
  * Codes by which a server does not take a document that another version has stored, seen or documented:
  * `$`-prefixed names before 5.0 (2 on insert, 52 on update), what a DBRef may be (55 to 57), nesting (15),
- * malformed BSON (22, 378), an index that cannot have it (171, 201, 16755, 17262, 17280), size (10334, 17419),
- * another size in a capped collection before 5.0 (10003).
+ * malformed BSON (22, 378), size (10334, 17419), another size in a capped collection before 5.0 (10003), there too
+ * an `_id` over one that is equal under a collation (66).
  */
-const refusalCodes = new Set([
-  2, 15, 22, 52, 53, 55, 56, 57, 171, 201, 378, 10003, 10334, 16755, 17262, 17280, 17419,
-]);
+const documentCodes = [2, 15, 22, 52, 53, 55, 56, 57, 66, 378, 10003, 10334, 17419];
+/**
+ * Codes by which an index cannot have a document, as the server's own list has them: parallel arrays, symbols under a
+ * collation, numbers for names in an array (16746), keys that are too long (17280), then those of indexes for 2d, of
+ * hashes, for 2dsphere, of text, and for haystacks.
+ */
+const indexCodes = [
+  171, 201, 16746, 17280, 13026, 13027, 13067, 13068, 16804, 16766, 16755, 16756, 16675, 16732,
+  16733, 17261, 17262, 16775, 16776,
+];
+const refusalCodes = new Set([...documentCodes, ...indexCodes]);
 /** Of them, those with which a server refuses a whole message, for a document in it that it does not name. */
 const messageCodes = new Set([22, 378, 10334]);
 

@@ -20,11 +20,6 @@ const FETCH = 500;
 export interface ReplayTarget extends FencedTarget {
   readonly source: Db;
   readonly sourceCollection: string;
-  /**
-   * The worker writes every document itself: for a collection whose `_id`s compare under a
-   * collation, which `$merge` and the buffer's own order do not share.
-   */
-  readonly exactOnly: boolean;
   /** A capped collection ages by itself, so that deletes are not repeated, and it keeps an order. */
   readonly capped: boolean;
   /** Where documents are kept in mind that the target does not take. */

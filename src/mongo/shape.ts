@@ -2,12 +2,13 @@ import type { Db } from 'mongodb';
 import {
   type Catalogue,
   errorCode,
+  indexName,
   type IndexSpec,
   readBuilding,
   readCatalogue,
 } from './catalogue.js';
 import { collMod } from './coll-mod.js';
-import { createIndexes, dropIndex } from './indexes.js';
+import { createIndexes, dropIndex, hasFlag } from './indexes.js';
 import { readPrivileges } from './privileges.js';
 import { type LimitedOptions, runCommand } from './raw.js';
 import { planShape, type ShapeFeatures, type ShapeStep } from './shape-plan.js';
@@ -27,6 +28,8 @@ export interface ShapeNow {
   readonly source: Catalogue;
   readonly features: ShapeFeatures;
   readonly steps: readonly ShapeStep[];
+  /** Unique indexes that the source is still building: whether its documents allow them is not known yet. */
+  readonly unproven: readonly string[];
 }
 
 /**
@@ -40,7 +43,10 @@ export async function readShape(
   signal: AbortSignal,
 ): Promise<ShapeNow | undefined> {
   // First what is being built: an index that is ready by the time of the list waits for nothing.
-  const building = await readBuilding(target, targetCollection, signal);
+  const [building, atSource] = await Promise.all([
+    readBuilding(target, targetCollection, signal),
+    readBuilding(source, sourceCollection, signal),
+  ]);
   const [wanted, current] = await Promise.all([
     readCatalogue(source, sourceCollection, signal),
     readCatalogue(target, targetCollection, signal),
@@ -58,7 +64,13 @@ export async function readShape(
     if (step.kind !== 'drop' || !step.unlike) continue;
     if (await isTakenFor(target, targetCollection, step.unlike, signal)) same.add(step.what);
   }
-  return { source: wanted, features, steps: steps.filter(({ what }) => !same.has(what)) };
+  const unique = wanted.indexes.filter((spec) => hasFlag(spec, 'unique'));
+  return {
+    source: wanted,
+    features,
+    steps: steps.filter(({ what }) => !same.has(what)),
+    unproven: unique.map(indexName).filter((index) => atSource.has(index)),
+  };
 }
 
 /** IndexOptionsConflict and IndexKeySpecsConflict: any other error says nothing about the index. */

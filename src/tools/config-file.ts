@@ -1,13 +1,18 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+/** How names of tools' private folders begin. */
+export const PRIVATE = 'private-';
+
 /**
  * Where a tool's private folder is: beside the file that it writes or reads. A worker that is killed
- * before its tool runs leaves the folder behind, and there the clean-up of the migration finds it.
+ * together with all that watches its tools leaves the folder behind, and there a sweep finds it.
  */
 export function privatePrefix(file: string): string {
-  return join(dirname(file), 'private-');
+  return join(dirname(file), PRIVATE);
 }
+
+const CONFIG_FILE = 'config.yaml';
 
 /** Runs `work` with a new folder that only this user can enter (0700), and removes it after. */
 export async function withPrivateFolder<Result>(
@@ -27,7 +32,12 @@ export async function withPrivateFolder<Result>(
  * argument: every user of the machine can read those.
  */
 export async function writeConfigFile(folder: string, uri: string): Promise<string> {
-  return writePrivateFile(join(folder, 'config.yaml'), `uri: ${yamlString(uri)}\n`);
+  return writePrivateFile(join(folder, CONFIG_FILE), `uri: ${yamlString(uri)}\n`);
+}
+
+/** Removes what `writeConfigFile` has written, once the tool has read it. */
+export async function removeConfigFile(folder: string): Promise<void> {
+  await rm(join(folder, CONFIG_FILE), { force: true });
 }
 
 /** Writes a new file that only this user can read (0600). */

@@ -1,5 +1,5 @@
 import { chmod, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { dumpArguments, type ToolNamespace } from './arguments.js';
 import {
   privatePrefix,
@@ -54,6 +54,7 @@ export async function dumpPartition(options: DumpOptions): Promise<DumpResult> {
   const address = await toolUri(uri, { tool: 'mongodump', member, replicaSet });
   // A new inode: a process left over from an earlier attempt cannot write into this one's file.
   await rm(options.file, { force: true });
+  await removeUnfinished(options.file);
   try {
     return await withPrivateFolder(async (folder) => {
       const files = {
@@ -104,6 +105,14 @@ async function dumpCompressed(options: DumpOptions, files: InputFiles): Promise<
     await rename(path, options.file);
     return documents;
   }, `${options.file}.`);
+}
+
+/** What attempts that were killed have compressed so far. */
+async function removeUnfinished(file: string): Promise<void> {
+  const folder = dirname(file);
+  const unfinished = `${basename(file)}.`;
+  const names = (await readdir(folder)).filter((name) => name.startsWith(unfinished));
+  await Promise.all(names.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
 async function run(

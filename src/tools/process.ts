@@ -1,11 +1,14 @@
 import { Socket } from 'node:net';
 import { execa } from 'execa';
 import { redact } from '../redact.js';
+import { removeConfigFile } from './config-file.js';
 import { messageOf, parseLine, type ToolLine } from './progress.js';
 
 /** Milliseconds that a cancelled tool has between SIGTERM and SIGKILL. */
 const KILL_DELAY = 5_000;
 const TAIL_LINES = 20;
+/** Lines of a tool that has begun to work. */
+const COUNTING: readonly ToolLine['kind'][] = ['documents', 'bytes', 'dumped', 'restored'];
 const TAIL_LINE_LENGTH = 1_000;
 
 // The shell becomes the tool (exec keeps its process id) and leaves a watcher behind. The watcher
@@ -23,7 +26,10 @@ exec "$@"`;
 export interface ToolRun {
   readonly binary: string;
   readonly arguments: readonly string[];
-  /** Folder with the configuration file; the watcher removes it if this process dies. */
+  /**
+   * Folder with the configuration file, which is removed when the tool has begun to work; the watcher removes the
+   * folder if this process dies.
+   */
   readonly privateFolder: string;
   /** File descriptors: the data goes from tool to disk and back without passing through Node. */
   readonly stdin?: number;
@@ -51,11 +57,17 @@ export async function runTool(run: ToolRun): Promise<ToolExit> {
   run.signal.throwIfAborted();
   const stderrTail: string[] = [];
   const hide = (text: string): string => redact(text, run.secrets);
+  let hasRead = false;
   function* readLine(line: unknown): Generator {
     stderrTail.push(hide(messageOf(String(line))).slice(0, TAIL_LINE_LENGTH));
     if (stderrTail.length > TAIL_LINES) stderrTail.shift();
     // Parsed before it is redacted: a password of digits must not change a count.
     const said = parseLine(String(line));
+    // Only a tool that is connected counts. A machine that loses its power takes the watcher with it.
+    if (!hasRead && COUNTING.includes(said.kind)) {
+      hasRead = true;
+      void removeConfigFile(run.privateFolder).catch(() => undefined);
+    }
     run.onLine(said.kind === 'refused' ? { ...said, message: hide(said.message) } : said);
     yield line;
   }

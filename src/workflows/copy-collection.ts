@@ -1,4 +1,10 @@
-import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  patched,
+  sleep,
+  TimeoutFailure,
+} from '@temporalio/workflow';
 import type { Dumped } from '../activities/copy.js';
 import { errorTypes } from '../errors.js';
 import type { Migration } from '../migration.js';
@@ -8,6 +14,15 @@ import { step } from './steps.js';
 /** A host that does not take its restore for so long is gone; its partition is dumped elsewhere. */
 const HOST_GONE = '10 minutes';
 
+/** Seconds of rest before a partition is dumped again whose dump was lost more than once. */
+const LOST_PAUSE = { first: 5, longest: 300 } as const;
+
+/** A dump that was lost again and again. */
+export interface DumpLoss {
+  readonly times: number;
+  readonly why: string;
+}
+
 /** How the copy is woven into the migration. */
 export interface CopyHooks {
   /** Runs one activity; while the migration is paused it is cancelled and run again later. */
@@ -15,6 +30,8 @@ export interface CopyHooks {
   /** The migration with what was tuned by now. */
   readonly tuned: () => Migration;
   readonly lanes: Lanes;
+  /** Called with how often the dump of a partition has been lost, and why; nothing when it is restored after all. */
+  readonly onLost: (partition: number, loss?: DumpLoss) => void;
   /** Returns when the restore may begin; called once all is dumped, or before a direct copy. */
   readonly restoreAllowed: () => Promise<void>;
 }
@@ -68,7 +85,7 @@ async function dump(index: number, { pausable, tuned }: CopyHooks): Promise<Dump
 
 async function restoreDumped(first: Dump, hooks: CopyHooks): Promise<void> {
   let current = first;
-  for (;;) {
+  for (let times = 0; ; times++) {
     const { dumped, migration } = current;
     const { partition, hostQueue: taskQueue } = dumped;
     const overrides = { taskQueue, scheduleToStartTimeout: HOST_GONE } as const;
@@ -76,9 +93,16 @@ async function restoreDumped(first: Dump, hooks: CopyHooks): Promise<void> {
       await hooks.pausable(() =>
         step('restore', { detail: partition, overrides })(migration, dumped),
       );
+      hooks.onLost(partition);
       return;
     } catch (error) {
-      if (!isHostGone(error) && !isDumpLost(error)) throw error;
+      const lost = dumpLost(error);
+      if (!isHostGone(error) && lost === undefined) throw error;
+      // Each loss is a new activity, which Temporal neither counts nor lets rest.
+      if (times > 0 && lost !== undefined && patched('lostDumps')) {
+        hooks.onLost(partition, { times: times + 1, why: lost.message });
+        await sleep(1000 * Math.min(LOST_PAUSE.longest, LOST_PAUSE.first * 2 ** (times - 1)));
+      }
       current = await dump(partition, hooks);
     }
   }
@@ -92,10 +116,8 @@ function isHostGone(error: unknown): boolean {
   );
 }
 
-function isDumpLost(error: unknown): boolean {
-  return (
-    error instanceof ActivityFailure &&
-    error.cause instanceof ApplicationFailure &&
-    error.cause.type === errorTypes.dumpLost
-  );
+function dumpLost(error: unknown): ApplicationFailure | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  const isLost = cause instanceof ApplicationFailure && cause.type === errorTypes.dumpLost;
+  return isLost ? cause : undefined;
 }

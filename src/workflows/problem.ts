@@ -11,7 +11,18 @@ export function problemOf(
 ): Problem | null {
   if (state.failure)
     return { what: state.failure, todo: 'mend what the message names, then start again' };
-  if (isFinal(state.phase) || !live) return null;
+  if (isFinal(state.phase)) return null;
+  if (state.lostDump) {
+    const { partition, times, why, at } = state.lostDump;
+    return {
+      what: `the dump of partition ${partition} was lost ${times} times: ${why}`,
+      since: at,
+      todo:
+        'look at the disk of CSM_DUMP_FOLDER on the worker; workers of one WORKER_HOST have to share that folder. ' +
+        'It is dumped again by itself',
+    };
+  }
+  if (!live) return null;
   if ('error' in live) {
     const what = `the state at the servers could not be read: ${live.error}`;
     return live.problem

@@ -1,6 +1,6 @@
 import { CancellationScope, condition, patched } from '@temporalio/workflow';
 import type { Migration } from '../migration.js';
-import { copyCollection } from './copy-collection.js';
+import { copyCollection, type DumpLoss } from './copy-collection.js';
 import { PAUSE_SECONDS } from './cutover-planner.js';
 import type { Inbox } from './inbox.js';
 import type { MigrationState } from './status.js';
@@ -55,6 +55,7 @@ export class Round {
       lanes: tuner.lanes,
       tuned: () => tuner.tuned(migration),
       pausable: (run) => this.#work.untilNotPaused(run),
+      onLost: (partition, loss) => this.#noteLoss(partition, loss),
       restoreAllowed: () => this.#restoreAllowed(),
     });
     this.#state.copy = 'indexes';
@@ -83,6 +84,13 @@ export class Round {
       if (shape) await shape.stop();
       await replay.stop();
     });
+  }
+
+  #noteLoss(partition: number, loss: DumpLoss | undefined): void {
+    if (loss) this.#state.lostDump = { ...loss, partition, at: this.#context.now() };
+    else if (this.#state.lostDump?.partition === partition) delete this.#state.lostDump;
+    else return;
+    this.#context.changed();
   }
 
   async #restoreAllowed(): Promise<void> {

@@ -44,6 +44,7 @@ export class Rounds {
         state.round = round;
       }
       delete state.restarting;
+      delete state.lostDump;
       const copied = round === 0 ? migration : { ...migration, round };
       if (await this.#follow(context, copied)) return;
     }

@@ -12,6 +12,7 @@ import type {
 import type { CutoverPlan, LagBound } from '../cutover-plan.js';
 import { type Settings, settingsOf, type Tuning } from '../tuning.js';
 import { allBlockers } from './blockers.js';
+import type { DumpLoss } from './copy-collection.js';
 import { bufferOf, type BufferStatus, bufferWarnings } from './buffer-status.js';
 import { estimateCopy } from './estimate.js';
 import { isFinal, type Phase } from './phases.js';
@@ -55,6 +56,8 @@ export interface MigrationState {
   rejected: { readonly at: string; readonly message: string }[];
   cutover?: CutoverReport;
   lateWrites?: LateWrites;
+  /** The dump that was lost again and again, and when last (ISO 8601). */
+  lostDump?: DumpLoss & { readonly partition: number; readonly at: string };
   /** The copy is being discarded. */
   restarting?: true;
   /** How often the copy has begun anew, with the last time that somebody asked for it. */

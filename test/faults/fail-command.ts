@@ -23,12 +23,12 @@ export interface FailedCommands {
 /**
  * Lets commands of one program fail or wait at a server.
  *
- * @param mode how often: `alwaysOn` or a number of times
+ * @param mode how often: `alwaysOn`, a number of times, or all after a number of times
  * @param data what happens, and to which commands; of workers alone unless `appName` says otherwise
  */
 export async function failCommand(
   client: MongoClient,
-  mode: 'alwaysOn' | { readonly times: number },
+  mode: 'alwaysOn' | { readonly times: number } | { readonly skip: number },
   data: FailData,
 ): Promise<FailedCommands> {
   const admin = client.db('admin');

@@ -279,3 +279,13 @@ export function must<T>(value: T | undefined | null): T {
 function byId(documents: readonly Buffer[]): Map<string, Buffer> {
   return new Map(documents.map((document) => [idOf(document).key, document]));
 }
+
+/** Lets index builds of a server that takes test commands begin and not end, unless the collection is empty. */
+export async function holdIndexBuilds(client: MongoClient): Promise<{ off(): Promise<void> }> {
+  const set = async (mode: 'alwaysOn' | 'off'): Promise<void> => {
+    const command = { configureFailPoint: 'hangAfterStartingIndexBuild', mode };
+    await client.db('admin').command(command);
+  };
+  await set('alwaysOn');
+  return { off: () => set('off') };
+}

@@ -92,7 +92,11 @@ describe('unique indexes of a target that is open', () => {
   let orders: Collection;
 
   /** A migration that has been cut over, whose source is of this connection string. */
-  async function convert(sourceUri: string, attempt: number, isOver = false) {
+  async function convert(
+    sourceUri: string,
+    attempt: number,
+    { isOver = false, unbuilt = [] as readonly string[] } = {},
+  ) {
     target = mongo.client.db('shop');
     await target.dropDatabase();
     orders = target.collection(NAME);
@@ -104,7 +108,7 @@ describe('unique indexes of a target that is open', () => {
     const { namespace, targetNamespace, source } = migration.options;
     const control = new Control(target, { workflowId, runId, source, namespace, targetNamespace });
     await control.claim();
-    await control.set({ prepared: ['a', 'dropped since'] });
+    await control.set({ prepared: ['a', 'dropped since'], unbuilt });
     if (isOver) await target.collection('cdc').drop();
     const uris = [
       ['source', sourceUri],
@@ -134,7 +138,7 @@ describe('unique indexes of a target that is open', () => {
       .db('from')
       .collection(NAME)
       .createIndex({ a: 1 }, { name: 'a', unique: true });
-    const late = convert(mongo.server.uri, 1, true);
+    const late = convert(mongo.server.uri, 1, { isOver: true });
     await expect(late).rejects.toMatchObject({ type: 'ControlDocumentLost' });
     expect((await orders.indexes()).map(({ unique = false }) => unique)).not.toContain(true);
     // It is what an attempt that is not late does.
@@ -150,5 +154,11 @@ describe('unique indexes of a target that is open', () => {
       ['a', true],
       ['b', false],
     ]);
+  });
+
+  it('say which of their key could not be built any more', async () => {
+    const late = convert(await gone(), 5, { unbuilt: ['a_plain'] });
+    await expect(late).rejects.toThrow('a_plain; build them there');
+    expect((await orders.indexes()).map(({ unique = false }) => unique)).toContain(true);
   });
 });

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Opened } from '../../src/activities/context.js';
 import { findShapeBlockers, settleShape } from '../../src/activities/settle-shape.js';
 import type { Migration } from '../../src/migration.js';
-import { type Catalogue, readCatalogue } from '../../src/mongo/catalogue.js';
+import { type Catalogue, readBuilding, readCatalogue } from '../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
 import { createLike } from '../../src/mongo/create-like.js';
 import { loadForms } from '../../src/mongo/index-twins.js';
 import { createIndexes } from '../../src/mongo/indexes.js';
-import { controlOf, must, TestMongo } from '../helpers/data-path.js';
+import { controlOf, holdIndexBuilds, must, TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
 import { identity } from '../helpers/migration.js';
 import { openedOf } from '../helpers/opened.js';
@@ -25,7 +25,7 @@ let target: Db;
 let opened: Opened;
 
 beforeAll(async () => {
-  mongo = await TestMongo.start('settle');
+  mongo = await TestMongo.start('settle', ['--setParameter', 'enableTestCommands=1']);
   source = mongo.client.db('source');
   target = mongo.client.db('target');
 });
@@ -97,6 +97,26 @@ describe('a cutover', () => {
       { code: 'shape', message: expect.stringContaining('index "d" (there are 64 already)') },
     ]);
     expect(Date.now() - asked).toBeLessThan(2_000);
+  });
+
+  it('waits for what the source builds itself as unique: it may turn out not to be', async () => {
+    await target.collection(NAME).createIndex({ c: 1 }, { name: 'c' });
+    await source.collection(NAME).insertOne({ c: 1 });
+    const held = await holdIndexBuilds(mongo.client);
+    const building = source.collection(NAME).createIndex({ c: 1 }, { name: 'c', unique: true });
+    try {
+      await expect.poll(() => readBuilding(source, NAME)).toEqual(new Set(['c']));
+      expect(await findShapeBlockers(opened, migration, pulse)).toEqual([
+        {
+          code: 'shape',
+          message: expect.stringContaining('index "c" (unique, and still being built'),
+        },
+      ]);
+    } finally {
+      await held.off();
+    }
+    await building;
+    expect(await findShapeBlockers(opened, migration, pulse)).toEqual([]);
   });
 
   it('of a migration that began before shapes were followed goes on as it did', async () => {

@@ -40,6 +40,22 @@ describe('a sweep of dump folders', () => {
     expect(((await stat(open)).mode & 0o777).toString(8)).toBe('700');
   });
 
+  it('removes what a tool of an open run had for itself, once it has read it', async () => {
+    const folder = await make('open');
+    for (const name of ['private-old', 'private-new']) await mkdir(join(folder, name));
+    await writeFile(join(folder, 'private-old', 'config.yaml'), 'uri: secret');
+    const old = new Date(Date.now() - 11 * 60_000);
+    for (const name of ['private-old', 'partition-0.bson']) {
+      await utimes(join(folder, name), old, old);
+    }
+    expect(await sweep({ open: true })).toEqual([]);
+    expect((await readdir(folder)).toSorted()).toEqual([
+      'owner.json',
+      'partition-0.bson',
+      'private-new',
+    ]);
+  });
+
   it('keeps those of runs that Temporal does not know for a week', async () => {
     const folder = await make('unknown');
     expect(await sweep({})).toEqual([]);

@@ -7,6 +7,7 @@ import {
   report,
   traits,
 } from '../helpers/fake-activities.js';
+import { countEvents, historyOf } from '../helpers/history.js';
 import { WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
 let environment: WorkflowEnvironment;
@@ -187,6 +188,25 @@ describe('a dump that is lost', () => {
     await environment.run(fakes, { parallelPartitions: 1 }, (running) => running.complete());
     expect(fakes.of('dump').map(({ args }) => args[1])).toEqual([0, 0, 1, 2]);
     expect(restores).toBe(4);
+  });
+
+  it('again and again is told, and rests before it is dumped once more', async () => {
+    const fakes = new FakeActivities();
+    const lost: unknown[] = [];
+    fakes.set('restore', async (_migration, { partition }) => {
+      if (partition !== 1 || lost.length === 2) return { documents: 10 };
+      lost.push(partition);
+      throw ApplicationFailure.create({ type: 'DumpLost', message: 'cut', nonRetryable: true });
+    });
+    const events = await environment.run(fakes, {}, async (running) => {
+      const { problem } = await running.until((status) => status.problem !== null);
+      expect(problem?.what).toBe('the dump of partition 1 was lost 2 times: cut');
+      expect(problem?.todo).toContain('CSM_DUMP_FOLDER');
+      expect((await running.reaches('ready')).problem).toBeNull();
+      await running.complete();
+      return historyOf(running.handle);
+    });
+    expect(countEvents(events, 'timerStartedEventAttributes')).toBe(1);
   });
 });
 

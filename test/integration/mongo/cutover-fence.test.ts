@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Catalogue, readCatalogue } from '../../../src/mongo/catalogue.js';
+import { type Catalogue, readBuilding, readCatalogue } from '../../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../../src/mongo/catalogue-difference.js';
 import type { Control } from '../../../src/mongo/control.js';
 import { createLike } from '../../../src/mongo/create-like.js';
@@ -9,7 +10,7 @@ import { type FinalPlan, planFinal } from '../../../src/mongo/final-plan.js';
 import { loadForms } from '../../../src/mongo/index-twins.js';
 import { createIndexes } from '../../../src/mongo/indexes.js';
 import { removeControl } from '../../../src/mongo/control-collection.js';
-import { controlOf, must, TestMongo } from '../../helpers/data-path.js';
+import { controlOf, holdIndexBuilds, must, TestMongo } from '../../helpers/data-path.js';
 import { traits } from '../../helpers/fake-activities.js';
 
 const NAME = 'orders';
@@ -21,7 +22,7 @@ let source: Catalogue;
 let plan: FinalPlan;
 
 beforeAll(async () => {
-  mongo = await TestMongo.start('cutoverfence');
+  mongo = await TestMongo.start('cutoverfence', ['--setParameter', 'enableTestCommands=1']);
   client = mongo.client;
 });
 
@@ -88,4 +89,19 @@ describe('an attempt of the cutover that has a successor', () => {
     await relaxFinal(current, plan);
     expect((await now()).options.has('validator')).toBe(false);
   });
+});
+
+it('waits for a build that an attempt before it has begun', async () => {
+  const target = client.db('target');
+  const rebuilt = planFinal(source, { collMod: false, prepareUnique: false, ttlCollMod: false });
+  await target.collection(NAME).dropIndex('at_1');
+  await target.collection(NAME).insertOne({ a: 1, at: new Date() });
+  const held = await holdIndexBuilds(client);
+  const build = target.collection(NAME).createIndex({ at: 1 }, { expireAfterSeconds: 1_000_000 });
+  await expect.poll(() => readBuilding(target, NAME)).toEqual(new Set(['at_1']));
+  const enforced = enforceFinal(await attempt(), rebuilt).then(() => 'done');
+  expect(await Promise.race([enforced, sleep(1_000, 'still waiting')])).toBe('still waiting');
+  await held.off();
+  await build;
+  expect(await enforced).toBe('done');
 });

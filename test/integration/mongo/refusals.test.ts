@@ -72,6 +72,24 @@ describe('documents that the target does not take', () => {
     expect(await refused()).toMatchObject({ count: 0 });
   });
 
+  it.each([
+    ['an index of hashes', { x: 'hashed' }, [1, 2]],
+    ['an index of places on a plane', { x: '2d' }, [1_000, 1_000]],
+    ['an index with a number for a name', { 'x.0': 1 }, [{ 0: 1 }]],
+    ['parallel arrays', { x: 1, y: 1 }, [1, 2]],
+  ] as const)('are refused by %s, until they are changed', async (_what, key, x) => {
+    await path.copy.createIndex({ ...key });
+    await path.orders.insertMany([1, 2, 3].map((_id) => ({ _id, y: [1, 2], x: 0 })));
+    await path.orders.updateOne({ _id: 2 }, { $set: { x } });
+    await path.follow();
+    expect((await refused())?.first.map(({ id }) => id)).toEqual(['2']);
+    expect(await path.copy.countDocuments()).toBe(2);
+    await path.orders.updateOne({ _id: 2 }, { $set: { x: 1 } });
+    await path.follow();
+    expect(await refused()).toMatchObject({ count: 0 });
+    expect(await path.copy.countDocuments()).toBe(3);
+  });
+
   it('are one where their _ids are equal and not the same', async () => {
     await path.orders.insertOne({ _id: new Int32(5), place: nowhere });
     await path.follow();

@@ -327,6 +327,19 @@ describe('the worker writes every document itself', () => {
     expect(target).toEqual(source);
   });
 
+  it('over an equal _id that was copied later than it was captured', async () => {
+    const path = await DataPath.begin(client, { exactOnly: true, collection: { collation } });
+    await path.orders.insertOne({ _id: 'Bob', v: 1 });
+    await path.capture();
+    await path.orders.deleteOne({ _id: 'Bob' });
+    await path.orders.insertOne({ _id: 'bob', v: 2 });
+    await path.copy.insertOne({ _id: 'bob', v: 2 });
+    await path.replay();
+    expect(await path.copy.distinct('_id')).toEqual(['Bob']);
+    await path.follow();
+    expect((await path.sides()).target).toEqual((await path.sides()).source);
+  });
+
   it('after random changes under a collation', async () => {
     const random = randomFrom(5);
     const path = await follow({ collection: { collation } }, async (each) => {

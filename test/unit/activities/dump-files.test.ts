@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { dumpFile, dumpFolder, removeDumps } from '../../../src/activities/dump-files.js';
+import { dumpFile, removeDumps } from '../../../src/activities/dump-files.js';
+import { dumpFolderOf, makeDumpFolder } from '../../../src/dump-folders.js';
 import { options } from '../../helpers/migration.js';
 
 let deps: { readonly dumpFolder: string };
@@ -19,7 +20,7 @@ it('have names of their own in each round', () => {
   const name = (round: number | undefined, gzip: boolean) => {
     const given = { runId: 'run', options: { ...options, gzip }, ...(round && { round }) };
     const file = dumpFile(deps, given, 7);
-    expect(dirname(file)).toBe(dumpFolder(deps, 'run'));
+    expect(dirname(file)).toBe(dumpFolderOf(deps.dumpFolder, 'run'));
     return basename(file);
   };
   expect(name(undefined, false)).toBe('partition-7.bson');
@@ -29,8 +30,13 @@ it('have names of their own in each round', () => {
 });
 
 it('of earlier rounds are removed, and no others', async () => {
-  const folder = dumpFolder(deps, 'run');
-  await mkdir(folder);
+  const owner = { workflowId: 'migrate', runId: 'run', namespace: 'default' };
+  const folder = await makeDumpFolder(deps.dumpFolder, owner);
+  // Killed workers leave these.
+  for (const name of ['private-1', 'partition-0.bson.gz.1', 'copy-2-partition-3.bson.gz.1']) {
+    await mkdir(join(folder, name));
+    await writeFile(join(folder, name, 'file'), '');
+  }
   const names = ['partition-0.bson', 'copy-1-partition-0.bson', 'copy-2-partition-1.bson.gz'];
   for (const name of [...names, 'copy-10-partition-0.bson'])
     await writeFile(join(folder, name), '');
@@ -38,6 +44,8 @@ it('of earlier rounds are removed, and no others', async () => {
   expect((await readdir(folder)).toSorted()).toEqual([
     'copy-10-partition-0.bson',
     'copy-2-partition-1.bson.gz',
+    'copy-2-partition-3.bson.gz.1',
+    'owner.json',
   ]);
   await removeDumps(deps, 'nowhere', 2);
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { writeConfigFile } from '../../../src/tools/config-file.js';
 import { runTool, type ToolRun } from '../../../src/tools/process.js';
 import type { ToolLine } from '../../../src/tools/progress.js';
 
@@ -65,6 +66,21 @@ describe('runTool', () => {
     await Promise.all([input.close(), output.close()]);
     expect(exit).toEqual({ exitCode: 1, signal: undefined, stderrTail: [] });
     expect(await readFile(join(folder, 'out'), 'utf8')).toBe('input\n[a b][$(id)]["][][new\nline]');
+  });
+
+  it('removes the configuration file when the tool has begun to work, and nothing else', async () => {
+    const privateFolder = join(folder, 'private');
+    const configFile = await writeConfigFile(privateFolder, 'mongodb://u:p@h');
+    await writeFile(join(privateFolder, 'query'), '{}');
+    const binary = await program(
+      `echo "writing shop.orders to -" >&2; sleep 0.3; cat ${configFile}; ` +
+        `echo "shop.orders  101" >&2; ` +
+        `while [ -e ${configFile} ]; do sleep 0.05; done; cat ${join(privateFolder, 'query')}`,
+    );
+    const output = await open(join(folder, 'out'), 'w');
+    await expect(running({ binary, stdout: output.fd })).resolves.toMatchObject({ exitCode: 0 });
+    await output.close();
+    expect(await readFile(join(folder, 'out'), 'utf8')).toBe('uri: "mongodb://u:p@h"\n{}');
   });
 
   it('reads every line, and keeps the last twenty without secrets', async () => {
