@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
+import { BSON, type ClientSession, type Db, type Document, MongoError } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
 import { type Control, FencedError } from './control.js';
 import { hasDoubledName } from './doubled-names.js';
@@ -19,6 +19,8 @@ import {
 const DOCUMENTS_PER_TRANSACTION = 1_000;
 /** Documents at a time once it is known that one of them is not taken. */
 const FEW_DOCUMENTS = 16;
+/** Documents that are deleted at first, and what counts as quick and as slow, in ms. */
+const DELETES = { first: 100, quickMs: 1_000, slowMs: 5_000 } as const;
 const DUPLICATE_KEY = 11000;
 const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
 
@@ -224,10 +226,35 @@ function writeSteps(
   return steps.filter(({ list }) => list.length > 0);
 }
 
-/** Deletes documents by `_id`, in transactions that hold only while the epoch is ours. */
+/**
+ * Deletes documents by `_id`, in transactions that hold only while the epoch is ours. How large the documents are
+ * nobody knows here: a server has to read each, and ends a transaction after a minute. So a few are deleted first,
+ * and more at a time while that is quick.
+ */
 export async function deleteExactly(target: FencedTarget, ids: readonly RawValue[]): Promise<void> {
-  for (const part of chunks(ids, ({ bytes }) => bytes.length, idLimits)) {
-    await inFencedTransaction(target, [deletion(target, part)]);
+  let items: number = DELETES.first;
+  for (let at = 0; at < ids.length;) {
+    const limits = { ...idLimits, items };
+    const [part = []] = chunks(ids.slice(at, at + items), ({ bytes }) => bytes.length, limits);
+    const begun = performance.now();
+    const isDone = await tryDelete(target, part);
+    const ms = performance.now() - begun;
+    target.touch();
+    if (isDone) at += part.length;
+    if (!isDone || ms > DELETES.slowMs) items = Math.max(1, part.length >> 3);
+    else if (ms < DELETES.quickMs) items = Math.min(idLimits.items, items * 4);
+  }
+}
+
+/** @returns whether they are deleted; not where the server has ended the transaction again and again. */
+async function tryDelete(target: FencedTarget, ids: readonly RawValue[]): Promise<boolean> {
+  try {
+    await inFencedTransaction(target, [deletion(target, ids)]);
+    return true;
+  } catch (error) {
+    const isEnded = error instanceof MongoError && error.hasErrorLabel('TransientTransactionError');
+    if (!isEnded || ids.length === 1) throw error;
+    return false;
   }
 }
 

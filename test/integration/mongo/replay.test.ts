@@ -302,6 +302,32 @@ describe('replay', () => {
   });
 });
 
+it('deletes more documents at a time while that is quick, and fewer where it is slow', async () => {
+  const path = await DataPath.begin(client);
+  const documents = Array.from({ length: 3_000 }, (_, _id) => ({ _id }));
+  for (const each of [path.orders, path.copy]) await each.insertMany(documents);
+  await path.orders.deleteMany({});
+  await path.capture();
+  await client.db('admin').command({
+    configureFailPoint: 'failCommand',
+    mode: { times: 1 },
+    data: { failCommands: ['delete'], blockConnection: true, blockTimeMS: 5_500 },
+  });
+  await path.replay();
+  expect(await path.copy.countDocuments()).toBe(0);
+  const ns = `target.${path.name}`;
+  const transactions = await client
+    .db('local')
+    .collection('oplog.rs')
+    .find({ 'o.applyOps': { $elemMatch: { ns, op: 'd' } } }, { sort: { $natural: 1 } })
+    .toArray();
+  const sizes = transactions.map(
+    ({ o }) => o.applyOps.filter((one: { ns: string }) => one.ns === ns).length,
+  );
+  expect(sizes.slice(0, 4)).toEqual([100, 12, 48, 192]);
+  expect(sizes.reduce((sum: number, size: number) => sum + size, 0)).toBe(3_000);
+});
+
 /** Plays the work through with the worker as the only one who writes. */
 async function follow(options: PathOptions, work: (path: DataPath) => Promise<void>) {
   const path = await DataPath.begin(client, { exactOnly: true, ...options });
