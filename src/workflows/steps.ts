@@ -18,6 +18,9 @@ const shared = {
 /** Goes on until it is done or cancelled, however long that takes; retried for ever. */
 const LONG = '365 days';
 
+/** Temporal would else hand all partitions to the worker that has the workflow, however many others wait for work. */
+const spread = { allowEagerDispatch: false } as const;
+
 /**
  * Options of each step by name: how long one attempt may take, and what a person reads in the UI.
  * `%` in a summary stands for the detail given to `step`.
@@ -36,9 +39,13 @@ const options = {
     startToCloseTimeout: LONG,
   },
   planCopy: { summary: 'Cut the collection into partitions', startToCloseTimeout: '1 hour' },
-  dump: { summary: 'mongodump: partition %', startToCloseTimeout: LONG },
+  dump: { summary: 'mongodump: partition %', startToCloseTimeout: LONG, ...spread },
   restore: { summary: 'mongorestore: partition %', startToCloseTimeout: LONG },
-  copyPartition: { summary: 'Copy from server to server: partition %', startToCloseTimeout: LONG },
+  copyPartition: {
+    summary: 'Copy from server to server: partition %',
+    startToCloseTimeout: LONG,
+    ...spread,
+  },
   discardCopy: {
     summary: 'Discard the copy, so that it begins anew; capture goes on',
     startToCloseTimeout: '1 hour',
@@ -128,10 +135,10 @@ export function step<Name extends keyof Activities>(
   name: Name,
   { detail, overrides }: StepOptions = {},
 ): Activities[Name] {
-  const { summary, startToCloseTimeout } = options[name];
+  const { summary, ...own } = options[name];
   return proxyActivities<Activities>({
     ...shared,
-    startToCloseTimeout,
+    ...own,
     activityId: detail === undefined ? name : `${name}-${detail}`,
     summary: summary.replace('%', String(detail ?? '')),
     ...overrides,

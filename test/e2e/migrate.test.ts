@@ -4,7 +4,7 @@ import { readCatalogue } from '../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
 import { openCursors } from '../faults/sessions.js';
 import { featuresOf } from '../soak/collections.js';
-import { Environment, type WorkerProcess } from './environment.js';
+import { Environment, untilServing, type WorkerProcess } from './environment.js';
 import { loadItems, Writers } from './writers.js';
 
 const DOCUMENTS = 20_000;
@@ -65,6 +65,33 @@ it.each([
     await expect.poll(() => openCursors(client), { timeout: 10_000 }).toEqual([]);
   }
 });
+
+it.each(['dump', 'direct'] as const)(
+  'is copied by all workers there are, copy %s',
+  async (copy) => {
+    const name = `shared-${copy}`;
+    await loadItems(environment.sourceClient, name, 3 * DOCUMENTS);
+    const other = environment.startWorker({ WORKER_HOST: 'other' });
+    await untilServing(other);
+    const handle = await environment.migrate(name, { copy, partitionBytes: 2 ** 20 });
+    const status = await environment.cutOver(handle);
+    await other.kill('SIGTERM');
+
+    expect(status.phase).toBe('completed');
+    await expectEqual(name);
+    const events = (await handle.fetchHistory()).events ?? [];
+    const copies = events.flatMap(({ eventId, activityTaskScheduledEventAttributes: scheduled }) =>
+      /^(?:dump|copyPartition)$/.test(scheduled?.activityType?.name ?? '') ? [String(eventId)] : [],
+    );
+    const hosts = events.flatMap(({ activityTaskStartedEventAttributes: started }) =>
+      started && copies.includes(String(started.scheduledEventId)) ? [started.identity] : [],
+    );
+    expect(hosts.length).toBeGreaterThan(16);
+    const byOther = hosts.filter((identity) => identity?.endsWith('@other')).length;
+    expect(byOther).toBeGreaterThan(2);
+    expect(hosts.length - byOther).toBeGreaterThan(2);
+  },
+);
 
 it.each(['dump', 'direct'] as const)(
   'moves odd documents and an _id that changes its type, copy %s',
