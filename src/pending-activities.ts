@@ -24,6 +24,18 @@ const LASTING: readonly (string | null | undefined)[] = [
   'untilProblemChanges',
 ];
 
+/**
+ * Begins from scratch at each attempt, and may fail late in each: one is told of as failing until it has run for this
+ * long, in ms.
+ */
+const ANEW_MS = 30 * 60_000;
+const ANEW: readonly (string | null | undefined)[] = [
+  'dump',
+  'restore',
+  'copyPartition',
+  'buildIndexes',
+];
+
 /** An activity is taken within moments where a worker has room for it, in ms. */
 const WAITING_MS = 60_000;
 
@@ -71,7 +83,9 @@ export function problemIn(pending: Pending, workflowId: string): Problem | undef
   return {
     what: `the activity ${activityId} fails, attempt ${attempt}: ${redact(lastFailure?.message ?? '')}`,
     ...(since && { since: since.toISOString() }),
-    todo: 'it is tried again every 10 s: mend what the message names',
+    todo: STARTED_STATES.includes(activity.state)
+      ? 'it runs once more now: mend what the message names if it fails again'
+      : 'it is tried again every 10 s: mend what the message names',
   };
 }
 
@@ -94,14 +108,19 @@ function findTrouble(
 }
 
 function troubleOf(activity: Pending[number]): Trouble | undefined {
-  const { state, attempt, lastFailure, lastStartedTime, scheduledTime, activityType } = activity;
+  const { state, attempt, lastFailure, lastStartedTime, scheduledTime } = activity;
   if (PAUSED_STATES.includes(state)) return 'is paused';
   const hasStarted = STARTED_STATES.includes(state);
   // An attempt that has run for a while has got over what the one before it failed with.
-  const isStuck = lastFailure?.timeoutFailureInfo && !LASTING.includes(activityType?.name);
-  const runsAgain = hasStarted && isOlder(lastStartedTime, isStuck ? STUCK_MS : RUNNING_MS);
+  const runsAgain = hasStarted && isOlder(lastStartedTime, patienceWith(activity));
   if ((attempt ?? 0) > ATTEMPTS && lastFailure && !runsAgain) return 'fails';
   return !hasStarted && isOlder(scheduledTime, WAITING_MS) ? 'waits for a worker' : undefined;
+}
+
+function patienceWith({ activityType, lastFailure }: Pending[number]): number {
+  const isTimeLimit = Boolean(lastFailure?.timeoutFailureInfo);
+  if (ANEW.includes(activityType?.name) && !isTimeLimit) return ANEW_MS;
+  return isTimeLimit && !LASTING.includes(activityType?.name) ? STUCK_MS : RUNNING_MS;
 }
 
 /** The details of the last heartbeat of a running activity, decoded; nothing before the first one. */

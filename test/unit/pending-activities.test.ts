@@ -18,6 +18,8 @@ const failing = {
   lastStartedTime: { seconds: '1767225600' },
 };
 
+const ago = (seconds: number) => ({ seconds: String(Math.floor(Date.now() / 1000) - seconds) });
+
 async function find(...activities: readonly object[]) {
   const workflowId = 'migrate:source:shop.orders';
   return problemIn(await readPending(clientWith(activities), workflowId), workflowId);
@@ -40,7 +42,6 @@ describe('problemIn', () => {
   });
 
   it('tells what is lost again and again although it runs for a while each time', async () => {
-    const ago = (seconds: number) => ({ seconds: String(Math.floor(Date.now() / 1000) - seconds) });
     const lost = { message: 'activity Heartbeat timeout', timeoutFailureInfo: {} };
     const stuck = { ...failing, activityId: 'restore-23', state: 2, lastFailure: lost };
     const named = (name: string, seconds: number) => ({
@@ -52,6 +53,23 @@ describe('problemIn', () => {
     expect(await find(named('restore', 300))).toBeUndefined();
     // Of what goes on for days, it is workers that have died.
     expect(await find(named('capture', 100))).toBeUndefined();
+  });
+
+  it('tells what fails again and again although it works for long each time', async () => {
+    const named = (name: string, seconds: number) => ({
+      ...failing,
+      activityId: `${name}-1`,
+      state: 2,
+      activityType: { name },
+      lastStartedTime: ago(seconds),
+    });
+    expect(await find(named('restore', 600))).toMatchObject({
+      what: expect.stringContaining('restore-1 fails, attempt 4'),
+      todo: expect.stringContaining('runs once more'),
+    });
+    expect(await find(named('restore', 1_900))).toBeUndefined();
+    // It goes on from where the one before it has ended.
+    expect(await find(named('replay', 20))).toBeUndefined();
   });
 
   it.each([4, 5, 'PAUSED', 'PAUSE_REQUESTED'])(
