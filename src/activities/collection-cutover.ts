@@ -132,10 +132,10 @@ export class CollectionCutover implements AsyncDisposable {
     this.#wake();
     const check = () => control.check('replay', document.replay.epoch);
     const context = { ...finalContext(opened, catalogue, this.#pulse), check };
-    this.#held = { document, session, context };
-    // An attempt before this one may have got as far as that.
+    // An attempt before this one may have got as far as that. Whoever could not take it back does not let go.
     const everything = { ...migration.traits.features, collMod: true };
     await relaxFinal(context, planFinal(context.source, everything));
+    this.#held = { document, session, context };
     return [];
   }
 

@@ -30,8 +30,7 @@ export async function convertIndexes(
         const control = await opened.control.find();
         const catalogue = await readSource(opened, control, pulse);
         if (!catalogue) {
-          await convertPrepared(opened, control?.prepared ?? [], pulse);
-          throwUnbuilt(control?.unbuilt ?? []);
+          await convertWithoutSource(opened, control, pulse);
           return undefined;
         }
         const plan = planFinal(catalogue, migration.traits.features);
@@ -76,15 +75,18 @@ async function readSource(
   return uuid && found?.uuid && !found.uuid.equals(uuid) ? undefined : found;
 }
 
-/** Converts what the cutover has prepared and is still there. */
-async function convertPrepared(
+/**
+ * Converts what the cutover has prepared and is still there.
+ * @throws PermanentError when indexes are missing that only the source knew how to build; the migration has it as a warning
+ */
+async function convertWithoutSource(
   opened: Opened,
-  prepared: readonly string[],
+  control: ControlDocument | undefined,
   pulse: Pulse,
 ): Promise<void> {
   const { target, targetCollection } = opened;
   const there = (await readIndexes(target, targetCollection, pulse.signal)).map(indexName);
-  const afterOpening = prepared
+  const afterOpening = (control?.prepared ?? [])
     .filter((index) => there.includes(index))
     .map((index) => ({ kind: 'convertUnique', index }) as const);
   const source = {
@@ -96,10 +98,7 @@ async function convertPrepared(
   } as const;
   const context = contextOf(opened, source, pulse);
   await convertUnique(context, { beforeOpening: [], afterOpening, warnings: [] });
-}
-
-/** What only the source knew how to build. @throws PermanentError, which the migration has as a warning */
-function throwUnbuilt(unbuilt: readonly string[]): void {
+  const unbuilt = (control?.unbuilt ?? []).filter((index) => !there.includes(index));
   if (unbuilt.length === 0) return;
   throw new PermanentError(
     errorTypes.cutoverRefused,

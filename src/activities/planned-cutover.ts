@@ -1,10 +1,12 @@
 import type { CutoverOutcome, Migration } from '../migration.js';
-import { type ActivityDependencies, open } from './context.js';
+import { CollectionCutover } from './collection-cutover.js';
+import { type ActivityDependencies, open, withPulse } from './context.js';
 import { cutover } from './cutover.js';
 
 /**
- * A cutover that may not begin after some moment: the worker may have been away when it was asked
- * for. One that an attempt before this one has begun goes on, since the migration stands still.
+ * A cutover that may not begin after some moment: the worker may have been away when it was asked for, and
+ * applications may be back at the source by now. What an attempt before this one holds is let go then, unless that
+ * attempt had come to its end, and only its answer was lost.
  * @param notAfter ISO 8601; without it there is no such moment.
  */
 export async function plannedCutover(
@@ -14,9 +16,22 @@ export async function plannedCutover(
   notAfter: string | undefined,
 ): Promise<CutoverOutcome> {
   if (notAfter !== undefined && Date.now() > Date.parse(notAfter)) {
-    const { holder } = await open(deps, migration).control.read();
-    const message = `the cutover could not begin before ${notAfter}: no worker was there to do it`;
-    if (holder !== 'cutover') return { refused: [{ code: 'missed', message }] };
+    const { holder, fence } = await open(deps, migration).control.read();
+    if (holder !== 'cutover' || !fence) {
+      if (holder === 'cutover') await letGo(deps, migration);
+      const message = `the cutover could not be done before ${notAfter}: no worker was there to do it`;
+      return { refused: [{ code: 'missed', message }] };
+    }
   }
   return cutover(deps, migration, force);
+}
+
+async function letGo(deps: ActivityDependencies, migration: Migration): Promise<void> {
+  await withPulse(
+    () => ({ doing: 'letting the migration go on: it is too late for its cutover' }),
+    async (pulse) => {
+      await using one = new CollectionCutover({ deps, migration, force: [], pulse });
+      await one.letGo();
+    },
+  );
 }

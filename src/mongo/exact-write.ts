@@ -22,6 +22,8 @@ const FEW_DOCUMENTS = 16;
 /** Documents that are deleted at first, and what counts as quick and as slow, in ms. */
 const DELETES = { first: 100, quickMs: 1_000, slowMs: 5_000 } as const;
 const DUPLICATE_KEY = 11000;
+/** A command was at work when its transaction was too old; unlike between two commands, this has no label. */
+const LIFETIME_EXCEEDED = 290;
 const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
 
 /** Where and by which right a replay writes. */
@@ -252,7 +254,9 @@ async function tryDelete(target: FencedTarget, ids: readonly RawValue[]): Promis
     await inFencedTransaction(target, [deletion(target, ids)]);
     return true;
   } catch (error) {
-    const isEnded = error instanceof MongoError && error.hasErrorLabel('TransientTransactionError');
+    const isEnded =
+      error instanceof MongoError &&
+      (error.code === LIFETIME_EXCEEDED || error.hasErrorLabel('TransientTransactionError'));
     if (!isEnded || ids.length === 1) throw error;
     return false;
   }

@@ -42,14 +42,17 @@ export async function readShape(
   known: ShapeFeatures,
   signal: AbortSignal,
 ): Promise<ShapeNow | undefined> {
-  // First what is being built: an index that is ready by the time of the list waits for nothing.
-  const [building, atSource] = await Promise.all([
-    readBuilding(target, targetCollection, signal),
-    readBuilding(source, sourceCollection, signal),
-  ]);
-  const [wanted, current] = await Promise.all([
-    readCatalogue(source, sourceCollection, signal),
-    readCatalogue(target, targetCollection, signal),
+  // At the target first what is being built: an index that is ready by the time of the list waits for nothing. At the
+  // source last: one that is begun by then is not taken for one that is ready.
+  const [{ wanted, atSource }, { building, current }] = await Promise.all([
+    readCatalogue(source, sourceCollection, signal).then(async (found) => ({
+      wanted: found,
+      atSource: await readBuilding(source, sourceCollection, signal),
+    })),
+    readBuilding(target, targetCollection, signal).then(async (found) => ({
+      building: found,
+      current: await readCatalogue(target, targetCollection, signal),
+    })),
   ]);
   if (!wanted) return undefined;
   const name = `${target.databaseName}.${targetCollection}`;

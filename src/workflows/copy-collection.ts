@@ -85,7 +85,8 @@ async function dump(index: number, { pausable, tuned }: CopyHooks): Promise<Dump
 
 async function restoreDumped(first: Dump, hooks: CopyHooks): Promise<void> {
   let current = first;
-  for (let times = 0; ; times++) {
+  let losses = 0;
+  for (;;) {
     const { dumped, migration } = current;
     const { partition, hostQueue: taskQueue } = dumped;
     const overrides = { taskQueue, scheduleToStartTimeout: HOST_GONE } as const;
@@ -98,10 +99,11 @@ async function restoreDumped(first: Dump, hooks: CopyHooks): Promise<void> {
     } catch (error) {
       const lost = dumpLost(error);
       if (!isHostGone(error) && lost === undefined) throw error;
+      if (lost !== undefined) losses += 1;
       // Each loss is a new activity, which Temporal neither counts nor lets rest.
-      if (times > 0 && lost !== undefined && patched('lostDumps')) {
-        hooks.onLost(partition, { times: times + 1, why: lost.message });
-        await sleep(1000 * Math.min(LOST_PAUSE.longest, LOST_PAUSE.first * 2 ** (times - 1)));
+      if (losses > 1 && lost !== undefined && patched('lostDumps')) {
+        hooks.onLost(partition, { times: losses, why: lost.message });
+        await sleep(1000 * Math.min(LOST_PAUSE.longest, LOST_PAUSE.first * 2 ** (losses - 2)));
       }
       current = await dump(partition, hooks);
     }

@@ -118,8 +118,16 @@ describe('a cutover with a latest moment', () => {
     expect((await path.control.read()).holder).toBeUndefined();
   });
 
-  it('goes on after it where an attempt before has begun: the migration stands still', async () => {
+  it('is refused after it where an attempt before has begun, and lets go what that one holds', async () => {
     await path.control.hold(new Date(0));
+    const outcome = await run(() => plannedCutover(deps, migration, [], passed));
+    expect(outcome).toMatchObject({ refused: [{ code: 'missed' }] });
+    expect((await path.control.read()).holder).toBeUndefined();
+  });
+
+  it('goes on after it where an attempt before was through: the target may be open', async () => {
+    await path.control.hold(new Date(0));
+    await path.control.record({ fence: await path.now() });
     // It gets as far as asking for the pinned connection, which there is none of.
     await expect(run(() => plannedCutover(deps, migration, [], passed))).rejects.toThrow('pinned');
   });

@@ -99,6 +99,20 @@ it('stays until the next attempt where the last steps are cut off, and takes the
   } finally {
     await cutOff.off();
   }
+  const again = await failCommand(mongo.client, 'alwaysOn', {
+    failCommands: ['collMod'],
+    errorCode: STEPPED_DOWN,
+  });
+  try {
+    await attempt(async (cutover) => {
+      await expect(cutover.hold()).rejects.toMatchObject({ code: STEPPED_DOWN });
+      await expect(cutover.letGo()).rejects.toMatchObject({ code: STEPPED_DOWN });
+      await expect(cutover.letGo()).rejects.toMatchObject({ code: STEPPED_DOWN });
+    });
+    expect([await holder(), await inForce()]).toEqual(['cutover', ['a']]);
+  } finally {
+    await again.off();
+  }
   await attempt(async (cutover) => {
     expect(await cutover.hold()).toEqual([]);
     expect(await inForce()).toEqual([]);

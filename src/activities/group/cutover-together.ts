@@ -61,8 +61,8 @@ export async function cutoverTogether(
         (migration) => new CollectionCutover({ deps, migration, force, pulse }),
       );
       try {
-        // An attempt before this one that holds some of them goes on; else nobody stands still yet.
-        const late = isLate && !(await isAnyHeld(cutovers)) ? [missed(order.notAfter)] : [];
+        // Only the answer of an attempt that had come to its end was lost; applications may be back at the source else.
+        const late = isLate && !(await isAnyThrough(cutovers)) ? [missed(order.notAfter)] : [];
         if (refused.length > 0 || late.length > 0) {
           await letAllGo(cutovers);
           return { refused: some([...refused, ...late]) };
@@ -107,9 +107,9 @@ function missed(notAfter: string | undefined): Blocker {
   return { code: 'missed', message };
 }
 
-async function isAnyHeld(cutovers: readonly CollectionCutover[]): Promise<boolean> {
+async function isAnyThrough(cutovers: readonly CollectionCutover[]): Promise<boolean> {
   const controls = await inParallel(cutovers, PARALLEL, ({ opened }) => opened.control.find());
-  return controls.some((control) => control?.holder === 'cutover');
+  return controls.some((control) => control?.holder === 'cutover' && control.fence);
 }
 
 async function join(

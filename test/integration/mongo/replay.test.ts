@@ -1,5 +1,5 @@
 import { BSON, type Document, Int32, Long, MongoClient, Timestamp } from 'mongodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { applyRange } from '../../../src/mongo/replay.js';
 import { type Range, readRange } from '../../../src/mongo/range.js';
 import { RawValue, runWithDocuments } from '../../../src/mongo/raw.js';
@@ -302,30 +302,48 @@ describe('replay', () => {
   });
 });
 
-it('deletes more documents at a time while that is quick, and fewer where it is slow', async () => {
-  const path = await DataPath.begin(client);
-  const documents = Array.from({ length: 3_000 }, (_, _id) => ({ _id }));
-  for (const each of [path.orders, path.copy]) await each.insertMany(documents);
-  await path.orders.deleteMany({});
-  await path.capture();
-  await client.db('admin').command({
-    configureFailPoint: 'failCommand',
-    mode: { times: 1 },
-    data: { failCommands: ['delete'], blockConnection: true, blockTimeMS: 5_500 },
+describe('deletes of documents of which nobody knows how large they are', () => {
+  const ns = () => `target.${path.name}`;
+  let path: DataPath;
+
+  beforeEach(async () => {
+    path = await DataPath.begin(client);
+    const documents = Array.from({ length: 3_000 }, (_, _id) => ({ _id }));
+    for (const each of [path.orders, path.copy]) await each.insertMany(documents);
+    await path.orders.deleteMany({});
+    await path.capture();
   });
-  await path.replay();
-  expect(await path.copy.countDocuments()).toBe(0);
-  const ns = `target.${path.name}`;
-  const transactions = await client
-    .db('local')
-    .collection('oplog.rs')
-    .find({ 'o.applyOps': { $elemMatch: { ns, op: 'd' } } }, { sort: { $natural: 1 } })
-    .toArray();
-  const sizes = transactions.map(
-    ({ o }) => o.applyOps.filter((one: { ns: string }) => one.ns === ns).length,
-  );
-  expect(sizes.slice(0, 4)).toEqual([100, 12, 48, 192]);
-  expect(sizes.reduce((sum: number, size: number) => sum + size, 0)).toBe(3_000);
+
+  /** Treats the first delete so. @returns how many documents were deleted at a time */
+  async function replay(how: object): Promise<number[]> {
+    await client.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['delete'], ...how },
+    });
+    await path.replay();
+    expect(await path.copy.countDocuments()).toBe(0);
+    const transactions = await client
+      .db('local')
+      .collection('oplog.rs')
+      .find({ 'o.applyOps': { $elemMatch: { ns: ns(), op: 'd' } } }, { sort: { $natural: 1 } })
+      .toArray();
+    const isOurs = (one: { ns: string }) => one.ns === ns();
+    const sizes = transactions.map(({ o }): number => o.applyOps.filter(isOurs).length);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(3_000);
+    return sizes.slice(0, 4);
+  }
+
+  it('are more at a time while that is quick, and fewer where it is slow', async () => {
+    const slow = { blockConnection: true, blockTimeMS: 5_500 };
+    expect(await replay(slow)).toEqual([100, 12, 48, 192]);
+  });
+
+  it('are fewer where the server ends a transaction that takes too long', async () => {
+    const TransactionExceededLifetimeLimitSeconds = 290;
+    const sizes = await replay({ errorCode: TransactionExceededLifetimeLimitSeconds });
+    expect(sizes).toEqual([12, 48, 192, 768]);
+  });
 });
 
 /** Plays the work through with the worker as the only one who writes. */
