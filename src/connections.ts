@@ -2,6 +2,7 @@ import { MongoClient, type MongoClientOptions } from 'mongodb';
 import type { Configuration } from './configuration.js';
 import { errorTypes, PermanentError, TransientError } from './errors.js';
 import './mongo/closed-connection.js';
+import { readHello } from './mongo/hello.js';
 
 /** Milliseconds that closing may take: a server that is gone must not hold up a shutdown. */
 const CLOSE_TIMEOUT = 5000;
@@ -88,7 +89,7 @@ export class Connections {
    */
   async pinned(alias: string): Promise<MongoClient> {
     const client = this.get(alias);
-    const hello = await client.db('admin').command({ hello: 1 });
+    const hello = await readHello(client.db('admin'));
     if (hello['msg'] !== 'isdbgrid') return client;
     // The driver puts what it has resolved from mongodb+srv:// here too.
     const hosts = client.options.hosts.map(String);

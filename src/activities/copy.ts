@@ -7,6 +7,7 @@ import type { Migration } from '../migration.js';
 import { collectionUuid } from '../mongo/buffer.js';
 import type { PartitionRecord } from '../mongo/copy-plan.js';
 import { copyDirectly } from '../mongo/direct-copy.js';
+import { readHello } from '../mongo/hello.js';
 import { partitionFilter, partitionQuery } from '../mongo/partitions.js';
 import type { Refusal } from '../mongo/refusal.js';
 import { Refusals } from '../mongo/refusals.js';
@@ -51,7 +52,7 @@ export async function dump(
       const { workflowId, runId } = migration;
       await makeDumpFolder(deps.dumpFolder, { workflowId, runId, namespace });
       const progress = new ProgressWriter(opened, partition);
-      const hello = await opened.source.command({ hello: 1 });
+      const hello = await readHello(opened.source);
       const { source } = migration.options;
       const member = await chooseDumpMember(deps.connections, migration.options, opened, signal);
       touch();
@@ -104,7 +105,7 @@ export async function restore(
       await checkDumpSize(written, dumped.bytes);
       await clearStaging(opened, migration, record, { signal, touch });
       const progress = new ProgressWriter(opened, partition);
-      const hello = await opened.target.command({ hello: 1 });
+      const hello = await readHello(opened.target);
       const dumpedDocuments = {
         opened,
         file,

@@ -2,6 +2,7 @@ import { type Db, MongoClient, Timestamp } from 'mongodb';
 import type { Connections } from '../connections.js';
 import { errorTypes, TransientError } from '../errors.js';
 import type { Migration } from '../migration.js';
+import { readHello } from '../mongo/hello.js';
 import { runCommand } from '../mongo/raw.js';
 import { tokenTime } from '../mongo/token.js';
 import { toolUri } from '../tools/tool-uri.js';
@@ -46,7 +47,7 @@ export async function chooseDumpMember(
   const { source: alias } = options;
   const time = await copyTime(opened, options);
   const { readPreference, directConnection } = connections.get(alias).options;
-  const hello = await source.command({ hello: 1 }, { readPreference });
+  const hello = await readHello(source, { readPreference });
   const member: unknown = hello['me'];
   // With any other mode mongodump would choose once more, and another one.
   const isFound = readPreference.mode === 'primary' || directConnection;

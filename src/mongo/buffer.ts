@@ -1,6 +1,7 @@
 import { BSON, type Db, type Long, type UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { bufferName } from '../names.js';
+import { readHello } from './hello.js';
 import { readUuid } from './catalogue.js';
 import { chunks } from './chunks.js';
 import { sendSieved } from './refusal.js';
@@ -259,7 +260,7 @@ export async function collectionUuid(db: Db, name: string): Promise<UUID | undef
 }
 
 async function canCheckUuid(db: Db, name: string, uuid: UUID): Promise<boolean> {
-  const hello = await runCommand(db, { hello: 1 });
+  const hello = await readHello(db);
   if (Number(hello.maxWireVersion) < WIRE_VERSION_6_0) return false;
   try {
     const look = { find: name, limit: 1, projection: { _id: 1 }, singleBatch: true };

@@ -11,6 +11,8 @@ export interface ListedNamespace {
 
 /** The server's own, whatever a pattern says. */
 const INTERNAL: readonly string[] = ['admin', 'local', 'config'];
+/** The server's too: its catalogue, and what `$out` and `mapReduce` fill and then rename. */
+const PASSING = /^(?:system|tmp\.agg_out|tmp\.mr)\./;
 const UNAUTHORIZED = 13;
 
 /** What is there, as far as the user may see it. */
@@ -40,7 +42,7 @@ export async function listNamespaces(
     for (const { name: collection, type = 'collection' } of collections) {
       const namespace = `${name}.${collection}`;
       const isWanted = wanted.some((each) => each.match(namespace));
-      if (!isWanted || collection.startsWith('system.')) continue;
+      if (!isWanted || PASSING.test(collection)) continue;
       if (unwanted.some((each) => each.match(namespace))) continue;
       listed.push({ namespace, type });
     }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db, Document, Timestamp } from 'mongodb';
+import { readHello } from './hello.js';
 
 /**
  * Members of a replica set hear of each other's time every 2 s, by their heartbeats: after two of them a
@@ -25,7 +26,7 @@ export async function readClusterTime(db: Db): Promise<Timestamp> {
 
 /** Whether the connection string leads to a secondary alone: a primary would be found otherwise. */
 export async function isSecondary(db: Db): Promise<boolean> {
-  return (await db.command({ hello: 1 }))['secondary'] === true;
+  return (await readHello(db))['secondary'] === true;
 }
 
 /**

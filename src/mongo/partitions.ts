@@ -1,8 +1,9 @@
 import { BSON, BSONType, type Db, type Document } from 'mongodb';
+import { readHello } from './hello.js';
 import { decode } from './catalogue.js';
 import { chooseCutPoints, sampleIds, walkToCutPoints } from './cut-points.js';
 import { parseCutPoint } from './portable-id.js';
-import { fields, type RawValue, runCommand, runRaw } from './raw.js';
+import { fields, type RawValue, runRaw } from './raw.js';
 
 /**
  * A range of `_id`s. Bounds are canonical Extended JSON of one value each, `min` inclusive and `max`
@@ -61,7 +62,7 @@ export async function planPartitions(
   const count = partitionCount(plan);
   if (count === 1) return WHOLE;
   if (!(await findsRanges(db, collection, signal))) return WHOLE;
-  const { msg }: { msg?: string } = await runCommand(db, { hello: 1 }, { signal });
+  const { msg }: { msg?: string } = await readHello(db, { signal });
   // A sample varies by a fifth at best, and by far more on data that was written just now: it is
   // for what would take too long to walk along.
   if (plan.documents > MOST_WALKED || msg === 'isdbgrid') {

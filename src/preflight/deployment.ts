@@ -1,5 +1,6 @@
 import { type Document, type MongoClient, Timestamp } from 'mongodb';
 import { errorCode } from '../mongo/catalogue.js';
+import { readHello } from '../mongo/hello.js';
 import { runCommand } from '../mongo/raw.js';
 import { parseNamespace } from '../names.js';
 import { readPrivileges } from '../mongo/privileges.js';
@@ -45,7 +46,7 @@ export async function readDeployment(
   // The first command may have to connect; only the second says what time it is.
   const { version }: { version?: string } = await runCommand(admin, { buildInfo: 1 }, { signal });
   const before = Date.now();
-  const hello: Hello & Document = await runCommand(admin, { hello: 1 }, { signal });
+  const hello: Hello & Document = await readHello(admin, { signal });
   const now = (before + Date.now()) / 2;
   return {
     version: version ?? '0.0',
@@ -81,8 +82,12 @@ export async function describeSide(
 
 /** Whether two connections lead to one deployment, by what can be told without privileges. */
 export function isSameDeployment(one: Deployment, other: Deployment): boolean {
-  const sameProcess = one.process !== undefined && one.process === other.process;
-  return sameProcess || (one.members !== '' && one.members === other.members);
+  if (one.process !== undefined && one.process === other.process) return true;
+  // Two primaries: names may be alike, as behind tunnels.
+  const isPrimary = ({ process, readOnlyMember }: Deployment) =>
+    process !== undefined && readOnlyMember === undefined;
+  if (isPrimary(one) && isPrimary(other)) return false;
+  return one.members !== '' && one.members === other.members;
 }
 
 /** Findings that hold for a source and for a target. */

@@ -84,7 +84,8 @@ function targetFeatures({ featureVersion }: Deployment, collMod: boolean): Targe
 /** @returns whether the user may look around at all. */
 function checkPrivileges(findings: Findings, namespace: string, privileges: Privileges): boolean {
   const { db, collection } = parseNamespace(namespace);
-  const names = [collection, stagingName(collection), bufferName(collection), CONTROL_COLLECTION];
+  const staging = stagingName(collection, 0, SOME_TAG);
+  const names = [collection, staging, bufferName(collection), CONTROL_COLLECTION];
   const missing = targetActions.filter((action) =>
     names.some((name) => !privileges.allows(action, `${db}.${name}`)),
   );
@@ -92,7 +93,8 @@ function checkPrivileges(findings: Findings, namespace: string, privileges: Priv
     findings.error(
       'targetPrivileges',
       `the user of the target lacks privileges on the database ${db} (collections ` +
-        `${names.join(', ')}): ${missing.join(', ')}; the role readWrite on ${db} has them all`,
+        `${names.join(', ').replace(SOME_TAG, '<tag of the run>')}): ${missing.join(', ')}; the role readWrite ` +
+        `on ${db} has them all, and a role of your own has to be for the whole database`,
     );
   }
   return !missing.some((action) => ['find', 'listCollections', 'listIndexes'].includes(action));

@@ -134,12 +134,13 @@ export class Inbox {
 
   #listen(name: Exclude<MessageName, 'cutover'>, handle: (payload: unknown) => object): void {
     const description = descriptions[name];
-    const check = (payload: unknown) => this.#check(name, payload);
     setHandler(
       signals[name],
       (payload?: unknown) => {
         const isUnknown = later.includes(name) && !patched(name);
-        const error = isUnknown ? `unknown signal "${name}"` : check(payload);
+        const error = isUnknown
+          ? `unknown signal "${name}"`
+          : this.#check(name, payload, this.#mayNote(name));
         if (error) return this.#reject(error);
         handle(payload);
         this.#hooks.changed();
@@ -156,7 +157,7 @@ export class Inbox {
       {
         description,
         validator: (payload?: unknown) => {
-          const error = check(payload);
+          const error = this.#check(name, payload);
           if (error) throw invalid(error);
         },
       },
@@ -274,7 +275,20 @@ export class Inbox {
     return [...known, { code: 'cuttingOver', message: 'a cutover is under way' }];
   }
 
-  #check(name: MessageName, payload: unknown): string | undefined {
+  /**
+   * Whether settings of a copy that is finished are kept for one that begins anew: a group sends all of its settings,
+   * and those that do not matter must not take the others with them. Code before this refused them.
+   */
+  #mayNote(name: MessageName): boolean {
+    const isOfGroup = name === 'tune' && this.#hooks.group !== undefined;
+    return isOfGroup && this.#isCopied() && patched('groupTune');
+  }
+
+  #isCopied(): boolean {
+    return this.#state.copy === 'indexes' || this.#state.copy === 'done';
+  }
+
+  #check(name: MessageName, payload: unknown, mayNote = false): string | undefined {
     const parsed = parseInput(schemas[name], payload, `payload of ${name}`);
     if ('error' in parsed) return parsed.error;
     if (name === 'cutover') {
@@ -282,8 +296,7 @@ export class Inbox {
       if (problem !== undefined) return `Invalid payload of cutover: "at": ${problem}`;
     }
     if (name === 'tune') {
-      const { copy } = this.#state;
-      const isCopied = copy === 'indexes' || copy === 'done';
+      const isCopied = this.#isCopied() && !mayNote;
       const problem = tuningProblem(parsed.value as Tuning, this.#hooks.options, isCopied);
       if (problem !== undefined) return `Invalid payload of tune: ${problem}`;
     }

@@ -103,9 +103,9 @@ class CollectionsMigration {
       (error: unknown) => error,
     );
     await CancellationScope.nonCancellable(async () => {
-      const { aborting } = this.#state;
       // One that was busy with a cutover has not taken it the first time.
       do {
+        const { aborting } = this.#state;
         if (aborting) await this.#tell('abort', () => aborting);
         // Where the workflow was cancelled they are so too, and clean up.
       } while (!(await condition(hasEnded, AGAIN)));

@@ -150,6 +150,8 @@ describe('preflight', () => {
     ]);
     expect(report.errors.at(-1)?.message).toMatch(/./);
     expect(JSON.stringify(report.errors)).toContain('insert, update, remove, createCollection');
+    // Whoever grants by the message must not grant a name that is no other run's.
+    expect(JSON.stringify(report.errors)).toContain('cdc-staging-<tag of the run>.orders');
   });
 
   it('takes a wrong password for a finding, and a missing server for an error', async () => {

@@ -208,12 +208,51 @@ describe('migrateCollections', () => {
     expect(failure.message).toContain('the disk is gone');
   });
 
+  it('takes no retry any more once the last collection has ended, and comes to its end', async () => {
+    const fakes = groupFakes(environment.client);
+    const gate = fakes.gate();
+    fakes.set('watchCollections', async () => {
+      await untilCancelled().catch(() => undefined);
+      await gate.wait();
+      return [];
+    });
+    fakes.set('planCopy', async () => {
+      throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
+    });
+    await run(fakes, {}, async (group) => {
+      await group.until(({ counts }) => counts.failed === 3);
+      expect((await failureOf(group.update('retry'))).message).toContain('comes too late');
+      gate.open();
+      expect(await failureOf(group.handle.result())).toMatchObject({ type: 'CollectionsFailed' });
+    });
+  });
+
+  it('tunes a collection that is copied too, whatever of it is of the copy', async () => {
+    const fakes = groupFakes(environment.client);
+    const gate = fakes.gate();
+    fakes.set('buildIndexes', () => gate.hold(0));
+    await run(fakes, {}, async (group) => {
+      await fakes.happened('start buildIndexes');
+      await group.update('tune', { parallelPartitions: 3, maxBufferBytes: 2_000_000 });
+      for (const namespace of names) {
+        const { settings, rejectedMessages } = await group
+          .child(namespace)
+          .query<MigrationStatus>('status');
+        expect(settings).toMatchObject({ parallelPartitions: 3, maxBufferBytes: 2_000_000 });
+        expect(rejectedMessages).toEqual([]);
+      }
+      gate.open();
+    });
+  });
+
   it('passes on pause, resume, tune and restore, also to those that come later', async () => {
     const fakes = groupFakes(environment.client);
     const gate = fakes.gate();
     fakes.once('watchCollections', async () => gate.hold(['shop.d']));
-    await run(fakes, { follow: true, restore: 'signal' }, async (group) => {
+    const limited = { follow: true, restore: 'signal', maxBufferBytes: 2_000_000 };
+    await run(fakes, limited, async (group) => {
       await group.until(({ counts }) => counts.waiting === 2);
+      await group.update('tune', { maxBufferBytes: null });
       await expect(group.update('tune', { verifyDocumentsPerSecond: 500 })).resolves.toMatchObject({
         collections: 3,
         verifyDocumentsPerSecond: 500,
@@ -230,7 +269,10 @@ describe('migrateCollections', () => {
       await group.until(({ counts }) => counts.all === 4);
       await group.until(({ collections }) => collections.at(-1)?.phase !== 'preflight');
       const late = await group.child('shop.d').query<MigrationStatus>('status');
-      expect(late).toMatchObject({ paused: true, settings: { verifyDocumentsPerSecond: 500 } });
+      expect(late).toMatchObject({
+        paused: true,
+        settings: { verifyDocumentsPerSecond: 500, maxBufferBytes: null },
+      });
       await group.update('resume');
       await group.update('restore');
       await group.until(({ counts }) => counts.ready === 4);

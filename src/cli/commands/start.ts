@@ -27,6 +27,9 @@ export async function start(namespaces: readonly string[], options: StartOptions
   await run(context, order, options, options.watch ? () => false : isBegun);
 }
 
+/** All is dumped; somebody may have sent `restore` before. */
+const DUMPED: readonly (string | undefined)[] = ['waiting', 'replaying', 'ready', 'cuttingOver'];
+
 /** `csm init <source> <target> <db> <collection>`: the first half of the former scripts. */
 export async function init(
   source: string,
@@ -38,7 +41,7 @@ export async function init(
   const all = { ...options, source, target } as StartOptions;
   const order = collectionOrder(`${db}.${collection}`, all, { restore: 'signal' });
   const context = await openContext(options);
-  await run(context, order, all, (view) => phaseOf(view) === 'waiting');
+  await run(context, order, all, (view) => DUMPED.includes(phaseOf(view)));
   const names = [target, db, collection].map(quoted).join(' ');
   if (!options.watch) context.output.say(`part two is: csm sync ${names}`);
 }

@@ -159,7 +159,7 @@ function defineCutover(program: Command): void {
     .option('--at <time>', 'cut over at this time, for example 2026-12-01T02:00:00Z')
     .option(
       '--when-lag-under <seconds>',
-      'cut over once the lag has been so small for a while; not for a group',
+      'cut over once the lag has been so small for a while',
       readNumber,
     )
     .option('--for-seconds <n>', 'for how long; 60 unless given', readNumber)

@@ -5,7 +5,7 @@ import { rename } from '../../namespace-pattern.js';
 import { messageOf } from '../failure.js';
 import { step } from '../steps.js';
 import type { Members } from './members.js';
-import { type GroupState, namesKnown } from './state.js';
+import { type GroupState, isUnderWay, namesKnown } from './state.js';
 
 /** So many are named; each look that finds one is in the history. */
 const MOST_APPEARED = 100;
@@ -41,12 +41,13 @@ function take(namespace: string, { group, state, members }: FollowNewContext): v
   const targetNamespace = rename(namespace, group.options.rename);
   const other = state.members.find((member) => member.targetNamespace === targetNamespace);
   const isFull = state.members.length >= MAX_COLLECTIONS;
-  if (group.options.follow && !other && !isFull) {
+  const isEnding = !state.members.some(isUnderWay);
+  if (group.options.follow && !other && !isFull && !isEnding) {
     void members.add([{ namespace, targetNamespace, documents: 0, bytes: 0 }]);
     return;
   }
   state.appeared = [...state.appeared, namespace];
-  if (!group.options.follow) return;
+  if (!group.options.follow || isEnding) return;
   const why = other ? `${other.namespace} has that name at the target` : 'there are too many';
   state.warnings = [...state.warnings, `${namespace} is not taken up: ${why}`];
 }

@@ -20,7 +20,14 @@ import { noteRejected } from '../rejected.js';
 import { plannedOf } from '../status.js';
 import { groupBlockers } from './blockers.js';
 import { groupDescriptions, type GroupMessageName, groupMessageNames } from './messages.js';
-import { type GroupState, hasFailed, isCopied, isToCutOver, type MemberState } from './state.js';
+import {
+  type GroupState,
+  hasFailed,
+  isCopied,
+  isToCutOver,
+  isUnderWay,
+  type MemberState,
+} from './state.js';
 
 /** A cutover of a group that somebody asked for. */
 export interface GroupCutoverRequest {
@@ -214,6 +221,10 @@ export class GroupInbox {
     if (name === 'tune') {
       const useless = tuningProblem(parsed.value as Tuning, this.#hooks.options, false);
       if (useless !== undefined) return `Invalid payload of tune: ${useless}`;
+    }
+    // The last one has ended, and so does the group.
+    if (name === 'retry' && members.length > 0 && !members.some(isUnderWay)) {
+      return 'retry comes too late: no collection is under way any more, and the migration ends; start it again';
     }
     if (name === 'retry' && this.#failed(payload).length === 0) {
       return 'retry: there is nothing to begin anew, no collection has ended without a cutover';

@@ -178,10 +178,11 @@ export class Members {
   }
 }
 
-/** What was tuned, as options of a start: what was set back to none is left out. */
+/** What was tuned, as options of a start: a limit that was set back to none takes the group's own away. */
 function withoutNulls(tuned: GroupState['tuned'] = {}): Partial<MigrateCollectionOptions> {
-  const set = Object.entries(tuned).filter(([, value]) => value !== null && value !== undefined);
-  return Object.fromEntries(set);
+  return Object.fromEntries(
+    Object.entries(tuned).map(([name, value]) => [name, value ?? undefined]),
+  );
 }
 
 function failureOf(error: unknown, id: string): string {
