@@ -208,7 +208,7 @@ export class CollectionCutover implements AsyncDisposable {
       $literal: afterOpening.flatMap((step) => (step.kind === kind ? [step.index] : [])),
     });
     const [prepared, unbuilt] = [indexesOf('convertUnique'), indexesOf('rebuild')];
-    await control.record({ fence, prepared, unbuilt });
+    await control.recordFence(this.#hold().document.replay.epoch, { fence, prepared, unbuilt });
     const { differences, rechecked = 0 } = this.#compared ?? {};
     return {
       fence: showTime(fence),
@@ -248,9 +248,16 @@ export class CollectionCutover implements AsyncDisposable {
 
   /** Holds what an attempt before this one holds; nothing where none does. @throws Error where it cannot yet */
   async #takeBack(): Promise<Held | undefined> {
-    const { holder } = await this.opened.control.read();
+    const { control } = this.opened;
+    const { holder, replay } = await control.read();
     if (holder !== 'cutover') return undefined;
-    await this.hold();
+    try {
+      await this.hold();
+    } catch (error) {
+      // No attempt can, as when the source is gone: the capture has to find that out, which says so.
+      if (error instanceof PermanentError) await control.release(replay.epoch);
+      throw error;
+    }
     return this.#hold();
   }
 

@@ -213,6 +213,18 @@ export class Control {
     if (heldAt && heldAt > scheduledAt) throw new FencedError('cutover');
   }
 
+  /**
+   * Records the fence of the `hold` that took this epoch: its cutover was through.
+   * @throws FencedError when it holds no more; ControlDocumentLost when the run is over.
+   */
+  async recordFence(epoch: number, fields: Document): Promise<void> {
+    const held = { ...this.#ownCopy(), 'replay.epoch': epoch, holder: 'cutover' as const };
+    const { matchedCount } = await this.#collection.updateOne(held, [{ $set: fields }]);
+    if (matchedCount > 0) return;
+    await this.#checkRound('cutover');
+    throw new FencedError('cutover');
+  }
+
   /** Ends the `hold` that took this epoch, so that all roles go on: its cutover has not opened the target. */
   async release(epoch: number): Promise<void> {
     const held = { ...this.#own(), 'replay.epoch': epoch };

@@ -1,5 +1,6 @@
 import type { Db, Document, ReadPreference } from 'mongodb';
 import { errorCode } from './catalogue.js';
+import { noteClient } from './error-reply.js';
 
 const COMMAND_NOT_FOUND = 59;
 
@@ -21,6 +22,7 @@ export async function readHello(
   try {
     return await db.command({ hello: 1 }, options);
   } catch (error) {
+    noteClient(error, db.client);
     if (errorCode(error) !== COMMAND_NOT_FOUND) throw error;
     const reply = await db.command({ isMaster: 1 }, options);
     return { ...reply, isWritablePrimary: reply['ismaster'] };

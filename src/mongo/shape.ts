@@ -42,18 +42,18 @@ export async function readShape(
   known: ShapeFeatures,
   signal: AbortSignal,
 ): Promise<ShapeNow | undefined> {
-  // At the target first what is being built: an index that is ready by the time of the list waits for nothing. At the
-  // source last: one that is begun by then is not taken for one that is ready.
-  const [{ wanted, atSource }, { building, current }] = await Promise.all([
-    readCatalogue(source, sourceCollection, signal).then(async (found) => ({
-      wanted: found,
-      atSource: await readBuilding(source, sourceCollection, signal),
-    })),
-    readBuilding(target, targetCollection, signal).then(async (found) => ({
-      building: found,
-      current: await readCatalogue(target, targetCollection, signal),
-    })),
+  // First what is being built: an index that is ready by the time of the list waits for nothing. At the source once
+  // more after it: one that was begun or given up meanwhile is not taken for one that is ready.
+  const readBuildingAtSource = () => readBuilding(source, sourceCollection, signal);
+  const [building, before] = await Promise.all([
+    readBuilding(target, targetCollection, signal),
+    readBuildingAtSource(),
   ]);
+  const [wanted, current] = await Promise.all([
+    readCatalogue(source, sourceCollection, signal),
+    readCatalogue(target, targetCollection, signal),
+  ]);
+  const atSource = new Set([...before, ...(await readBuildingAtSource())]);
   if (!wanted) return undefined;
   const name = `${target.databaseName}.${targetCollection}`;
   if (!current) throw new Error(`${name} is no longer at the target`);

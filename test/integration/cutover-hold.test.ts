@@ -145,3 +145,25 @@ it('ends where another collection is refused, with nothing in force and no fence
   const { fence, prepared } = await control.read();
   expect([fence, prepared]).toEqual([undefined, undefined]);
 });
+
+it('is let go by the next attempt where the source is gone, for the capture to find that out', async () => {
+  await attempt(async (cutover) => {
+    await cutover.hold();
+  });
+  expect(await holder()).toBe('cutover');
+  await from.collection(NAME).drop();
+  await attempt((cutover) => cutover.letGo());
+  expect(await holder()).toBeUndefined();
+});
+
+it('has its fence on record only as long as nobody else holds the migration', async () => {
+  await attempt(async (cutover) => {
+    expect(await enforce(cutover)).toEqual([]);
+    await control.hold(new Date(Date.now() + 60_000));
+    const now = new Date();
+    const fence = await readFence(from, pulse.signal);
+    const late = cutover.report({ fence, fencedAt: now, openedAt: now });
+    await expect(late).rejects.toMatchObject({ type: 'Fenced' });
+    expect((await control.read()).fence).toBeUndefined();
+  });
+});

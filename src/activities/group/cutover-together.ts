@@ -62,7 +62,7 @@ export async function cutoverTogether(
       );
       try {
         // Only the answer of an attempt that had come to its end was lost; applications may be back at the source else.
-        const late = isLate && !(await isAnyThrough(cutovers)) ? [missed(order.notAfter)] : [];
+        const late = isLate && !(await areAllThrough(cutovers)) ? [missed(order.notAfter)] : [];
         if (refused.length > 0 || late.length > 0) {
           await letAllGo(cutovers);
           return { refused: some([...refused, ...late]) };
@@ -107,9 +107,9 @@ function missed(notAfter: string | undefined): Blocker {
   return { code: 'missed', message };
 }
 
-async function isAnyThrough(cutovers: readonly CollectionCutover[]): Promise<boolean> {
+async function areAllThrough(cutovers: readonly CollectionCutover[]): Promise<boolean> {
   const controls = await inParallel(cutovers, PARALLEL, ({ opened }) => opened.control.find());
-  return controls.some((control) => control?.holder === 'cutover' && control.fence);
+  return controls.every((control) => control?.holder === 'cutover' && control.fence);
 }
 
 async function join(

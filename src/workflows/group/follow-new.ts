@@ -1,4 +1,4 @@
-import { condition, isCancellation } from '@temporalio/workflow';
+import { condition, isCancellation, patched } from '@temporalio/workflow';
 import type { Group } from '../../group.js';
 import { MAX_COLLECTIONS } from '../../group-options.js';
 import { rename } from '../../namespace-pattern.js';
@@ -41,7 +41,7 @@ function take(namespace: string, { group, state, members }: FollowNewContext): v
   const targetNamespace = rename(namespace, group.options.rename);
   const other = state.members.find((member) => member.targetNamespace === targetNamespace);
   const isFull = state.members.length >= MAX_COLLECTIONS;
-  const isEnding = !state.members.some(isUnderWay);
+  const isEnding = !state.members.some(isUnderWay) && patched('endingGroup');
   if (group.options.follow && !other && !isFull && !isEnding) {
     void members.add([{ namespace, targetNamespace, documents: 0, bytes: 0 }]);
     return;
