@@ -1,20 +1,14 @@
 import { Context } from '@temporalio/activity';
 import type { ClientSession, Db, Timestamp } from 'mongodb';
 import { refusedBlockers, shapeBlocker } from '../blockers.js';
-import { errorTypes, PermanentError } from '../errors.js';
+import { PermanentError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Blocker, CutoverReport, DifferenceSummary, Migration } from '../migration.js';
 import { Buffered } from '../mongo/buffer.js';
 import { captureChanges } from '../mongo/capture.js';
-import { readUuid } from '../mongo/catalogue.js';
 import { FencedError } from '../mongo/control.js';
 import type { ControlDocument } from '../mongo/control-document.js';
-import {
-  enforceFinal,
-  type FinalContext,
-  relaxFinal,
-  ShapeRefusedError,
-} from '../mongo/final-form.js';
+import { enforceFinal, type FinalContext, relaxFinal } from '../mongo/final-form.js';
 import { type FinalPlan, planFinal } from '../mongo/final-plan.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { takeOverReplay } from '../mongo/takeover.js';
@@ -27,7 +21,7 @@ import {
   readSourceCatalogue,
 } from './context.js';
 import { finalContext } from './convert-indexes.js';
-import { findSettledBlockers } from './cutover-blockers.js';
+import { findForeignTarget, findSettledBlockers, refusalOf } from './cutover-blockers.js';
 import { replayTarget } from './replay.js';
 import { Recheck } from './recheck.js';
 import { findShapeBlockers, settleShape } from './settle-shape.js';
@@ -309,29 +303,6 @@ export class CollectionCutover implements AsyncDisposable {
     });
     return hasGivenUp ? undefined : drained;
   }
-}
-
-/** What the servers' answer to `enforceFinal` speaks against the cutover. @throws all else. */
-function refusalOf(error: unknown): readonly Blocker[] {
-  if (error instanceof ShapeRefusedError) return [shapeBlocker([error])];
-  const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
-  if (!isRefusal) throw error;
-  return [{ code: 'indexes', message: error.message }];
-}
-
-/** Says that the collection at the target is not the one that was copied; nothing when it is. */
-async function findForeignTarget(
-  { target, targetCollection }: Pick<Opened, 'target' | 'targetCollection'>,
-  { stagingUuid }: Pick<ControlDocument, 'stagingUuid'>,
-): Promise<Blocker | undefined> {
-  const found = await readUuid(target, targetCollection);
-  if (!stagingUuid || found?.equals(stagingUuid)) return undefined;
-  const name = `${target.databaseName}.${targetCollection}`;
-  const message =
-    `${name} at the target is not the collection that was copied: somebody has dropped ` +
-    `${found ? 'and made it again' : 'it'} while the migration ran; send "restart", which copies it anew` +
-    (found ? ', and drop or rename what has its name' : '');
-  return { code: 'target', message };
 }
 
 /** A cluster time as people read it, `seconds.increment`. */

@@ -1,8 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { isForced, refusedBlockers, uncomparedSeconds, verificationBehind } from '../blockers.js';
+import {
+  isForced,
+  refusedBlockers,
+  shapeBlocker,
+  uncomparedSeconds,
+  verificationBehind,
+} from '../blockers.js';
+import { errorTypes, PermanentError } from '../errors.js';
 import type { Blocker, Migration } from '../migration.js';
+import { readUuid } from '../mongo/catalogue.js';
 import type { ControlDocument } from '../mongo/control-document.js';
+import { ShapeRefusedError } from '../mongo/final-form.js';
 import { isStalled, lagSeconds } from '../mongo/lag.js';
 import type { Opened, Pulse } from './context.js';
 
@@ -84,4 +93,27 @@ export function findBlockers(
   if (uncompared !== undefined) blockers.push(verificationBehind(uncompared));
   blockers.push(...refusedBlockers(control.refused));
   return blockers.filter(({ code }) => !isForced(code, force));
+}
+
+/** What the servers' answer to `enforceFinal` speaks against the cutover. @throws all else. */
+export function refusalOf(error: unknown): readonly Blocker[] {
+  if (error instanceof ShapeRefusedError) return [shapeBlocker([error])];
+  const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
+  if (!isRefusal) throw error;
+  return [{ code: 'indexes', message: error.message }];
+}
+
+/** Says that the collection at the target is not the one that was copied; nothing when it is. */
+export async function findForeignTarget(
+  { target, targetCollection }: Pick<Opened, 'target' | 'targetCollection'>,
+  { stagingUuid }: Pick<ControlDocument, 'stagingUuid'>,
+): Promise<Blocker | undefined> {
+  const found = await readUuid(target, targetCollection);
+  if (!stagingUuid || found?.equals(stagingUuid)) return undefined;
+  const name = `${target.databaseName}.${targetCollection}`;
+  const message =
+    `${name} at the target is not the collection that was copied: somebody has dropped ` +
+    `${found ? 'and made it again' : 'it'} while the migration ran; send "restart", which copies it anew` +
+    (found ? ', and drop or rename what has its name' : '');
+  return { code: 'target', message };
 }
