@@ -36,6 +36,7 @@ describe('tune', () => {
       const settings = { ...untuned, parallelPartitions: 3 };
       expect(await running.update('tune', { parallelPartitions: 3 })).toEqual(settings);
       expect((await running.status()).settings).toEqual(settings);
+      await fakes.happened('start copyPartition-1');
       await fakes.happened('start copyPartition-2');
       expect(fakes.of('copyPartition')).toHaveLength(3);
       await running.signal('tune', { parallelPartitions: 1 });
