@@ -63,6 +63,12 @@ export function shapeBlocker(
   };
 }
 
+/** The worker was away when it was time, or died in the midst of it. */
+export function missedBlocker(notAfter: string | undefined): Blocker {
+  const message = `the cutover could not be done before ${notAfter}: no worker was there to do it`;
+  return { code: 'missed', message };
+}
+
 /** The blocker for documents that the target does not take; none when it takes all. */
 export function refusedBlockers(refused: RefusedDocuments | undefined): Blocker[] {
   if (!refused || refused.count === 0) return [];

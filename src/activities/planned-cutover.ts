@@ -1,3 +1,4 @@
+import { missedBlocker } from '../blockers.js';
 import type { CutoverOutcome, Migration } from '../migration.js';
 import { CollectionCutover } from './collection-cutover.js';
 import { type ActivityDependencies, open, withPulse } from './context.js';
@@ -19,8 +20,7 @@ export async function plannedCutover(
     const { holder, fence } = await open(deps, migration).control.read();
     if (holder !== 'cutover' || !fence) {
       if (holder === 'cutover') await letGo(deps, migration);
-      const message = `the cutover could not be done before ${notAfter}: no worker was there to do it`;
-      return { refused: [{ code: 'missed', message }] };
+      return { refused: [missedBlocker(notAfter)] };
     }
   }
   return cutover(deps, migration, force);

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoServerError } from 'mongodb';
 import { shapeBlocker } from '../blockers.js';
 import type { Blocker, Migration, Traits } from '../migration.js';
-import type { Catalogue } from '../mongo/catalogue.js';
+import { type Catalogue, indexName, readBuilding } from '../mongo/catalogue.js';
 import type { ControlDocument, ShapeDifference } from '../mongo/control-document.js';
 import type { FinalFeatures } from '../mongo/final-plan.js';
+import { hasFlag } from '../mongo/indexes.js';
 import { carryStep, readShape, type ShapeNow } from '../mongo/shape.js';
 import type { ShapeFeatures } from '../mongo/shape-plan.js';
 import { shorten } from '../shorten.js';
@@ -91,18 +92,28 @@ export function shapeFeatures(
   return { collMod: features.collMod, preImages: preImages && !isLeftOut };
 }
 
+/** What the source is like, and of which of its unique indexes it is not known yet whether its documents allow them. */
+interface CutoverShape extends ShapeNow {
+  readonly unproven: readonly string[];
+}
+
 async function readShapeNow(
   opened: Opened,
   { traits }: Migration,
   signal: AbortSignal,
-): Promise<ShapeNow> {
-  const features = shapeFeatures(traits, await opened.control.read());
-  const now = await readShape(opened, features, signal);
-  if (!now) throw new Error(`${opened.sourceCollection} is no longer at the source`);
-  return now;
+): Promise<CutoverShape> {
+  const { source, sourceCollection, control } = opened;
+  const readBuilds = () => readBuilding(source, sourceCollection, signal);
+  // Before and after the list: one that was begun or given up meanwhile is not taken for one that is ready.
+  const [document, before] = await Promise.all([control.read(), readBuilds()]);
+  const now = await readShape(opened, shapeFeatures(traits, document), signal);
+  if (!now) throw new Error(`${sourceCollection} is no longer at the source`);
+  const unique = now.source.indexes.filter((spec) => hasFlag(spec, 'unique')).map(indexName);
+  const after = unique.length > 0 ? await readBuilds() : before;
+  return { ...now, unproven: unique.filter((name) => before.has(name) || after.has(name)) };
 }
 
-function slow({ steps, unproven }: ShapeNow): readonly ShapeDifference[] {
+function slow({ steps, unproven }: CutoverShape): readonly ShapeDifference[] {
   const left = steps.flatMap((step): ShapeDifference[] => {
     if (step.kind === 'impossible') return [{ what: step.what, problem: step.problem }];
     return step.kind === 'create' ? [{ what: step.what }] : [];

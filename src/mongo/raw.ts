@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { BSONType, type ClientSession, type Db, type Document } from 'mongodb';
+import { BSONType, type ClientSession, type Db, type Document, type ReadPreference } from 'mongodb';
 import { noteClient } from './error-reply.js';
 
 /**
@@ -23,6 +23,7 @@ const DOLLAR = 0x24;
 export interface CommandOptions {
   readonly session?: ClientSession | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly readPreference?: ReadPreference | undefined;
 }
 
 /** Options of a command that the server itself ends after a while. */
@@ -306,10 +307,11 @@ async function send(
   }
 }
 
-function defined(options: CommandOptions): { session?: ClientSession; signal?: AbortSignal } {
+function defined({ session, signal, readPreference }: CommandOptions) {
   return {
-    ...(options.session && { session: options.session }),
-    ...(options.signal && { signal: options.signal }),
+    ...(session && { session }),
+    ...(signal && { signal }),
+    ...(readPreference && { readPreference }),
   };
 }
 

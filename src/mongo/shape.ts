@@ -2,13 +2,12 @@ import type { Db } from 'mongodb';
 import {
   type Catalogue,
   errorCode,
-  indexName,
   type IndexSpec,
   readBuilding,
   readCatalogue,
 } from './catalogue.js';
 import { collMod } from './coll-mod.js';
-import { createIndexes, dropIndex, hasFlag } from './indexes.js';
+import { createIndexes, dropIndex } from './indexes.js';
 import { readPrivileges } from './privileges.js';
 import { type LimitedOptions, runCommand } from './raw.js';
 import { planShape, type ShapeFeatures, type ShapeStep } from './shape-plan.js';
@@ -28,8 +27,6 @@ export interface ShapeNow {
   readonly source: Catalogue;
   readonly features: ShapeFeatures;
   readonly steps: readonly ShapeStep[];
-  /** Unique indexes that the source is still building: whether its documents allow them is not known yet. */
-  readonly unproven: readonly string[];
 }
 
 /**
@@ -42,18 +39,12 @@ export async function readShape(
   known: ShapeFeatures,
   signal: AbortSignal,
 ): Promise<ShapeNow | undefined> {
-  // First what is being built: an index that is ready by the time of the list waits for nothing. At the source once
-  // more after it: one that was begun or given up meanwhile is not taken for one that is ready.
-  const readBuildingAtSource = () => readBuilding(source, sourceCollection, signal);
-  const [building, before] = await Promise.all([
-    readBuilding(target, targetCollection, signal),
-    readBuildingAtSource(),
-  ]);
+  // First what is being built: an index that is ready by the time of the list waits for nothing.
+  const building = await readBuilding(target, targetCollection, signal);
   const [wanted, current] = await Promise.all([
     readCatalogue(source, sourceCollection, signal),
     readCatalogue(target, targetCollection, signal),
   ]);
-  const atSource = new Set([...before, ...(await readBuildingAtSource())]);
   if (!wanted) return undefined;
   const name = `${target.databaseName}.${targetCollection}`;
   if (!current) throw new Error(`${name} is no longer at the target`);
@@ -67,13 +58,7 @@ export async function readShape(
     if (step.kind !== 'drop' || !step.unlike) continue;
     if (await isTakenFor(target, targetCollection, step.unlike, signal)) same.add(step.what);
   }
-  const unique = wanted.indexes.filter((spec) => hasFlag(spec, 'unique'));
-  return {
-    source: wanted,
-    features,
-    steps: steps.filter(({ what }) => !same.has(what)),
-    unproven: unique.map(indexName).filter((index) => atSource.has(index)),
-  };
+  return { source: wanted, features, steps: steps.filter(({ what }) => !same.has(what)) };
 }
 
 /** IndexOptionsConflict and IndexKeySpecsConflict: any other error says nothing about the index. */

@@ -107,10 +107,9 @@ class CollectionsMigration {
       const known = this.#state.aborting;
       // One that was busy with a cutover has not taken it the first time.
       do {
+        const { aborting } = this.#state;
         // Code before this did not hear of an abort that came after another end.
-        const late = known ? undefined : this.#state.aborting;
-        const aborting = known ?? (late && patched('lateAbort') ? late : undefined);
-        if (aborting) await this.#tell('abort', () => aborting);
+        if (aborting && (known || patched('lateAbort'))) await this.#tell('abort', () => aborting);
         // Where the workflow was cancelled they are so too, and clean up.
       } while (!(await condition(hasEnded, AGAIN)));
       this.#end(failure);

@@ -64,7 +64,7 @@ async function attempt<T>(
   const own = { ...migration, traits: { ...traits, features } };
   return runActivity(`${mongo.server.uri}&appName=${WORKER}`, async (deps) => {
     await using cutover = new CollectionCutover({ deps, migration: own, force: [], pulse });
-    return work(cutover);
+    return await work(cutover);
   });
 }
 

@@ -8,8 +8,9 @@ import type {
   GroupCutoverReport,
   MemberRun,
 } from '../../group.js';
+import { missedBlocker } from '../../blockers.js';
 import { inParallel } from '../../in-parallel.js';
-import type { Blocker, CutoverReport, Migration } from '../../migration.js';
+import type { CutoverReport, Migration } from '../../migration.js';
 import { CollectionCutover } from '../collection-cutover.js';
 import { type ActivityDependencies, type Pulse, withPulse } from '../context.js';
 import { cutOverTogether, letAllGo } from '../cutover.js';
@@ -54,7 +55,7 @@ export async function cutoverTogether(
     async (pulse) => {
       const isLate = order.notAfter !== undefined && Date.now() > Date.parse(order.notAfter);
       const isFirst = Context.current().info.attempt === 1;
-      if (isLate && isFirst) return { refused: [missed(order.notAfter)] };
+      if (isLate && isFirst) return { refused: [missedBlocker(order.notAfter)] };
       const { migrations, refused } = await join(deps, order, pulse);
       const { force } = order;
       const cutovers = migrations.map(
@@ -62,7 +63,8 @@ export async function cutoverTogether(
       );
       try {
         // Only the answer of an attempt that had come to its end was lost; applications may be back at the source else.
-        const late = isLate && !(await areAllThrough(cutovers)) ? [missed(order.notAfter)] : [];
+        const late =
+          isLate && !(await areAllThrough(cutovers)) ? [missedBlocker(order.notAfter)] : [];
         if (refused.length > 0 || late.length > 0) {
           await letAllGo(cutovers);
           return { refused: some([...refused, ...late]) };
@@ -99,12 +101,6 @@ export async function dryRunTogether(
       return some(found.flat());
     },
   );
-}
-
-/** The worker was away when it was time. */
-function missed(notAfter: string | undefined): Blocker {
-  const message = `the cutover could not begin before ${notAfter}: no worker was there to do it`;
-  return { code: 'missed', message };
 }
 
 async function areAllThrough(cutovers: readonly CollectionCutover[]): Promise<boolean> {

@@ -145,7 +145,7 @@ export class Members {
     const { tuned } = state;
     const given = {
       ...optionsFor(options, { namespace, targetNamespace }),
-      ...withoutNulls(tuned),
+      ...tunedOptions(tuned),
     };
     try {
       const handle = await startChild<typeof migrateCollection>('migrateCollection', {
@@ -179,7 +179,7 @@ export class Members {
 }
 
 /** What was tuned, as options of a start: a limit that was set back to none takes the group's own away. */
-function withoutNulls(tuned: GroupState['tuned'] = {}): Partial<MigrateCollectionOptions> {
+function tunedOptions(tuned: GroupState['tuned'] = {}): Partial<MigrateCollectionOptions> {
   return Object.fromEntries(
     Object.entries(tuned).map(([name, value]) => [name, value ?? undefined]),
   );
