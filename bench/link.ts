@@ -67,10 +67,8 @@ export class Links implements AsyncDisposable {
   }
 
   static async start({ source, target }: Environment, bytesPerSecond: number): Promise<Links> {
-    const ports = [source, target].map(({ uri }) => Number(new URL(uri).port));
-    const [from, to] = await Promise.all(ports.map((port) => Link.start(port, bytesPerSecond)));
-    if (!from || !to) throw new Error('a link has not started');
-    return new Links(from, to);
+    const linkTo = (uri: string) => Link.start(Number(new URL(uri).port), bytesPerSecond);
+    return new Links(await linkTo(source.uri), await linkTo(target.uri));
   }
 
   /** Variables of a worker that has this network. @param options more of its connection strings */

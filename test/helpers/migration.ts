@@ -1,3 +1,5 @@
+import type { Db } from 'mongodb';
+import { Control } from '../../src/mongo/control.js';
 import { parseMigrateCollection } from '../../src/options.js';
 import type { Migration } from '../../src/migration.js';
 
@@ -17,3 +19,12 @@ export const identity: Omit<Migration, 'traits'> = {
   runId: 'run-1',
   options,
 };
+
+/** Claims the target for a migration. */
+export async function claimFor(target: Db, migration: Omit<Migration, 'traits'>): Promise<Control> {
+  const { workflowId, runId, options: given } = migration;
+  const { source, namespace, targetNamespace } = given;
+  const control = new Control(target, { workflowId, runId, source, namespace, targetNamespace });
+  await control.claim();
+  return control;
+}

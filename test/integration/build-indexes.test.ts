@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildIndexes } from '../../src/activities/finish-copy.js';
 import type { Migration } from '../../src/migration.js';
-import { Control } from '../../src/mongo/control.js';
 import { stagingName } from '../../src/names.js';
 import { runActivity } from '../helpers/activity-run.js';
 import { TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
-import { identity } from '../helpers/migration.js';
+import { claimFor, identity } from '../helpers/migration.js';
 
 const NAME = 'orders';
 const migration: Migration = {
@@ -34,9 +33,7 @@ it('leaves out an index that cannot have a document which the source has mended 
   ]);
   const staging = stagingName(NAME, 0, migration.traits.stagingTag);
   await to.collection(staging).insertOne({ a: [1, 2], b: [1, 2] });
-  const { workflowId, runId } = migration;
-  const { source, namespace, targetNamespace } = migration.options;
-  await new Control(to, { workflowId, runId, source, namespace, targetNamespace }).claim();
+  await claimFor(to, migration);
   await runActivity(mongo.server.uri, (deps) => buildIndexes(deps, migration));
   const names = (await to.collection(staging).indexes()).map(({ name }) => name);
   expect(names).toEqual(['_id_', 'c']);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { CollectionCutover } from '../../src/activities/collection-cutover.js';
 import type { Blocker, Migration } from '../../src/migration.js';
 import { indexName, type IndexSpec, readCatalogue } from '../../src/mongo/catalogue.js';
-import { Control } from '../../src/mongo/control.js';
+import type { Control } from '../../src/mongo/control.js';
 import { createLike } from '../../src/mongo/create-like.js';
 import { loadForms } from '../../src/mongo/index-twins.js';
 import { createIndexes, hasFlag } from '../../src/mongo/indexes.js';
@@ -12,7 +12,7 @@ import { failCommand, WORKER } from '../faults/fail-command.js';
 import { runActivity } from '../helpers/activity-run.js';
 import { must, TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
-import { identity } from '../helpers/migration.js';
+import { claimFor, identity } from '../helpers/migration.js';
 
 const NAME = 'orders';
 const migration: Migration = {
@@ -50,10 +50,7 @@ beforeEach(async () => {
   const source = must(await readCatalogue(from, NAME));
   await createLike(to, NAME, source, { preImages: true });
   await createIndexes(to, NAME, loadForms(source));
-  const { workflowId, runId } = migration;
-  const { source: alias, namespace, targetNamespace } = migration.options;
-  control = new Control(to, { workflowId, runId, source: alias, namespace, targetNamespace });
-  await control.claim();
+  control = await claimFor(to, migration);
 });
 
 /** Runs stages of one attempt of a cutover. */

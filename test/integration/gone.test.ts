@@ -8,14 +8,13 @@ import { convertIndexes } from '../../src/activities/convert-indexes.js';
 import { Connections } from '../../src/connections.js';
 import type { Migration } from '../../src/migration.js';
 import { checkBuffer } from '../../src/mongo/buffer.js';
-import { Control } from '../../src/mongo/control.js';
 import { readWritesAfter } from '../../src/mongo/late-writes.js';
 import { replayRanges } from '../../src/mongo/replay-loop.js';
 import { bufferName } from '../../src/names.js';
 import { Secret } from '../../src/secret.js';
 import { DataPath, must, TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
-import { identity } from '../helpers/migration.js';
+import { claimFor, identity } from '../helpers/migration.js';
 import { takenAs } from '../helpers/taken-as.js';
 
 let mongo: TestMongo;
@@ -104,10 +103,7 @@ describe('unique indexes of a target that is open', () => {
     await target.command({ createIndexes: NAME, indexes: prepared });
     const options = { ...identity.options, namespace: `from.${NAME}` };
     const migration: Migration = { ...identity, options, traits };
-    const { workflowId, runId } = migration;
-    const { namespace, targetNamespace, source } = migration.options;
-    const control = new Control(target, { workflowId, runId, source, namespace, targetNamespace });
-    await control.claim();
+    const control = await claimFor(target, migration);
     await control.set({ prepared: ['a', 'dropped since'], unbuilt });
     if (isOver) await target.collection('cdc').drop();
     const uris = [
