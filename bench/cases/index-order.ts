@@ -39,7 +39,7 @@ export const indexOrder: BenchCase = {
     await orders.createIndex({ status: 1, total: 1 });
     const source = environment.sourceClient.db('shop');
     const { bytes } = await readSize(source, NAME);
-    const partitions = await planPartitions(source, NAME, {
+    const partitions = await planPartitions({ db: source, collection: NAME }, [], {
       documents,
       bytes,
       partitionBytes: Math.ceil(bytes / PARTITIONS),

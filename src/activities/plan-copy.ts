@@ -1,7 +1,7 @@
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Migration } from '../migration.js';
 import { createLike, type LeftOut } from '../mongo/create-like.js';
-import { findsRanges, planPartitions } from '../mongo/partitions.js';
+import { planPartitions } from '../mongo/partitions.js';
 import { probeShape } from '../mongo/probe-shape.js';
 import {
   type ActivityDependencies,
@@ -42,11 +42,11 @@ export async function planCopy(
       const { documents, bytes, capped } = migration.traits;
       const { copy, partitionBytes, parallelPartitions } = migration.options;
       const staggered = copy === 'dump' && parallelPartitions > 1;
-      const singlePartition = capped || !(await findsRanges(target, staging, signal));
+      const sizes = { documents, bytes, partitionBytes, parallelPartitions };
       const planned = await planPartitions(
-        opened.source,
-        opened.sourceCollection,
-        { documents, bytes, partitionBytes, parallelPartitions, singlePartition, staggered },
+        { db: opened.source, collection: opened.sourceCollection },
+        [{ db: target, collection: staging }],
+        { ...sizes, singlePartition: capped, staggered },
         signal,
       );
       const partitions = await plan.save(planned);

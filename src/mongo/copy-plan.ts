@@ -1,14 +1,8 @@
 import type { ClientSession, Collection, Db, Document } from 'mongodb';
 import { CONTROL_COLLECTION } from '../names.js';
 import { type Control, FencedError } from './control.js';
+import type { Partition } from './partitions.js';
 import { ofRound, roundKey } from './round.js';
-
-/** A stretch of `_id`s: `min` inclusive, `max` exclusive, as canonical extended JSON. */
-export interface Partition {
-  readonly index: number;
-  readonly min?: string;
-  readonly max?: string;
-}
 
 /** A partition and how far its copy is. */
 export interface PartitionRecord extends Partition {
@@ -84,10 +78,9 @@ export class CopyPlan {
   async save(partitions: readonly Partition[]): Promise<number> {
     const existing = await this.count();
     if (existing > 0) return existing;
-    const records = partitions.map(({ index, min, max }): Stored => ({
+    const records = partitions.map(({ index, ...range }): Stored => ({
       ...this.#own(index),
-      ...(min !== undefined && { min }),
-      ...(max !== undefined && { max }),
+      ...range,
       partitions: partitions.length,
       copied: false,
       read: 0,

@@ -4,6 +4,7 @@ import { decode } from './catalogue.js';
 import { chooseCutPoints, sampleIds, walkToCutPoints } from './cut-points.js';
 import { parseCutPoint } from './portable-id.js';
 import { fields, type RawValue, runRaw } from './raw.js';
+import { typeRange } from './type-range.js';
 
 /**
  * A range of `_id`s. Bounds are canonical Extended JSON of one value each, `min` inclusive and `max`
@@ -13,6 +14,14 @@ export interface Partition {
   readonly index: number;
   readonly min?: string;
   readonly max?: string;
+  /** Its filter has plain comparisons too, for a server that finds no range of mixed types: before 5.0. */
+  readonly byType?: boolean;
+}
+
+/** A collection whose server is to find partitions by index; it may be empty. */
+export interface Ranged {
+  readonly db: Db;
+  readonly collection: string;
 }
 
 /** What partitions are planned by. Bytes are those of BSON documents, uncompressed. */
@@ -51,36 +60,46 @@ export function partitionCount(plan: PartitionPlan): number {
 /**
  * Cuts a collection into ranges of `_id` of about the same number of documents, without reading all
  * of it. Every `_id` of any type, now or later, is in exactly one of them. One partition for all
- * where the server could not find a range by index: before 5.0, and in clustered collections.
+ * where a range could not be found by index, here or in the collections beside it: in clustered ones.
  */
 export async function planPartitions(
-  db: Db,
-  collection: string,
+  cut: Ranged,
+  beside: readonly Ranged[],
   plan: PartitionPlan,
   signal?: AbortSignal,
 ): Promise<readonly Partition[]> {
+  const { db, collection } = cut;
   const count = partitionCount(plan);
   if (count === 1) return WHOLE;
-  if (!(await findsRanges(db, collection, signal))) return WHOLE;
+  const found = await chooseRanges([cut, ...beside], signal);
+  if (!found) return WHOLE;
   const { msg }: { msg?: string } = await readHello(db, { signal });
   // A sample varies by a fifth at best, and by far more on data that was written just now: it is
   // for what would take too long to walk along.
   if (plan.documents > MOST_WALKED || msg === 'isdbgrid') {
     const ids = await sampleIds(db, collection, plan.documents, count, signal);
-    return partitionsOf(chooseCutPoints(ids, count));
+    return partitionsOf(chooseCutPoints(ids, count), found);
   }
   const { documents, staggered } = plan;
   const size = Math.max(1, Math.ceil(documents / count));
   const first = staggered ? Math.max(1, Math.ceil(size * FIRST_SHARE)) : size;
   const most = Math.min(MOST_PARTITIONS, staggered ? count + 1 : count) - 1;
-  return partitionsOf(await walkToCutPoints(db, collection, { size, first, most }, signal));
+  return partitionsOf(await walkToCutPoints(db, collection, { size, first, most }, signal), found);
 }
 
 /** The partitions between cut points, which are in the server's order and all different. */
-export function partitionsOf(points: readonly string[]): readonly Partition[] {
+export function partitionsOf(
+  points: readonly string[],
+  found: Pick<Partition, 'byType'> = {},
+): readonly Partition[] {
   return [undefined, ...points].map((min, index) => {
     const max = points[index];
-    return { index, ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
+    return {
+      index,
+      ...(min !== undefined && { min }),
+      ...(max !== undefined && { max }),
+      ...found,
+    };
   });
 }
 
@@ -88,11 +107,13 @@ export function partitionsOf(points: readonly string[]): readonly Partition[] {
  * Filter of a partition for `find`; empty for the whole collection. It compares in `$expr`, where
  * all values of all types are in one order: `{_id: {$lt: x}}` would find only values of x's type.
  */
-export function partitionFilter({ min, max }: Partition): Document {
+export function partitionFilter({ min, max, byType }: Partition): Document {
+  const [from, to] = [min, max].map((text) => text && parseCutPoint(text));
   const bounds: Document[] = [];
-  if (min !== undefined) bounds.push({ $gte: ['$_id', { $literal: parseCutPoint(min) }] });
-  if (max !== undefined) bounds.push({ $lt: ['$_id', { $literal: parseCutPoint(max) }] });
-  return bounds.length > 0 ? { $expr: { $and: bounds } } : {};
+  if (min !== undefined) bounds.push({ $gte: ['$_id', { $literal: from }] });
+  if (max !== undefined) bounds.push({ $lt: ['$_id', { $literal: to }] });
+  if (bounds.length === 0) return {};
+  return { $expr: { $and: bounds }, ...(byType && typeRange(from, to)) };
 }
 
 /** The same filter as canonical Extended JSON, for mongodump's `--query`; `{}` for the whole. */
@@ -100,10 +121,22 @@ export function partitionQuery(partition: Partition): string {
   return BSON.EJSON.stringify(partitionFilter(partition), { relaxed: false });
 }
 
-/** Asks the server whether it finds partitions of this collection by index. The collection may be empty. */
-export function findsRanges(db: Db, collection: string, signal?: AbortSignal): Promise<boolean> {
-  const trial = { index: 1, min: '{"$numberInt":"0"}', max: '{"$numberInt":"1"}' };
-  return usesIdIndex(db, collection, trial, signal);
+/**
+ * Asks the servers how they find ranges by index.
+ * @returns what partitions need for it; nothing where a range would be a full scan.
+ */
+export async function chooseRanges(
+  sides: readonly Ranged[],
+  signal?: AbortSignal,
+): Promise<Pick<Partition, 'byType'> | undefined> {
+  const points = ['{"$numberInt":"0"}', '{"$numberInt":"1"}'];
+  for (const found of [{}, { byType: true }]) {
+    const trials = partitionsOf(points, found).flatMap((trial) =>
+      sides.map(({ db, collection }) => usesIdIndex(db, collection, trial, signal)),
+    );
+    if ((await Promise.all(trials)).every(Boolean)) return found;
+  }
+  return undefined;
 }
 
 /** Asks the server whether it finds a partition by the index of `_id`, not by a full scan. */

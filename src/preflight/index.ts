@@ -1,4 +1,3 @@
-import { isAtLeast } from '../mongo/final-plan.js';
 import { checkDump, checkOplog, checkRoom, estimateCopyHours } from './copy.js';
 import { checkPair } from './pair.js';
 import { reachSide } from './reach.js';
@@ -28,10 +27,7 @@ export async function preflight(context: PreflightContext): Promise<PreflightRep
   if (source && target) checkPair(context, findings, source, target);
   const options = source?.catalogue?.options;
   const natural = options?.has('capped') ?? false;
-  const old = [source, target].some(
-    (side) => side !== undefined && !isAtLeast(side.deployment.version, 5, 0),
-  );
-  const singlePartition = natural || old || (options?.has('clusteredIndex') ?? false);
+  const singlePartition = natural || (options?.has('clusteredIndex') ?? false);
   const bytes = source?.report.bytes ?? 0;
   const estimatedCopyHours = estimateCopyHours(bytes);
   const disk = await checkDump(context, findings, bytes, singlePartition);

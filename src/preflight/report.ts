@@ -109,7 +109,7 @@ export interface PreflightReport {
   readonly disk?: DiskReport;
   /** Hours of copying at 30 MB/s. */
   readonly estimatedCopyHours: number;
-  /** Whether the copy has to be one partition: capped, clustered, or a server before 5.0. */
+  /** Whether the copy has to be one partition: capped or clustered. */
   readonly singlePartition: boolean;
   /** Whether documents have to be copied in their natural order: capped. */
   readonly natural: boolean;

@@ -21,7 +21,7 @@ import { obtainMongoTools, startReplicaSet } from '../../embedded/index.js';
 import { chooseCutPoints, sampleIds } from '../../src/mongo/cut-points.js';
 import { probeWindow } from '../../src/mongo/oplog-window.js';
 import {
-  findsRanges,
+  chooseRanges,
   type Partition,
   partitionFilter,
   partitionQuery,
@@ -110,7 +110,7 @@ async function idsOf(name: string, filter: Document): Promise<string[]> {
 
 async function plan(name: string, count: number, staggered = false): Promise<readonly Partition[]> {
   const documents = await db.collection(name).countDocuments();
-  return planPartitions(db, name, {
+  return planPartitions({ db, collection: name }, [], {
     documents,
     bytes: count * 2 ** 20,
     partitionBytes: 2 ** 20,
@@ -160,7 +160,9 @@ describe.each(collations)('partitions with %s', (what, options) => {
       expect(partitions.length).toBeGreaterThan(8);
       const sizes = await cover(name, partitions);
       expect(Math.min(...sizes)).toBeGreaterThan(0);
-      for (const partition of partitions) {
+      const byType = partitions.map((partition) => ({ ...partition, byType: true }));
+      expect(await cover(name, byType)).toEqual(sizes);
+      for (const partition of [...partitions, ...byType]) {
         expect(await usesIdIndex(db, name, partition)).toBe(true);
       }
     },
@@ -183,29 +185,34 @@ describe.each(collations)('partitions with %s', (what, options) => {
 });
 
 describe('mongodump', () => {
-  it('reads the queries as the server does', async () => {
-    const { mongodump } = await obtainMongoTools();
-    const random = randomFrom(3);
-    await fill(
-      'dumped',
-      Array.from({ length: 8000 }, () => anyId(random)),
-    );
-    const partitions = await plan('dumped', 40);
-    expect(partitions.length).toBeGreaterThan(25);
-    const dumped: string[] = [];
-    for (const partition of partitions) {
-      const query = ['--query', partitionQuery(partition)];
-      const to = ['--uri', server.uri, '--db', 'shop', '--collection', 'dumped', '--out', '-'];
-      const { stdout } = await execa(mongodump, [...to, ...query], { encoding: 'buffer' });
-      const bytes = Buffer.from(stdout);
-      for (let at = 0; at < bytes.length; at += bytes.readInt32LE(at)) {
-        dumped.push(idOf(bytes.subarray(at, at + bytes.readInt32LE(at))).key);
+  it.each([false, true])(
+    'reads the queries as the server does, by type %s',
+    async (byType) => {
+      const { mongodump } = await obtainMongoTools();
+      const random = randomFrom(3);
+      await fill(
+        'dumped',
+        Array.from({ length: 8000 }, () => anyId(random)),
+      );
+      const planned = await plan('dumped', byType ? 20 : 40);
+      const partitions = planned.map((partition) => ({ ...partition, byType }));
+      expect(partitions.length).toBeGreaterThan(byType ? 12 : 25);
+      const dumped: string[] = [];
+      for (const partition of partitions) {
+        const query = ['--query', partitionQuery(partition)];
+        const to = ['--uri', server.uri, '--db', 'shop', '--collection', 'dumped', '--out', '-'];
+        const { stdout } = await execa(mongodump, [...to, ...query], { encoding: 'buffer' });
+        const bytes = Buffer.from(stdout);
+        for (let at = 0; at < bytes.length; at += bytes.readInt32LE(at)) {
+          dumped.push(idOf(bytes.subarray(at, at + bytes.readInt32LE(at))).key);
+        }
       }
-    }
-    const all = await idsOf('dumped', {});
-    expect(dumped.length).toBe(all.length);
-    expect(new Set(dumped)).toEqual(new Set(all));
-  }, 300_000);
+      const all = await idsOf('dumped', {});
+      expect(dumped.length).toBe(all.length);
+      expect(new Set(dumped)).toEqual(new Set(all));
+    },
+    300_000,
+  );
 });
 
 describe('partitions', () => {
@@ -246,12 +253,12 @@ describe('partitions', () => {
       Array.from({ length: 5000 }, (_, at) => at),
     );
     expect(await plan('clustered', 10)).toEqual([{ index: 0 }]);
-    expect(await findsRanges(db, 'clustered')).toBe(false);
+    expect(await chooseRanges([{ db, collection: 'clustered' }])).toBe(undefined);
   });
 
   it('are one for an empty or a missing collection', async () => {
     await db.createCollection('empty');
-    expect(await findsRanges(db, 'empty')).toBe(true);
+    expect(await chooseRanges([{ db, collection: 'empty' }])).toEqual({});
     expect(await plan('empty', 10)).toEqual([{ index: 0 }]);
     expect(await plan('missing', 1)).toEqual([{ index: 0 }]);
   });
