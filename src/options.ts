@@ -69,6 +69,11 @@ export const migrateCollectionInput = z.strictObject({
   copyBytesPerSecond: bytesPerSecond,
   /** `stream`: the change stream's own token. `marker`: insert and delete of `_id: -1` at the source. */
   token: z.enum(['stream', 'marker']).default('stream'),
+  /**
+   * `shared`: migrations out of one database on one worker read one change stream of it, where the user may; one
+   * that is alone has its own. `own`: a change stream of its own in any case.
+   */
+  capture: z.enum(['shared', 'own']).default('shared'),
   /** `signal`: after dump and capture, wait for the signal `restore`. */
   restore: z.enum(['auto', 'signal']).default('auto'),
   /**

@@ -21,6 +21,7 @@ import { installRuntime, startMetrics } from './runtime.js';
 import { readSetup } from './setup.js';
 import { shutdownSignal } from './shutdown.js';
 import { connectTemporal, hasSearchAttributes, isRunning } from './temporal.js';
+import { SharedStreams } from './mongo/shared-stream.js';
 import { Wakeups } from './wake.js';
 import { loadWorkflowBundle } from './workflow-bundle.js';
 
@@ -71,6 +72,7 @@ async function main(): Promise<void> {
       maxActivities,
       hostQueue: hostQueue(workerHost),
       wakeups: new Wakeups(),
+      sharedStreams: new SharedStreams(),
       metrics,
       isRunning: isOpen,
       readPending: (workflowId) => readPending(client, workflowId),

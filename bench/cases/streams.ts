@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readStartToken } from '../../src/mongo/capture.js';
+import { readStartToken } from '../../src/mongo/change-stream.js';
 import { readOperationTime } from '../../src/mongo/operation-time.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
 import { decodeToken, tokenTime } from '../../src/mongo/token.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Timestamp } from 'mongodb';
-import { readStartToken } from '../../src/mongo/capture.js';
+import { readStartToken } from '../../src/mongo/change-stream.js';
 import { readOperationTime } from '../../src/mongo/operation-time.js';
 import type { Environment } from '../../test/e2e/environment.js';
 import { DataPath } from '../../test/helpers/data-path.js';

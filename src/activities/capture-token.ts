@@ -1,7 +1,7 @@
 import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { createBuffer } from '../mongo/buffer.js';
-import { readStartToken } from '../mongo/capture.js';
+import { readStartToken } from '../mongo/change-stream.js';
 import { readMarkerToken } from '../mongo/marker.js';
 import { bufferName } from '../names.js';
 import { shorten, SHOWN_TOKEN } from '../shorten.js';

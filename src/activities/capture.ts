@@ -90,7 +90,12 @@ async function captureEpoch(
     room.add(commit.bytes);
     events += commit.events;
     const perSecond = rate.add(commit.events);
+    const { sharedBy } = commit;
     show({
+      doing:
+        sharedBy === undefined
+          ? 'reading the change stream'
+          : `reading the change stream of the database, for ${sharedBy} collections`,
       resumeToken: shorten(commit.token._data, SHOWN_TOKEN),
       events,
       eventsPerSecond: perSecond,
@@ -147,9 +152,11 @@ async function captureEpoch(
         standsSince = undefined;
       });
       show({ doing: 'reading the change stream' });
+      const source = pinned.db(db);
       await captureChanges({
-        source: pinned.db(db),
+        source,
         collection,
+        shared: migration.options.capture === 'shared' ? deps.sharedStreams.of(source) : undefined,
         buffer,
         start: through,
         natural: migration.traits.capped,

@@ -9,6 +9,7 @@ import type { Migration } from '../migration.js';
 import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
 import { Control } from '../mongo/control.js';
 import { CopyPlan } from '../mongo/copy-plan.js';
+import type { SharedStreams } from '../mongo/shared-stream.js';
 import { Verification } from '../mongo/verification.js';
 import { parseNamespace, stagingName } from '../names.js';
 import type { Pending } from '../pending-activities.js';
@@ -27,6 +28,8 @@ export interface ActivityDependencies {
   /** Queue that only this host serves. */
   readonly hostQueue: string;
   readonly wakeups: Wakeups;
+  /** Change streams of whole databases, for migrations that read them together. */
+  readonly sharedStreams: SharedStreams;
   /** Missing where nobody fetches them. */
   readonly metrics?: Metrics | undefined;
   /** Whether a workflow run is still open; nothing when it is not known. */

@@ -18,6 +18,10 @@ const migrationTexts: Texts<typeof migrateCollectionInput.shape> = {
   copy: ['way', 'dump: mongodump and mongorestore through files; direct: from server to server'],
   copyDocumentsPerSecond: ['n', 'documents copied per second at most; with --copy direct'],
   copyBytesPerSecond: ['n', 'bytes copied per second at most; with --copy direct'],
+  capture: [
+    'how',
+    'shared: one change stream for all of a database, where that may be read; own: one for each',
+  ],
   token: ['how', 'stream: position of the change stream; marker: insert and delete of _id: -1'],
   restore: ['when', 'auto: at once; signal: wait after dump and capture for "csm restore"'],
   cutover: [

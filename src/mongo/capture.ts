@@ -1,15 +1,11 @@
 import type { Db, Timestamp } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Buffered } from './buffer.js';
-import { changeStreamPipeline, parseEvent } from './change-event.js';
 import { storeChanges, type StoredChanges } from './change-store.js';
-import { type RawBatch, RawCursor } from './raw-cursor.js';
-import { decodeToken, type ResumeToken, timestampMs, tokenTime } from './token.js';
+import { type ChangeBatch, ChangeStream } from './change-stream.js';
+import type { SharedStream } from './shared-stream.js';
+import { type ResumeToken, timestampMs, tokenTime } from './token.js';
 
-/** Events per reply at most, so that a batch's read-back stays one short query. */
-const BATCH_EVENTS = 10_000;
-/** Above this size a reply ended because it was full, not because the stream was at its end. */
-const FULL_REPLY_BYTES = 8 * 1024 * 1024;
 /** Batches read from the stream and not yet in the buffer: back-pressure towards the source. */
 const MAX_IN_FLIGHT = 3;
 /** Seconds between a stream's token and the server's time that are none: both are cut to whole ones. */
@@ -30,6 +26,8 @@ export interface CaptureCommit {
   readonly events: number;
   readonly buffered: number;
   readonly bytes: number;
+  /** How many have read it together; missing where it came from a stream of its own. */
+  readonly sharedBy: number | undefined;
 }
 
 export interface CaptureOptions {
@@ -37,6 +35,8 @@ export interface CaptureOptions {
   readonly collection: string;
   readonly buffer: Buffered;
   readonly start: ResumeToken;
+  /** The stream of the database, for what is read there by several at once. */
+  readonly shared?: SharedStream | undefined;
   /** Stop once all events up to this cluster time are in the buffer. Without it: never. */
   readonly until?: Timestamp;
   /** Keep a document's first change beside its last: it says where it stands in a capped collection. */
@@ -53,8 +53,7 @@ export interface CaptureOptions {
 }
 
 interface InFlight {
-  readonly batch: RawBatch;
-  readonly receivedAt: Date;
+  readonly batch: ChangeBatch;
   stored?: StoredChanges;
   /** From where to go on after it; nothing when the stream ends with its first event. */
   token?: ResumeToken | undefined;
@@ -84,13 +83,13 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     }
   };
   const track = async (entry: InFlight): Promise<void> => {
-    const events = entry.batch.documents.map(parseEvent);
+    const { events, token } = entry.batch;
     const end = events.findIndex((event) => !event.id);
     const changes = end < 0 ? events : events.slice(0, end);
     const stored = await storeChanges(options, changes, signal);
     // Not from where the stream has ended: a server goes on from no `invalidate`.
     const last = changes.at(-1);
-    entry.token = end < 0 ? tokenAfter(entry.batch) : last && { _data: last.token };
+    entry.token = end < 0 ? token : last && { _data: last.token };
     entry.stored = stored;
     while (queue.includes(entry) && entry.stored) {
       committing ??= commitStored().finally(() => (committing = undefined));
@@ -100,15 +99,15 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     if (end >= 0) throw streamEnded(options, events[end]?.operation ?? 'invalidate');
   };
 
-  const cursor = await openStream(options, signal);
+  const { source, collection, start, shared, maxAwaitMs } = options;
+  const stream =
+    shared?.subscribe({ source, collection, start, signal, maxAwaitMs }) ??
+    (await ChangeStream.follow(source, collection, start, { signal, maxAwaitMs }));
   try {
-    // The reply that opens it says nothing of what there is.
-    await cursor.next();
     while (options.mayRead?.() ?? true) {
-      const batch = await withReplyTimeout(cursor.next());
+      const batch = await withReplyTimeout(stream.next());
       signal.throwIfAborted();
-      if (!batch.resumeToken) throw new Error('the change stream gave no post-batch resume token');
-      const entry: InFlight = { batch, receivedAt: new Date() };
+      const entry: InFlight = { batch };
       queue.push(entry);
       const work = track(entry)
         .catch((error: unknown) => failed.abort(error))
@@ -123,54 +122,17 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     await Promise.allSettled(settled);
     throw failed.signal.aborted ? failed.signal.reason : error;
   } finally {
-    await cursor.close();
+    await stream.close();
   }
-}
-
-/**
- * Opens the stream only to read where it stands: the token from which every later change is seen.
- */
-export async function readStartToken(
-  source: Db,
-  collection: string,
-  signal?: AbortSignal,
-): Promise<ResumeToken> {
-  await using cursor = await RawCursor.open(
-    source,
-    { aggregate: collection, pipeline: changeStreamPipeline({}), cursor: { batchSize: 0 } },
-    { signal, maxAwaitMs: 100 },
-  );
-  const { resumeToken } = await cursor.next();
-  if (!resumeToken)
-    throw new Error('the source gave no resume token: it has to be MongoDB 4.2 or newer');
-  return decodeToken(resumeToken);
-}
-
-async function openStream(options: CaptureOptions, signal: AbortSignal): Promise<RawCursor> {
-  return RawCursor.open(
-    options.source,
-    {
-      aggregate: options.collection,
-      pipeline: changeStreamPipeline({ resumeAfter: options.start }),
-      cursor: { batchSize: 0 },
-      readConcern: { level: 'majority' },
-    },
-    { signal, maxAwaitMs: options.maxAwaitMs, batchSize: BATCH_EVENTS },
-  );
 }
 
 /**
  * A reply that is empty, or whose token is past the time, has left nothing out up to it. A token at
  * the time itself may stand between two events of one transaction, which share their time.
  */
-function hasReached(batch: RawBatch, until: Timestamp): boolean {
-  if (!batch.resumeToken) return false;
-  const time = tokenTime(tokenAfter(batch)._data);
-  return batch.documents.length === 0 ? time.greaterThanOrEqual(until) : time.greaterThan(until);
-}
-
-function tokenAfter({ resumeToken }: RawBatch): ResumeToken {
-  return decodeToken(resumeToken ?? Buffer.alloc(0));
+function hasReached({ events, token }: ChangeBatch, until: Timestamp): boolean {
+  const time = tokenTime(token._data);
+  return events.length === 0 ? time.greaterThanOrEqual(until) : time.greaterThan(until);
 }
 
 function countStored(queue: readonly InFlight[]): number {
@@ -194,6 +156,7 @@ function toCommit(
     events: sum('events'),
     buffered: sum('buffered'),
     bytes: sum('bytes'),
+    sharedBy: last.batch.sharedBy,
   };
 }
 
@@ -201,12 +164,11 @@ function toCommit(
  * A reply that is at the source's own time, and not full, has left nothing out when it came. Others end
  * where their token stands: full ones, and those of a server that still reads its oplog.
  */
-function knownUpTo({ batch, receivedAt }: InFlight): Date {
-  const isFull = batch.documents.length >= BATCH_EVENTS || batch.bytes >= FULL_REPLY_BYTES;
-  const reached = tokenTime(tokenAfter(batch)._data);
+function knownUpTo({ batch }: InFlight): Date {
+  const reached = tokenTime(batch.token._data);
   const now = batch.operationTime?.getHighBitsUnsigned() ?? 0;
   const isBehind = now - reached.getHighBitsUnsigned() > NEAR_SECONDS;
-  return isFull || isBehind ? new Date(timestampMs(reached)) : receivedAt;
+  return batch.isFull || isBehind ? new Date(timestampMs(reached)) : batch.receivedAt;
 }
 
 async function withReplyTimeout<T>(reply: Promise<T>): Promise<T> {

@@ -117,6 +117,11 @@ export function errorCode(error: unknown): number | undefined {
     : undefined;
 }
 
+/** Whether the user may not do it; Atlas answers some commands with a code of its own. */
+export function isUnauthorized(error: unknown): boolean {
+  return [13, 8000].includes(errorCode(error) ?? 0);
+}
+
 /** Names of the collections that a filter of names finds, at the primary. */
 export async function readNames(db: Db, name: unknown, signal?: AbortSignal): Promise<string[]> {
   const command = { listCollections: 1, filter: { name }, nameOnly: true };

@@ -9,27 +9,68 @@ export interface ChangeEvent {
   /** `_id` of the changed document; absent for events of the whole collection. */
   readonly id?: RawValue | undefined;
   readonly time: Timestamp;
+  /** Of a database's stream: its collection, and for a rename the new name; absent for events of the whole database. */
+  readonly collection?: string | undefined;
+  readonly to?: string | undefined;
 }
+
+const wanted = { operationType: 1, clusterTime: 1, 'documentKey._id': 1 } as const;
+/** Servers since 6.0 turn a match into one of the oplog, with a regular expression for each name. */
+const MOST_MATCHED = 10;
 
 /** Change stream stages: nothing that replay does not need leaves the source. */
 export function changeStreamPipeline(start: {
   readonly resumeAfter?: object;
   readonly startAtOperationTime?: Timestamp;
 }): object[] {
+  return [{ $changeStream: start }, { $project: wanted }];
+}
+
+/**
+ * The same for some collections of a database, with the names that tell their events apart. A match costs
+ * a third of reading everything (one of 100 collections, 6.0.5), and with 100 names half as much again;
+ * an expression, which is looked at later, a quarter more with any number of names.
+ */
+export function databaseStreamPipeline(
+  startAtOperationTime: Timestamp,
+  collections: readonly string[],
+): object[] {
+  const whole = ['dropDatabase', 'invalidate'];
+  const match =
+    collections.length <= MOST_MATCHED
+      ? {
+          $or: [
+            { 'ns.coll': { $in: collections } },
+            { 'to.coll': { $in: collections } },
+            { operationType: { $in: whole } },
+          ],
+        }
+      : {
+          $expr: {
+            $or: [
+              { $in: ['$ns.coll', { $literal: collections }] },
+              { $in: ['$to.coll', { $literal: collections }] },
+              { $in: ['$operationType', whole] },
+            ],
+          },
+        };
   return [
-    { $changeStream: start },
-    { $project: { operationType: 1, clusterTime: 1, 'documentKey._id': 1 } },
+    { $changeStream: { startAtOperationTime } },
+    { $match: match },
+    { $project: { ...wanted, 'ns.coll': 1, 'to.coll': 1 } },
   ];
 }
 
-/** Reads one event of `changeStreamPipeline` without decoding it. */
+/** Reads one event of `changeStreamPipeline` or `databaseStreamPipeline` without decoding it. */
 export function parseEvent(bytes: Buffer): ChangeEvent {
   let token = '';
   let operation = '';
   let time: Timestamp | undefined;
   let id: RawValue | undefined;
+  let collection: string | undefined;
+  let to: string | undefined;
   walk(bytes, 0, (_type, nameStart, _nameEnd, valueStart, valueEnd) => {
-    // The first letter tells the four names apart: _id, operationType, clusterTime, documentKey.
+    // The first letter tells the names apart: _id, operationType, clusterTime, documentKey, ns, to.
     switch (bytes[nameStart]) {
       case 0x5f:
         token = firstString(bytes, valueStart);
@@ -46,13 +87,19 @@ export function parseEvent(bytes: Buffer): ChangeEvent {
           return false;
         });
         break;
+      case 0x6e:
+        collection = firstString(bytes, valueStart);
+        break;
+      case 0x74:
+        to = firstString(bytes, valueStart);
+        break;
       default:
     }
   });
   if (!token || !operation || !time) {
     throw new Error('the change stream gave an event of an unknown form');
   }
-  return { token, operation, time, id };
+  return { token, operation, time, id, ...(collection && { collection }), ...(to && { to }) };
 }
 
 /** `_data` of a token document that came as BSON bytes. */
@@ -65,7 +112,7 @@ export function tokenData(token: Buffer): string {
 function firstString(bytes: Buffer, document: number): string {
   let text = '';
   walk(bytes, document, (_type, _nameStart, _nameEnd, valueStart, valueEnd) => {
-    text = bytes.toString('latin1', valueStart + 4, valueEnd - 1);
+    text = bytes.toString('utf8', valueStart + 4, valueEnd - 1);
     return false;
   });
   return text;

@@ -1,5 +1,5 @@
 import type { Db } from 'mongodb';
-import { errorCode } from './catalogue.js';
+import { isUnauthorized } from './catalogue.js';
 import { runCommand } from './raw.js';
 
 /** Size of a collection. Bytes are those of its BSON documents, uncompressed. */
@@ -9,7 +9,6 @@ export interface CollectionSize {
   readonly averageBytes: number;
 }
 
-const UNAUTHORIZED = 13;
 /** Documents from which the average size is guessed where `collStats` is not permitted. */
 const SIZE_SAMPLE = 100;
 
@@ -27,7 +26,7 @@ export async function readSize(
     const [documents, bytes] = [Number(count ?? 0), Number(size ?? 0)];
     return { documents, bytes, averageBytes: documents > 0 ? bytes / documents : 0 };
   } catch (error) {
-    if (errorCode(error) !== UNAUTHORIZED) throw error;
+    if (!isUnauthorized(error)) throw error;
   }
   const documents = Number((await runCommand(db, { count: collection }, { signal })).n);
   const pipeline = [

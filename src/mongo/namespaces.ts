@@ -1,5 +1,5 @@
 import { type Db, type MongoClient, ReadPreference } from 'mongodb';
-import { errorCode } from './catalogue.js';
+import { isUnauthorized } from './catalogue.js';
 import { NamespacePattern } from '../namespace-pattern.js';
 
 /** A name at a deployment. */
@@ -13,7 +13,6 @@ export interface ListedNamespace {
 const INTERNAL: readonly string[] = ['admin', 'local', 'config'];
 /** The server's too: its catalogue, and what `$out` and `mapReduce` fill and then rename. */
 const PASSING = /^(?:system|tmp\.agg_out|tmp\.mr)\./;
-const UNAUTHORIZED = 13;
 
 /** What is there, as far as the user may see it. */
 export interface Listed {
@@ -64,7 +63,7 @@ async function listCollections(db: Db) {
   try {
     return { collections: await read(false), isPartial: false };
   } catch (error) {
-    if (errorCode(error) !== UNAUTHORIZED) throw error;
+    if (!isUnauthorized(error)) throw error;
     return { collections: await read(true), isPartial: true };
   }
 }

@@ -1,8 +1,6 @@
-import { errorCode } from '../mongo/catalogue.js';
+import { errorCode, isUnauthorized } from '../mongo/catalogue.js';
 import type { Findings } from './report.js';
 
-/** Unauthorized; Atlas answers some commands with a code of its own. */
-const refusals: readonly (number | undefined)[] = [13, 8000];
 const AUTHENTICATION_FAILED = 18;
 
 /** What a check that may be refused needs for its finding. */
@@ -27,7 +25,7 @@ export async function permitted<T>(
   try {
     return await run();
   } catch (error) {
-    if (!refusals.includes(errorCode(error))) throw error;
+    if (!isUnauthorized(error)) throw error;
     findings.error(
       code,
       `the user of the ${side} lacks the privilege ${privilege}; grant it, or a role that has it`,

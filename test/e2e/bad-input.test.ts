@@ -1,9 +1,11 @@
 import { WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { isAtLeast } from '../../src/mongo/final-plan.js';
 import { Environment } from './environment.js';
 import { loadItems } from './writers.js';
 
 let environment: Environment;
+let hasSeries: boolean;
 
 beforeAll(async () => {
   environment = await Environment.start();
@@ -11,7 +13,9 @@ beforeAll(async () => {
   await loadItems(environment.sourceClient, 'items', 100);
   const db = environment.sourceClient.db('shop');
   await db.createCollection('view', { viewOn: 'items', pipeline: [] });
-  await db.createCollection('series', { timeseries: { timeField: 'at' } });
+  const [version] = await environment.versions();
+  hasSeries = isAtLeast(version, 5, 0);
+  if (hasSeries) await db.createCollection('series', { timeseries: { timeField: 'at' } });
   await db.collection<{ _id: number }>('marked').insertOne({ _id: -1 });
   const target = environment.targetClient.db('shop');
   await target.collection<{ _id: number }>('taken').insertOne({ _id: 1 });
@@ -40,20 +44,24 @@ const cases: readonly [string, Record<string, unknown>, RegExp][] = [
   ['marker refused', { namespace: 'shop.marked', token: 'marker' }, /_id.*-1/s],
 ];
 
-it.each(cases)('%s: the workflow fails and says what to change', async (_what, input, message) => {
-  const before = await environment.leftovers();
-  const handle = await environment.migrate('items', input);
-  const error = await handle.result().then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
+it.for(cases)(
+  '%s: the workflow fails and says what to change',
+  async ([what, input, message], { skip }) => {
+    skip(what === 'time series' && !hasSeries, 'the source is older than 5.0');
+    const before = await environment.leftovers();
+    const handle = await environment.migrate('items', input);
+    const error = await handle.result().then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
 
-  expect(error).toBeInstanceOf(WorkflowFailedError);
-  const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
-  expect(cause?.message).toMatch(message);
-  expect(cause?.message).not.toContain('hidden');
-  expect(await environment.leftovers()).toEqual(before);
-});
+    expect(error).toBeInstanceOf(WorkflowFailedError);
+    const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
+    expect(cause?.message).toMatch(message);
+    expect(cause?.message).not.toContain('hidden');
+    expect(await environment.leftovers()).toEqual(before);
+  },
+);
 
 it('a second migration to the same target is refused, the first goes on', async () => {
   const first = await environment.migrate('items', { restore: 'signal' });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TASK_QUEUE } from '../../src/names.js';
 import type { GroupStatus } from '../../src/workflows/group/status.js';
 import { isFinal } from '../../src/workflows/phases.js';
+import { openStreams } from '../faults/sessions.js';
 import { Environment, type WorkerProcess } from './environment.js';
 import { loadItems, Writers } from './writers.js';
 
@@ -62,6 +63,9 @@ it('twelve collections of mixed size with writers arrive at one fence, and equal
   const handle = await startGroup(['shop.mixed_*']);
   const ready = await until(handle, 'ready', ({ mayCutOver }) => mayCutOver);
   expect(ready).toMatchObject({ phase: 'ready', counts: { all: 12, ready: 12 }, problems: [] });
+  await expect
+    .poll(async () => (await openStreams(environment.sourceClient, 'shop')).map(({ on }) => on))
+    .toEqual(['shop']);
   await Promise.all(writers.map((each) => each.stop()));
   const report = await handle.executeUpdate<GroupStatus['cutover'], [unknown]>('cutover', {
     args: [{}],

@@ -17,6 +17,30 @@ export async function expireSessions(client: MongoClient): Promise<number> {
   return deletedCount;
 }
 
+/** Change streams of a database and its collections, with what they are of: `shop`, `shop.orders`. */
+export async function openStreams(
+  client: MongoClient,
+  database: string,
+): Promise<readonly { on: string; id: bigint }[]> {
+  const command = 'cursor.originatingCommand';
+  const open = await client
+    .db('admin')
+    .aggregate(
+      [
+        { $currentOp: { allUsers: true, idleCursors: true } },
+        { $match: { [`${command}.$db`]: { $eq: database } } },
+        { $match: { [`${command}.pipeline.0.$changeStream`]: { $exists: true } } },
+      ],
+      { useBigInt64: true },
+    )
+    .toArray();
+  return open.map(({ cursor }) => {
+    const { aggregate } = cursor.originatingCommand;
+    const on = typeof aggregate === 'string' ? `${database}.${aggregate}` : database;
+    return { on, id: BigInt(cursor.cursorId) };
+  });
+}
+
 /** Cursors of the migrated database's collections, and whether they wait for their next use. */
 export async function openCursors(
   client: MongoClient,

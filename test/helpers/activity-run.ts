@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import type { ActivityDependencies } from '../../src/activities/context.js';
 import { Connections } from '../../src/connections.js';
 import { Secret } from '../../src/secret.js';
+import { SharedStreams } from '../../src/mongo/shared-stream.js';
 import { Wakeups } from '../../src/wake.js';
 import { takenAs } from './taken-as.js';
 
@@ -16,7 +17,11 @@ export async function runActivity<T>(
     currentAttemptScheduledTimestampMs: Date.now(),
   });
   try {
-    const deps = takenAs<ActivityDependencies>({ connections, wakeups: new Wakeups() });
+    const deps = takenAs<ActivityDependencies>({
+      connections,
+      wakeups: new Wakeups(),
+      sharedStreams: new SharedStreams(),
+    });
     return await environment.run(() => work(deps));
   } finally {
     await connections.close();

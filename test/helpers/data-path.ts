@@ -1,7 +1,8 @@
 import { type Collection, type Db, type Document, MongoClient, type Timestamp } from 'mongodb';
-import { type ReplicaSet, startReplicaSet } from '../../embedded/index.js';
+import { type ReplicaSet, type ReplicaSetOptions, startReplicaSet } from '../../embedded/index.js';
 import { Buffered, createBuffer } from '../../src/mongo/buffer.js';
-import { captureChanges, type CaptureCommit, readStartToken } from '../../src/mongo/capture.js';
+import { captureChanges, type CaptureCommit } from '../../src/mongo/capture.js';
+import { readStartToken } from '../../src/mongo/change-stream.js';
 import { Control } from '../../src/mongo/control.js';
 import type { ControlDocument } from '../../src/mongo/control-document.js';
 import { asBuffer, fields, idOf } from '../../src/mongo/raw.js';
@@ -30,8 +31,12 @@ export class TestMongo implements AsyncDisposable {
     this.client = client;
   }
 
-  static async start(name: string, args: readonly string[] = []): Promise<TestMongo> {
-    const server = await startReplicaSet({ name, cacheSizeGB: 0.5, args });
+  static async start(
+    name: string,
+    args: readonly string[] = [],
+    auth?: ReplicaSetOptions['auth'],
+  ): Promise<TestMongo> {
+    const server = await startReplicaSet({ name, cacheSizeGB: 0.5, args, ...(auth && { auth }) });
     return new TestMongo(server, await MongoClient.connect(server.uri));
   }
 

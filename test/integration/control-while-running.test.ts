@@ -11,6 +11,7 @@ import type { Group } from '../../src/group.js';
 import type { Migration } from '../../src/migration.js';
 import { CopyPlan } from '../../src/mongo/copy-plan.js';
 import { limitsOf } from '../../src/tuning.js';
+import { SharedStreams } from '../../src/mongo/shared-stream.js';
 import { Wakeups } from '../../src/wake.js';
 import { DataPath, TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
@@ -30,6 +31,7 @@ beforeAll(async () => {
   deps = takenAs({
     connections: { get: () => client, require: () => undefined },
     wakeups: new Wakeups(),
+    sharedStreams: new SharedStreams(),
   });
 });
 

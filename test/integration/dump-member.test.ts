@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startReplicaSet } from '../../embedded/index.js';
 import { chooseDumpMember } from '../../src/activities/dump-member.js';
 import { Connections } from '../../src/connections.js';
-import { readStartToken } from '../../src/mongo/capture.js';
+import { readStartToken } from '../../src/mongo/change-stream.js';
 import { Secret } from '../../src/secret.js';
 import { controlOf, must } from '../helpers/data-path.js';
 

@@ -18,6 +18,7 @@ import { type ActivityDependencies, withPulse } from '../context.js';
 import { lookAround } from '../look-around.js';
 import { checkRoom } from '../../preflight/copy.js';
 import { Findings } from '../../preflight/report.js';
+import { checkSharedCapture } from '../../preflight/shared-capture.js';
 import { checkSlots } from '../../preflight/slots.js';
 
 /** Collections that are looked at together. */
@@ -67,6 +68,11 @@ export async function resolveCollections(
       const going = collections.filter(({ openedAt }) => openedAt === undefined).length;
       const load = { collections: going, parallelCopies, parallelPartitions };
       checkSlots(together, load, deps.maxActivities);
+      if (group.options.capture === 'shared') {
+        for (const [db, count] of countByDatabase(collections)) {
+          await checkSharedCapture(together, deps.connections.get(source).db(db), count, signal);
+        }
+      }
       checkRoom(together, bytes, free.length > 0 ? Math.min(...free) : undefined, 'all of them');
       return {
         collections,
@@ -194,6 +200,16 @@ async function look(
     errors: report.errors.map(({ message }) => ({ namespace, message })),
     warnings: report.warnings.map(({ message }) => ({ namespace, message })),
   };
+}
+
+function countByDatabase(collections: readonly FoundCollection[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { namespace, openedAt } of collections) {
+    if (openedAt !== undefined) continue;
+    const { db } = parseNamespace(namespace);
+    counts.set(db, (counts.get(db) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** Whether what a former run of this group has cut over is the same, and still there. */

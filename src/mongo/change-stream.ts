@@ -1,0 +1,133 @@
+import type { Db, Timestamp } from 'mongodb';
+import { type ChangeEvent, changeStreamPipeline, parseEvent } from './change-event.js';
+import { type RawBatch, RawCursor } from './raw-cursor.js';
+import { decodeToken, type ResumeToken } from './token.js';
+
+/** Events per reply at most, so that a batch's read-back stays one short query. */
+const BATCH_EVENTS = 10_000;
+/** Above this size a reply ended because it was full, not because the stream was at its end. */
+const FULL_REPLY_BYTES = 8 * 1024 * 1024;
+const START_AWAIT_MS = 100;
+
+/** One reply of a change stream. */
+export interface ChangeBatch {
+  readonly events: readonly ChangeEvent[];
+  /** From where to go on after it. */
+  readonly token: ResumeToken;
+  /** The server's cluster time when it answered. */
+  readonly operationTime: Timestamp | undefined;
+  readonly receivedAt: Date;
+  /** Whether it ended because it was full, and there was more. */
+  readonly isFull: boolean;
+  /** How many read it together. */
+  readonly sharedBy?: number;
+}
+
+/** Where changes come from. */
+export interface ChangeSource {
+  /** The next reply; without events when there is nothing new for a while. */
+  next(): Promise<ChangeBatch>;
+  close(): Promise<void>;
+}
+
+/** How a stream is read. */
+export interface ReadOptions {
+  readonly signal: AbortSignal;
+  /** Longest wait for new events per request, in ms. */
+  readonly maxAwaitMs: number;
+}
+
+/** A change stream of a collection or of its database, read without decoding. */
+export class ChangeStream implements ChangeSource, AsyncDisposable {
+  readonly #cursor: RawCursor;
+  /** Token of the reply that opened it: it stands between events. */
+  readonly start: ResumeToken;
+
+  private constructor(cursor: RawCursor, start: ResumeToken) {
+    this.#cursor = cursor;
+    this.start = start;
+  }
+
+  /** @param collection 1 for the whole database. */
+  static async open(
+    db: Db,
+    collection: string | 1,
+    pipeline: readonly object[],
+    { signal, maxAwaitMs }: ReadOptions,
+  ): Promise<ChangeStream> {
+    const cursor = await RawCursor.open(
+      db,
+      {
+        aggregate: collection,
+        pipeline,
+        cursor: { batchSize: 0 },
+        readConcern: { level: 'majority' },
+      },
+      { signal, maxAwaitMs, batchSize: BATCH_EVENTS },
+    );
+    try {
+      return new ChangeStream(cursor, tokenOf(await cursor.next()));
+    } catch (error) {
+      await cursor.close();
+      throw error;
+    }
+  }
+
+  /** Opens the stream of a collection after a token. */
+  static follow(
+    db: Db,
+    collection: string,
+    resumeAfter: ResumeToken,
+    options: ReadOptions,
+  ): Promise<ChangeStream> {
+    return ChangeStream.open(db, collection, changeStreamPipeline({ resumeAfter }), options);
+  }
+
+  /** Whether the server has ended it. */
+  get exhausted(): boolean {
+    return this.#cursor.exhausted;
+  }
+
+  async next(): Promise<ChangeBatch> {
+    const batch = await this.#cursor.next();
+    const { documents, bytes, operationTime } = batch;
+    return {
+      events: documents.map(parseEvent),
+      token: tokenOf(batch),
+      operationTime,
+      receivedAt: new Date(),
+      isFull: documents.length >= BATCH_EVENTS || bytes >= FULL_REPLY_BYTES,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#cursor.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/**
+ * Opens the stream only to read where it stands: the token from which every later change is seen.
+ */
+export async function readStartToken(
+  source: Db,
+  collection: string | 1,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<ResumeToken> {
+  const options = { signal, maxAwaitMs: START_AWAIT_MS };
+  await using stream = await ChangeStream.open(
+    source,
+    collection,
+    changeStreamPipeline({}),
+    options,
+  );
+  return stream.start;
+}
+
+function tokenOf({ resumeToken }: RawBatch): ResumeToken {
+  if (resumeToken) return decodeToken(resumeToken);
+  throw new Error('the source gave no resume token: it has to be MongoDB 4.2 or newer');
+}

@@ -1,0 +1,28 @@
+import type { Db } from 'mongodb';
+import { isUnauthorized } from '../mongo/catalogue.js';
+import { readStartToken } from '../mongo/change-stream.js';
+import type { Findings } from './report.js';
+
+/**
+ * Warns when the changes of several collections of a database cannot be read together.
+ * @param collections how many there are.
+ */
+export async function checkSharedCapture(
+  findings: Findings,
+  db: Db,
+  collections: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (collections < 2) return;
+  try {
+    await readStartToken(db, 1, signal);
+  } catch (error) {
+    if (!isUnauthorized(error)) throw error;
+    findings.warn(
+      'sharedRefused',
+      `the user of the source may not read the change stream of the whole database ${db.databaseName}: each of its ` +
+        `${collections} collections will be followed by one of its own, which costs the source more; grant ` +
+        'changeStream and find on the database, or set "capture": "own" if that is as it should be',
+    );
+  }
+}
