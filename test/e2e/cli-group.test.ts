@@ -106,7 +106,9 @@ describe('a group', () => {
     expect(one.stdout).toContain(`stop the writers, then: csm cutover '${GROUP}'`);
     // oxlint-disable-next-line no-control-regex -- escape codes are what is looked for
     expect(one.stdout).not.toMatch(/\u001B/);
-    expect(Math.max(...one.stdout.split('\n').map((line) => line.length))).toBeLessThan(80);
+    // Between some versions there is a warning, which a terminal alone has wrapped.
+    const lines = one.stdout.split('\n').filter((line) => !line.startsWith('warning'));
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(80);
 
     const all = await csm('status');
     expect(all.exitCode).toBe(exitCodes.ok);
