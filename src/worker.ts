@@ -88,9 +88,9 @@ async function main(): Promise<void> {
     },
     dataConverter: { payloadCodecs: [new LiveStatusCodec(connections, client)] },
     maxConcurrentActivityTaskExecutions: maxActivities,
-    // A heartbeat is how a cancellation arrives, and what a crash loses.
-    maxHeartbeatThrottleInterval: '1s',
-    defaultHeartbeatThrottleInterval: '1s',
+    // A heartbeat is how a cancellation arrives, and what a crash loses. Activities send few by themselves.
+    maxHeartbeatThrottleInterval: '100ms',
+    defaultHeartbeatThrottleInterval: '100ms',
     // Activities are cancelled at once: what they do with the time left is to end in good order.
     shutdownGraceTime: 0,
     shutdownForceTime: `${shutdownGraceSeconds + FORCE_SECONDS}s`,

@@ -5,7 +5,8 @@ import { readSize } from '../mongo/collection-size.js';
 import type { CaptureState, ControlDocument } from '../mongo/control-document.js';
 import { isAllApplied } from '../mongo/lag.js';
 import { bufferName } from '../names.js';
-import type { Opened, Pulse } from './context.js';
+import type { Opened } from './context.js';
+import type { Pulse } from './pulse.js';
 import { bufferLimit } from './live-limits.js';
 
 /** How often the buffer is measured while changes come, and how often while none do, in ms. */

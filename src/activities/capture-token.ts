@@ -5,7 +5,8 @@ import { readStartToken } from '../mongo/change-stream.js';
 import { readMarkerToken } from '../mongo/marker.js';
 import { bufferName } from '../names.js';
 import { shorten, SHOWN_TOKEN } from '../shorten.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
+import { type ActivityDependencies, open } from './context.js';
+import { withPulse } from './pulse.js';
 import { removeLeftovers } from './leftovers.js';
 
 /** What people see as the activity's result. */

@@ -12,7 +12,8 @@ import { Rate } from '../mongo/rate.js';
 import { Standstill } from '../mongo/standstill.js';
 import { parseNamespace } from '../names.js';
 import { shorten, SHOWN_TOKEN } from '../shorten.js';
-import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { type ActivityDependencies, open, type Opened } from './context.js';
+import { type Pulse, withPulse } from './pulse.js';
 import { CaptureRoom } from './capture-room.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
 

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { RestoreResult } from '../tools/index.js';
-import type { Pulse } from './context.js';
+import type { Pulse } from './pulse.js';
 import { readDump } from './dumped-documents.js';
 
 /** A file that mongodump has written, and how many documents it said it wrote. */

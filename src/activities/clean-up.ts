@@ -11,7 +11,8 @@ import { dropOwn } from '../mongo/drop-own.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import { removeMarker } from '../mongo/marker.js';
 import { bufferName, CONTROL_COLLECTION, stagingName } from '../names.js';
-import { type ActivityDependencies, open, type Opened, withPulse } from './context.js';
+import { type ActivityDependencies, open, type Opened } from './context.js';
+import { withPulse } from './pulse.js';
 import { dropMigrationState, dropUnnamed, removeUnclaimed } from './leftovers.js';
 
 /** Looks for late writes for so long at most, in ms. */

@@ -2,7 +2,8 @@ import type { Migration } from '../migration.js';
 import { readCatalogue } from '../mongo/catalogue.js';
 import { clearPartition, dropCapped } from '../mongo/clear-partition.js';
 import type { TakenPartition } from '../mongo/copy-plan.js';
-import type { Opened, Pulse } from './context.js';
+import type { Opened } from './context.js';
+import type { Pulse } from './pulse.js';
 import { ensureStaging } from './plan-copy.js';
 
 /**

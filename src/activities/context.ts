@@ -1,4 +1,3 @@
-import { Context } from '@temporalio/activity';
 import type { Db } from 'mongodb';
 import type { Connections } from '../connections.js';
 import { errorTypes, PermanentError } from '../errors.js';
@@ -111,44 +110,4 @@ export async function readSourceCatalogue(
     `${source.databaseName}.${sourceCollection} is no longer at the source: it was dropped or renamed; a ` +
       'migration follows one collection from start to end: start a new one for what is there now',
   );
-}
-
-/** Sends heartbeats while work goes on. */
-export interface Pulse {
-  /** Says that the work has moved. */
-  readonly touch: () => void;
-  readonly signal: AbortSignal;
-}
-
-const BEAT_MS = 1_000;
-/** Without a `touch` for so long, heartbeats end, and Temporal starts another attempt. */
-const STUCK_MS = 180_000;
-
-/**
- * Runs work with a heartbeat every second, which carries `details`. The heart stops when the work
- * has not moved for three minutes: a timer alone would keep a stuck activity alive for ever.
- */
-export async function withPulse<T>(
-  details: () => unknown,
-  work: (pulse: Pulse) => Promise<T>,
-): Promise<T> {
-  const context = Context.current();
-  let moved = Date.now();
-  const beat = () => {
-    if (Date.now() - moved < STUCK_MS) context.heartbeat(details());
-  };
-  beat();
-  const timer = setInterval(beat, BEAT_MS);
-  try {
-    return await work({
-      touch: () => {
-        moved = Date.now();
-      },
-      signal: context.cancellationSignal,
-    });
-  } finally {
-    clearInterval(timer);
-    // The last position goes with a failure or a shutdown, so that the next attempt shows it.
-    context.heartbeat(details());
-  }
 }

@@ -6,7 +6,8 @@ import { compareCatalogues } from '../mongo/catalogue-difference.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import { convertUnique, type FinalContext } from '../mongo/final-form.js';
 import { planFinal } from '../mongo/final-plan.js';
-import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { type ActivityDependencies, open, type Opened } from './context.js';
+import { type Pulse, withPulse } from './pulse.js';
 
 /** So many times a source that does not answer is tried again: it may be switched off for good by now. */
 const PATIENT_ATTEMPTS = 5;

@@ -13,7 +13,8 @@ import { readUuid } from '../mongo/catalogue.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import { ShapeRefusedError } from '../mongo/final-form.js';
 import { isStalled, lagSeconds } from '../mongo/lag.js';
-import type { Opened, Pulse } from './context.js';
+import type { Opened } from './context.js';
+import type { Pulse } from './pulse.js';
 
 /** Capture writes every two seconds; after this silence of a role it is being started again (ms). */
 const SILENT_MS = 4_000;

@@ -2,7 +2,8 @@ import { failpoint } from '../failpoint.js';
 import type { Migration } from '../migration.js';
 import { beginRound, checkNameIsFree, dropCopies, removeRounds } from '../mongo/discard-copy.js';
 import { takeOverReplay } from '../mongo/takeover.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
+import { type ActivityDependencies, open } from './context.js';
+import { withPulse } from './pulse.js';
 import { removeDumps } from './dump-files.js';
 
 /**

@@ -1,7 +1,8 @@
 import { differenceBlockers, isForced } from '../blockers.js';
 import type { Blocker, Migration } from '../migration.js';
 import { summariseDifferences } from '../mongo/verification.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
+import { type ActivityDependencies, open } from './context.js';
+import { withPulse } from './pulse.js';
 import { findBlockers } from './cutover-blockers.js';
 import { findShapeBlockers } from './settle-shape.js';
 

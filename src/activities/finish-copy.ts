@@ -10,7 +10,8 @@ import { runCommand } from '../mongo/raw.js';
 import { isRefusal } from '../mongo/refusal.js';
 import { isShapeRefused } from '../mongo/shape-refusal.js';
 import { stageIndexes } from '../mongo/staged-indexes.js';
-import { type ActivityDependencies, open, readSourceCatalogue, withPulse } from './context.js';
+import { type ActivityDependencies, open, readSourceCatalogue } from './context.js';
+import { withPulse } from './pulse.js';
 
 const NAMESPACE_NOT_FOUND = 26;
 const NAMESPACE_EXISTS = 48;

@@ -3,7 +3,8 @@ import { Context } from '@temporalio/activity';
 import type { Migration } from '../migration.js';
 import type { ShapeDifference } from '../mongo/control-document.js';
 import { ShapeFollower } from '../mongo/shape-follower.js';
-import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { type ActivityDependencies, open, type Opened } from './context.js';
+import { type Pulse, withPulse } from './pulse.js';
 import { shapeFeatures } from './settle-shape.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
 

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Inspection } from '../inspection.js';
 import type { Migration } from '../migration.js';
 import type { Finding, PreflightReport } from '../preflight/index.js';
-import { type ActivityDependencies, type Pulse, withPulse } from './context.js';
+import { type ActivityDependencies } from './context.js';
+import { type Pulse, withPulse } from './pulse.js';
 import { lookAround } from './look-around.js';
 
 /** A failover takes some 10 s: a server that is not there the first time may be there then. */

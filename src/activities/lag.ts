@@ -4,7 +4,8 @@ import type { Group } from '../group.js';
 import type { Migration } from '../migration.js';
 import { lagSeconds } from '../mongo/lag.js';
 import { readControls } from '../mongo/run-summary.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
+import { type ActivityDependencies, open } from './context.js';
+import { withPulse } from './pulse.js';
 
 const POLL_MS = 250;
 /** Of many collections, all of which are read. */

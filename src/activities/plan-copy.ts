@@ -3,13 +3,8 @@ import type { Migration } from '../migration.js';
 import { createLike, type LeftOut } from '../mongo/create-like.js';
 import { planPartitions } from '../mongo/partitions.js';
 import { probeShape } from '../mongo/probe-shape.js';
-import {
-  type ActivityDependencies,
-  open,
-  type Opened,
-  readSourceCatalogue,
-  withPulse,
-} from './context.js';
+import { type ActivityDependencies, open, type Opened, readSourceCatalogue } from './context.js';
+import { withPulse } from './pulse.js';
 
 /** A plan, and what has to be known of it. */
 export interface PlannedCopy {

@@ -1,7 +1,8 @@
 import { missedBlocker } from '../blockers.js';
 import type { CutoverOutcome, Migration } from '../migration.js';
 import { CollectionCutover } from './collection-cutover.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
+import { type ActivityDependencies, open } from './context.js';
+import { withPulse } from './pulse.js';
 import { cutover } from './cutover.js';
 
 /**

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Migration, Traits } from '../migration.js';
 import { decode, readCatalogue } from '../mongo/catalogue.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
+import { type ActivityDependencies, open } from './context.js';
+import { withPulse } from './pulse.js';
 import { lookAround } from './look-around.js';
 
 /**

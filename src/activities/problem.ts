@@ -3,7 +3,8 @@ import type { Migration } from '../migration.js';
 import { isStalled } from '../mongo/lag.js';
 import type { Control } from '../mongo/control.js';
 import { troubleIn } from '../pending-activities.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
+import { type ActivityDependencies, open } from './context.js';
+import { withPulse } from './pulse.js';
 
 /** It is for lists and alerts, where nobody counts seconds; each look asks Temporal. */
 const POLL_MS = 5_000;

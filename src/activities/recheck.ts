@@ -5,7 +5,8 @@ import { readWritesAfter } from '../mongo/late-writes.js';
 import type { RawValue } from '../mongo/raw.js';
 import { tokenTime } from '../mongo/token.js';
 import { readUncompared } from '../mongo/verifier.js';
-import type { Opened, Pulse } from './context.js';
+import type { Opened } from './context.js';
+import type { Pulse } from './pulse.js';
 import { sourceOf, targetOf } from './verify.js';
 
 /** What the cutover's own comparison needs. */

@@ -4,7 +4,8 @@ import { checkBuffer } from '../mongo/buffer.js';
 import { replayRanges } from '../mongo/replay-loop.js';
 import { Refusals } from '../mongo/refusals.js';
 import { takeOverReplay } from '../mongo/takeover.js';
-import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { type ActivityDependencies, open, type Opened } from './context.js';
+import { type Pulse, withPulse } from './pulse.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
 
 /**

@@ -9,7 +9,8 @@ import { hasFlag } from '../mongo/indexes.js';
 import { carryStep, readShape, type ShapeNow } from '../mongo/shape.js';
 import type { ShapeFeatures } from '../mongo/shape-plan.js';
 import { shorten } from '../shorten.js';
-import type { Opened, Pulse } from './context.js';
+import type { Opened } from './context.js';
+import type { Pulse } from './pulse.js';
 
 /** What is followed anyway gets this time before a cutover is refused, in ms; none of it is downtime. */
 const PATIENCE_MS = 10_000;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Control, FencedError } from '../mongo/control.js';
 import type { ControlDocument, Role } from '../mongo/control-document.js';
-import type { Pulse } from './context.js';
+import type { Pulse } from './pulse.js';
 
 /** Many collections stand by at once where a group cuts over. */
 const POLL_MS = 500;

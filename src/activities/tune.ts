@@ -1,6 +1,7 @@
 import type { Migration } from '../migration.js';
 import type { Limits } from '../tuning.js';
-import { type ActivityDependencies, open, withPulse } from './context.js';
+import { type ActivityDependencies, open } from './context.js';
+import { withPulse } from './pulse.js';
 
 /**
  * Puts limits where activities that run look for them (see `live-limits.ts`). Safe to run again: the

@@ -3,7 +3,8 @@ import type { Migration, VerificationReport } from '../migration.js';
 import { lagSeconds } from '../mongo/lag.js';
 import { summariseDifferences } from '../mongo/verification.js';
 import { FOLLOW_MS, Verifier } from '../mongo/verifier.js';
-import { type ActivityDependencies, open, type Opened, type Pulse, withPulse } from './context.js';
+import { type ActivityDependencies, open, type Opened } from './context.js';
+import { type Pulse, withPulse } from './pulse.js';
 import { verifyLimits } from './live-limits.js';
 
 const POLL_MS = 250;

@@ -79,6 +79,10 @@ export class Round {
       this.#cutOver(this.followed),
     ]);
     await CancellationScope.nonCancellable(async () => {
+      if (patched('stopTogether')) {
+        await Promise.all([verification.stop(), shape?.stop(), replay.stop()]);
+        return;
+      }
       await verification.stop();
       // Even an empty await would shift the commands of workflows that have no such step.
       if (shape) await shape.stop();

@@ -189,6 +189,6 @@ describe('what people see', () => {
     });
     expect(countEvents(events, 'activityTaskScheduledEventAttributes')).toBe(35);
     // Three events each, four cancellations, start and end, the update, two of each patch: no timers.
-    expect(lasting(events)).toHaveLength(35 * 3 + 4 + 2 + 2 + 8);
+    expect(lasting(events)).toHaveLength(35 * 3 + 4 + 2 + 2 + 10);
   });
 });

@@ -1,7 +1,7 @@
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Pulse, withPulse } from '../../../src/activities/context.js';
+import { hurry, type Pulse, withPulse } from '../../../src/activities/pulse.js';
 import { deferred } from '../../helpers/deferred.js';
 
 beforeEach(() => {
@@ -50,6 +50,23 @@ describe('withPulse', () => {
     pulse?.touch();
     await vi.advanceTimersByTimeAsync(1_000);
     expect(beats).toHaveLength(181);
+    end.resolve();
+    await result;
+  });
+
+  it('beats ten times a second for a while when its run is told to hurry', async () => {
+    const end = deferred();
+    const { environment, beats, result } = run(() => end.promise);
+    hurry('another run');
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(beats).toHaveLength(2);
+    hurry(environment.context.info.workflowExecution?.runId ?? '');
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(beats.length).toBeGreaterThan(11);
+    await vi.advanceTimersByTimeAsync(4_000);
+    const before = beats.length;
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(beats).toHaveLength(before + 2);
     end.resolve();
     await result;
   });
