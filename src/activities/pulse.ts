@@ -8,11 +8,13 @@ export interface Pulse {
   readonly signal: AbortSignal;
 }
 
-const BEAT_MS = 1_000;
+/**
+ * Between two heartbeats, in ms: at first, after so long, and for so long when a cancellation is about to come,
+ * which arrives as the answer to one. What waits for days beats for a third of its cost in vain.
+ */
+const BEAT = { atFirst: 1_000, later: 3_000, laterAfter: 60_000, hurried: 100, hurriedFor: 5_000 };
 /** Without a `touch` for so long, heartbeats end, and Temporal starts another attempt. */
 const STUCK_MS = 180_000;
-/** When a cancellation is about to come: it arrives as the answer to a heartbeat. */
-const HURRIED = { everyMs: 100, forMs: 5_000 } as const;
 
 const hurries = new EventEmitter().setMaxListeners(0);
 
@@ -22,8 +24,8 @@ export function hurry(runId: string): void {
 }
 
 /**
- * Runs work with a heartbeat every second, which carries `details`. The heart stops when the work
- * has not moved for three minutes: a timer alone would keep a stuck activity alive for ever.
+ * Runs work with heartbeats, which carry `details`. The heart stops when the work has not moved for three
+ * minutes: a timer alone would keep a stuck activity alive for ever.
  */
 export async function withPulse<T>(
   details: () => unknown,
@@ -31,20 +33,23 @@ export async function withPulse<T>(
 ): Promise<T> {
   const context = Context.current();
   const { runId } = context.info.workflowExecution ?? {};
-  let moved = Date.now();
+  const begun = Date.now();
+  let moved = begun;
+  let hurriedUntil = 0;
+  let timer: NodeJS.Timeout | undefined;
   const beat = () => {
-    if (Date.now() - moved < STUCK_MS) context.heartbeat(details());
+    const now = Date.now();
+    if (now - moved < STUCK_MS) context.heartbeat(details());
+    const usual = now - begun < BEAT.laterAfter ? BEAT.atFirst : BEAT.later;
+    timer = setTimeout(beat, now < hurriedUntil ? BEAT.hurried : usual);
+  };
+  const beatSoon = () => {
+    hurriedUntil = Date.now() + BEAT.hurriedFor;
+    clearTimeout(timer);
+    beat();
   };
   beat();
-  const timers = [setInterval(beat, BEAT_MS)];
-  const beatOften = () => {
-    const often = setInterval(beat, HURRIED.everyMs);
-    timers.push(
-      often,
-      setTimeout(() => clearInterval(often), HURRIED.forMs),
-    );
-  };
-  if (runId !== undefined) hurries.once(runId, beatOften);
+  if (runId !== undefined) hurries.on(runId, beatSoon);
   try {
     return await work({
       touch: () => {
@@ -53,8 +58,8 @@ export async function withPulse<T>(
       signal: context.cancellationSignal,
     });
   } finally {
-    if (runId !== undefined) hurries.off(runId, beatOften);
-    for (const timer of timers) clearInterval(timer);
+    if (runId !== undefined) hurries.off(runId, beatSoon);
+    clearTimeout(timer);
     // The last position goes with a failure or a shutdown, so that the next attempt shows it.
     context.heartbeat(details());
   }

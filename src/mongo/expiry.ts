@@ -2,7 +2,7 @@ import { decode } from './catalogue.js';
 import type { RawValue } from './raw.js';
 
 /** Largest number of seconds that a TTL index takes; what servers since 5.0.14 and 6.0.2 make of NaN. */
-const NEVER = 2 ** 31 - 1;
+export const NEVER = 2 ** 31 - 1;
 
 /**
  * Seconds after which a TTL index deletes; nothing for any other index. Always a whole number that

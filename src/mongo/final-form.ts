@@ -9,7 +9,7 @@ import {
 } from './catalogue.js';
 import { meaning, sameIndex } from './catalogue-difference.js';
 import { collMod, isCollModRefused } from './coll-mod.js';
-import { expirySeconds } from './expiry.js';
+import { expirySeconds, NEVER } from './expiry.js';
 import { describeDuplicates, duplicatesError, type Violation } from './duplicates.js';
 import type { FinalPlan, FinalStep } from './final-plan.js';
 import {
@@ -87,8 +87,8 @@ export async function convertUnique(context: FinalContext, plan: FinalPlan): Pro
 
 /**
  * Takes back what `enforceFinal` did and replay could not live with: a unique index refuses values
- * that move between documents, a validator refuses documents older than itself. Expiry stays: each
- * later change brings its whole document again. May run again.
+ * that move between documents, a validator refuses documents older than itself, and expiry deletes what
+ * the source may still have, which no later change would bring again. May run again.
  */
 export async function relaxFinal(context: FinalContext, plan: FinalPlan): Promise<void> {
   const current = await readCatalogue(context.db, context.collection, context.signal);
@@ -96,12 +96,35 @@ export async function relaxFinal(context: FinalContext, plan: FinalPlan): Promis
     if (step.kind === 'validator' && current?.options.has('validator')) {
       await modify(context, { validator: {} });
     }
-    if (step.kind !== 'prepareUnique' && step.kind !== 'rebuild') continue;
-    const index = current?.indexes.find((spec) => indexName(spec) === step.index);
-    if (index && hasFlag(index, 'unique')) await rebuildForLoad(context, step.index);
-    else if (index && hasFlag(index, 'prepareUnique')) {
-      await modify(context, { index: { name: step.index, prepareUnique: false } });
+    if (step.kind === 'expireClustered' && current?.options.has('expireAfterSeconds')) {
+      await modify(context, { expireAfterSeconds: 'off' });
     }
+    if (!('index' in step)) continue;
+    const index = current?.indexes.find((spec) => indexName(spec) === step.index);
+    if (!index) continue;
+    if (step.kind === 'expire') {
+      await stopExpiry(context, index);
+    } else if (hasFlag(index, 'unique')) {
+      await rebuildForLoad(context, step.index);
+    } else {
+      if (hasFlag(index, 'prepareUnique')) {
+        await modify(context, { index: { name: step.index, prepareUnique: false } });
+      }
+      await stopExpiry(context, index);
+    }
+  }
+}
+
+/** No server makes an ordinary index of a TTL one. One that takes 68 years to delete something will do. */
+async function stopExpiry(context: FinalContext, index: IndexSpec): Promise<void> {
+  const seconds = expirySeconds(index.get('expireAfterSeconds'));
+  if (seconds === undefined || seconds === NEVER) return;
+  const name = indexName(index);
+  try {
+    await modify(context, { index: { name, expireAfterSeconds: NEVER } });
+  } catch (error) {
+    if (!isCollModRefused(error)) throw error;
+    await rebuildForLoad(context, name);
   }
 }
 

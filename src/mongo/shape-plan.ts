@@ -1,7 +1,7 @@
 import { BSON, BSONType, type Document } from 'mongodb';
 import { type Catalogue, type IndexSpec, indexName } from './catalogue.js';
 import { differentOptions, indexMeaning, sameIndex } from './catalogue-difference.js';
-import { expirySeconds } from './expiry.js';
+import { expirySeconds, NEVER } from './expiry.js';
 import { loadForms } from './index-twins.js';
 import { hasFlag, int, listedForm, secondaryIndexes } from './indexes.js';
 import { RawValue } from './raw.js';
@@ -91,10 +91,10 @@ function planIndexes(source: Shape, target: TargetShape, { collMod }: ShapeFeatu
   return [...first, ...then];
 }
 
-/** A cutover that was given up may have brought the source's expiry into force: it stays. */
+/** A cutover that was given up may have brought the source's expiry into force, and has stopped it again. */
 function withoutExpiry(spec: IndexSpec, seconds: number | undefined): IndexSpec {
-  if (seconds === undefined || expirySeconds(spec.get('expireAfterSeconds')) !== seconds)
-    return spec;
+  const now = expirySeconds(spec.get('expireAfterSeconds'));
+  if (seconds === undefined || (now !== seconds && now !== NEVER)) return spec;
   return new Map([...spec].filter(([name]) => name !== 'expireAfterSeconds'));
 }
 

@@ -10,8 +10,8 @@ import { type ResumeToken, timestampMs, tokenTime } from './token.js';
 
 /** How far behind the source's time a reader may be to join: so much is read again by all. */
 const NEAR_MS = 10_000;
-/** A position without changes is handed on after so many ms at the earliest. */
-const IDLE_MS = 1_000;
+/** A position without changes is handed on after so many ms at the earliest, as a stream of its own does: it costs a write. */
+const IDLE_MS = 1_900;
 
 /** One that reads a collection's changes. */
 export interface Reader extends ReadOptions {

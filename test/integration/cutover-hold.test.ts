@@ -5,6 +5,7 @@ import type { Blocker, Migration } from '../../src/migration.js';
 import { indexName, type IndexSpec, readCatalogue } from '../../src/mongo/catalogue.js';
 import type { Control } from '../../src/mongo/control.js';
 import { createLike } from '../../src/mongo/create-like.js';
+import { expirySeconds } from '../../src/mongo/expiry.js';
 import { loadForms } from '../../src/mongo/index-twins.js';
 import { createIndexes, hasFlag } from '../../src/mongo/indexes.js';
 import { readFence } from '../../src/mongo/operation-time.js';
@@ -142,6 +143,48 @@ it('ends where another collection is refused, with nothing in force and no fence
   const { fence, prepared } = await control.read();
   expect([fence, prepared]).toEqual([undefined, undefined]);
 });
+
+it.each([
+  ['by collMod', traits.features, 2 ** 31 - 1],
+  ['by building indexes', { ...ONLY_BUILDS, ttlCollMod: false }, 2 ** 31 - 1],
+  ['as a collection’s own', traits.features, undefined],
+] as const)(
+  'lets nothing expire at the target once it is let go, %s',
+  async (how, features, left) => {
+    const isClustered = how === 'as a collection’s own';
+    if (isClustered) {
+      const clusteredIndex = { key: { _id: 1 }, unique: true } as const;
+      await Promise.all([from.dropDatabase(), to.dropDatabase()]);
+      await from.createCollection(NAME, { clusteredIndex, expireAfterSeconds: 3600 });
+      await createLike(to, NAME, must(await readCatalogue(from, NAME)), { preImages: true });
+      control = await claimFor(to, migration);
+    } else {
+      await from.collection(NAME).createIndex({ at: 1 }, { name: 'at', expireAfterSeconds: 3600 });
+      await createIndexes(to, NAME, loadForms(must(await readCatalogue(from, NAME))));
+    }
+    const seconds = async () => {
+      const { indexes, options } = must(await readCatalogue(to, NAME));
+      const spec = indexes.find((each) => indexName(each) === 'at');
+      return expirySeconds((spec ?? options).get('expireAfterSeconds'));
+    };
+    expect(await seconds()).toBeUndefined();
+    await attempt(async (cutover) => {
+      expect(await enforce(cutover)).toEqual([]);
+      expect(await seconds()).toBe(3600);
+      await cutover.letGo();
+    }, features);
+    expect(await seconds()).toBe(left);
+    await attempt(async (cutover) => {
+      expect(await enforce(cutover)).toEqual([]);
+      expect(await seconds()).toBe(3600);
+    }, features);
+    // Another attempt, after this one has died.
+    await attempt(async (cutover) => {
+      expect(await cutover.hold()).toEqual([]);
+      expect(await seconds()).toBe(left);
+    }, features);
+  },
+);
 
 it('is let go by the next attempt where the source is gone, for the capture to find that out', async () => {
   await attempt(async (cutover) => {

@@ -23,17 +23,21 @@ function run<T>(work: (pulse: Pulse) => Promise<T>) {
 }
 
 describe('withPulse', () => {
-  it('beats at once, every second, and once more at the end', async () => {
+  it('beats at once, every second, later every three, and once more at the end', async () => {
     const end = deferred();
     const { beats, result } = run(() => end.promise.then(() => 'done'));
     expect(beats).toEqual([{ count: 1 }]);
     await vi.advanceTimersByTimeAsync(3_000);
     expect(beats).toHaveLength(4);
+    await vi.advanceTimersByTimeAsync(57_000);
+    expect(beats).toHaveLength(61);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(beats).toHaveLength(71);
     end.resolve();
     expect(await result).toBe('done');
-    expect(beats.at(-1)).toEqual({ count: 5 });
+    expect(beats.at(-1)).toEqual({ count: 72 });
     await vi.advanceTimersByTimeAsync(5_000);
-    expect(beats).toHaveLength(5);
+    expect(beats).toHaveLength(72);
   });
 
   it('stops beating when the work has not moved for three minutes, and goes on when it does', async () => {
@@ -44,12 +48,12 @@ describe('withPulse', () => {
       return end.promise;
     });
     await vi.advanceTimersByTimeAsync(179_000);
-    expect(beats).toHaveLength(180);
+    expect(beats).toHaveLength(61 + 39);
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(beats).toHaveLength(180);
+    expect(beats).toHaveLength(61 + 39);
     pulse?.touch();
-    await vi.advanceTimersByTimeAsync(1_000);
-    expect(beats).toHaveLength(181);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(beats).toHaveLength(61 + 40);
     end.resolve();
     await result;
   });

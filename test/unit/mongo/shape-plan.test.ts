@@ -121,9 +121,12 @@ describe('the steps that give the target the shape of the source', () => {
     expect(plan(twins, side([{ ...a, name: 'u' }]))).toEqual([]);
   });
 
-  it('leave the expiry that a cutover has brought into force, while it is that of the source', () => {
+  it('leave the expiry that a cutover has brought into force or stopped, while the source has one', () => {
     const source = (seconds: number) => side([{ ...a, expireAfterSeconds: seconds }]);
     expect(plan(source(60), side([{ ...a, expireAfterSeconds: new Int32(60) }]))).toEqual([]);
+    const stopped = side([{ ...a, expireAfterSeconds: 2 ** 31 - 1 }]);
+    expect(plan(source(60), stopped)).toEqual([]);
+    expect(plan(side([a]), stopped)).toEqual(['drop a', 'create a']);
     expect(plan(source(90), side([{ ...a, expireAfterSeconds: 60 }]))).toEqual([
       'drop a',
       'create a',
