@@ -97,6 +97,8 @@ export class Connections {
 
     const before = this.#pinned.get(alias);
     if (before !== undefined && (await answers(before))) return before;
+    const meanwhile = this.#pinned.get(alias);
+    if (meanwhile !== undefined && meanwhile !== before) return meanwhile;
     const lost = before?.options.hosts.map(String)[0];
     const candidates = hosts.filter((host) => host !== lost);
     const host = candidates[Math.floor(Math.random() * candidates.length)] ?? hosts[0];

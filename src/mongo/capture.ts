@@ -1,6 +1,7 @@
 import type { Db, Timestamp } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Buffered } from './buffer.js';
+import { resumeAfter } from './change-event.js';
 import { storeChanges, type StoredChanges } from './change-store.js';
 import { type ChangeBatch, ChangeStream } from './change-stream.js';
 import type { SharedStream } from './shared-stream.js';
@@ -89,7 +90,7 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     const stored = await storeChanges(options, changes, signal);
     // Not from where the stream has ended: a server goes on from no `invalidate`.
     const last = changes.at(-1);
-    entry.token = end < 0 ? token : last && { _data: last.token };
+    entry.token = end < 0 ? token : last && resumeAfter(last);
     entry.stored = stored;
     while (queue.includes(entry) && entry.stored) {
       committing ??= commitStored().finally(() => (committing = undefined));
@@ -114,6 +115,8 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
         .finally(() => settled.delete(work));
       settled.add(work);
       if (options.until && hasReached(batch, options.until)) break;
+      // What follows is of another collection of its name.
+      if (batch.events.some(({ id }) => !id)) break;
       while (settled.size >= MAX_IN_FLIGHT) await Promise.race(settled);
     }
     await Promise.all(settled);

@@ -1,10 +1,16 @@
 import { Timestamp } from 'mongodb';
 import { asBuffer, fields, RawValue, walk } from './raw.js';
+import { decodeToken, type ResumeToken } from './token.js';
 
 /** What replay has to know of a change event. */
 export interface ChangeEvent {
   /** `_data` of the event's resume token. */
   readonly token: string;
+  /**
+   * The whole token as BSON: beside `_data` it has `_typeBits` where the `_id` is a long, double or decimal, and
+   * without them the server does not find the event again.
+   */
+  readonly tokenBytes: Buffer;
   readonly operation: string;
   /** `_id` of the changed document; absent for events of the whole collection. */
   readonly id?: RawValue | undefined;
@@ -64,6 +70,7 @@ export function databaseStreamPipeline(
 /** Reads one event of `changeStreamPipeline` or `databaseStreamPipeline` without decoding it. */
 export function parseEvent(bytes: Buffer): ChangeEvent {
   let token = '';
+  let tokenBytes: Buffer | undefined;
   let operation = '';
   let time: Timestamp | undefined;
   let id: RawValue | undefined;
@@ -74,6 +81,7 @@ export function parseEvent(bytes: Buffer): ChangeEvent {
     switch (bytes[nameStart]) {
       case 0x5f:
         token = firstString(bytes, valueStart);
+        tokenBytes = bytes.subarray(valueStart, valueEnd);
         break;
       case 0x6f:
         operation = bytes.toString('latin1', valueStart + 4, valueEnd - 1);
@@ -96,10 +104,33 @@ export function parseEvent(bytes: Buffer): ChangeEvent {
       default:
     }
   });
-  if (!token || !operation || !time) {
+  if (!token || !tokenBytes || !operation || !time) {
     throw new Error('the change stream gave an event of an unknown form');
   }
-  return { token, operation, time, id, ...(collection && { collection }), ...(to && { to }) };
+  return {
+    token,
+    tokenBytes,
+    operation,
+    time,
+    id,
+    ...(collection && { collection }),
+    ...(to && { to }),
+  };
+}
+
+/** From where a stream goes on after this event. */
+export function resumeAfter({ tokenBytes }: ChangeEvent): ResumeToken {
+  return decodeToken(tokenBytes);
+}
+
+/** The same event without the memory of the reply that it came in. */
+export function detached(event: ChangeEvent): ChangeEvent {
+  const { id, tokenBytes } = event;
+  return {
+    ...event,
+    tokenBytes: Buffer.from(tokenBytes),
+    id: id && new RawValue(id.type, Buffer.from(asBuffer(id.bytes))),
+  };
 }
 
 /** `_data` of a token document that came as BSON bytes. */

@@ -1,13 +1,15 @@
 import type { Db, Timestamp } from 'mongodb';
 import { type ChangeEvent, changeStreamPipeline, parseEvent } from './change-event.js';
 import { type RawBatch, RawCursor } from './raw-cursor.js';
-import { decodeToken, type ResumeToken } from './token.js';
+import { decodeToken, type ResumeToken, timestampMs, tokenTime } from './token.js';
 
 /** Events per reply at most, so that a batch's read-back stays one short query. */
 const BATCH_EVENTS = 10_000;
 /** Above this size a reply ended because it was full, not because the stream was at its end. */
 const FULL_REPLY_BYTES = 8 * 1024 * 1024;
 const START_AWAIT_MS = 100;
+/** How far behind the source's time a reader may be to read with others: so much is read again by all. */
+const NEAR_MS = 10_000;
 
 /** One reply of a change stream. */
 export interface ChangeBatch {
@@ -125,6 +127,12 @@ export async function readStartToken(
     options,
   );
   return stream.start;
+}
+
+/** Whether a reply ends about where the source is. */
+export function isNear({ token, operationTime, isFull }: ChangeBatch): boolean {
+  if (isFull || !operationTime) return false;
+  return timestampMs(operationTime) - timestampMs(tokenTime(token._data)) <= NEAR_MS;
 }
 
 function tokenOf({ resumeToken }: RawBatch): ResumeToken {

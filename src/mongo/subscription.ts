@@ -1,17 +1,19 @@
 import type { Db } from 'mongodb';
-import type { ChangeEvent } from './change-event.js';
+import { type ChangeEvent, detached, resumeAfter } from './change-event.js';
 import {
   type ChangeBatch,
   type ChangeSource,
   ChangeStream,
+  isNear,
   type ReadOptions,
 } from './change-stream.js';
-import { type ResumeToken, timestampMs, tokenTime } from './token.js';
+import type { ResumeToken } from './token.js';
 
-/** How far behind the source's time a reader may be to join: so much is read again by all. */
-const NEAR_MS = 10_000;
-/** A position without changes is handed on after so many ms at the earliest, as a stream of its own does: it costs a write. */
-const IDLE_MS = 1_900;
+/**
+ * A position without changes is handed on after so many ms, as a stream of its own does: it costs a write. Not
+ * of all readers at the same moment.
+ */
+const IDLE_MS = { least: 1_400, spread: 600 } as const;
 
 /** One that reads a collection's changes. */
 export interface Reader extends ReadOptions {
@@ -35,12 +37,15 @@ export interface Shared {
 export class Subscription implements ChangeSource {
   readonly #shared: Shared;
   readonly #reader: Reader;
+  readonly #idleMs = IDLE_MS.least + Math.random() * IDLE_MS.spread;
   readonly #waken = () => this.#wake?.();
   #wake: (() => void) | undefined;
   #own: ChangeStream | undefined;
   #isJoined = false;
   #isNear = false;
   #isClosed = false;
+  /** Its collection is gone: what follows is of another one of its name. */
+  #isOver = false;
   #restsUntil = Number.NEGATIVE_INFINITY;
   #position: ResumeToken;
   /** Of the shared stream, not handed out yet. */
@@ -69,6 +74,11 @@ export class Subscription implements ChangeSource {
     return this.#events.length;
   }
 
+  /** Whether it is time to hand on a position, although there are no events. */
+  get isDue(): boolean {
+    return performance.now() - this.#handedAt >= this.#idleMs;
+  }
+
   async next(): Promise<ChangeBatch> {
     for (;;) {
       this.#reader.signal.throwIfAborted();
@@ -91,12 +101,18 @@ export class Subscription implements ChangeSource {
 
   /** Takes a reply of the shared stream, with what is its own, and a token from which every stream goes on. */
   offer(batch: ChangeBatch): void {
+    if (this.#isOver) return;
     const after = this.#position._data;
-    const events = batch.events.filter(({ token }) => token > after);
-    for (const event of events) this.#events.push(event);
-    this.#position = { _data: latest(after, batch.token._data, events.at(-1)?.token) };
-    const isNews = events.length > 0 || performance.now() - this.#handedAt >= IDLE_MS;
-    if (!isNews && !this.#last) return;
+    for (const event of batch.events) {
+      if (event.token <= after) continue;
+      this.#events.push(detached(event));
+      this.#isOver = event.id === undefined;
+      if (this.#isOver) break;
+    }
+    const last = this.#events.at(-1);
+    // Tokens as they are: what they have beside `_data` is needed to go on from them.
+    if (batch.token._data > this.#position._data) this.#position = batch.token;
+    if (last && last.token > this.#position._data) this.#position = resumeAfter(last);
     this.#last = batch;
     this.#wake?.();
   }
@@ -140,7 +156,7 @@ export class Subscription implements ChangeSource {
     if (this.#isClosed) await this.#closeOwn();
     const batch = await own.next();
     this.#position = batch.token;
-    this.#isNear = !batch.isFull && behindMs(batch) <= NEAR_MS;
+    this.#isNear = isNear(batch);
     return batch;
   }
 
@@ -149,14 +165,4 @@ export class Subscription implements ChangeSource {
     this.#own = undefined;
     await own?.close();
   }
-}
-
-/** Milliseconds from where a reply ends to the source's time. */
-function behindMs({ token, operationTime }: ChangeBatch): number {
-  if (!operationTime) return Number.POSITIVE_INFINITY;
-  return timestampMs(operationTime) - timestampMs(tokenTime(token._data));
-}
-
-function latest(first: string, ...others: (string | undefined)[]): string {
-  return others.reduce<string>((last, each) => (each && each > last ? each : last), first);
 }

@@ -1,4 +1,4 @@
-import type { Db } from 'mongodb';
+import { type Db, MongoServerError } from 'mongodb';
 import { isUnauthorized } from '../mongo/catalogue.js';
 import { readStartToken } from '../mongo/change-stream.js';
 import type { Findings } from './report.js';
@@ -17,10 +17,12 @@ export async function checkSharedCapture(
   try {
     await readStartToken(db, 1, signal);
   } catch (error) {
-    if (!isUnauthorized(error)) throw error;
+    // One that cannot be reached may be there the next time.
+    if (!(error instanceof MongoServerError)) throw error;
+    const why = isUnauthorized(error) ? '' : ` (${error.message})`;
     findings.warn(
       'sharedRefused',
-      `the user of the source may not read the change stream of the whole database ${db.databaseName}: each of its ` +
+      `the user of the source may not read the change stream of the whole database ${db.databaseName}${why}: each of its ` +
         `${collections} collections will be followed by one of its own, which costs the source more; grant ` +
         'changeStream and find on the database, or set "capture": "own" if that is as it should be',
     );

@@ -132,7 +132,9 @@ describe('a replacement that gives an _id other bytes', () => {
     const { signal } = new AbortController();
     const buffer = new Buffered(path.target, path.name, undefined);
     const route = { source: path.source, collection: path.name, buffer, natural: false };
-    const event = { token, operation: 'update', id: rawOf('a'), time: await path.now() };
+    const tokenBytes = Buffer.alloc(0);
+    const id = rawOf('a');
+    const event = { token, tokenBytes, operation: 'update', id, time: await path.now() };
     await storeChanges(route, [event], signal);
     await path.control.set({ 'capture.through': { _data: token } });
     await path.replay();

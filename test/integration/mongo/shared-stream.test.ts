@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Db, MongoClient, type Timestamp } from 'mongodb';
+import { type Db, Decimal128, Double, Int32, Long, MongoClient, type Timestamp } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Buffered, createBuffer } from '../../../src/mongo/buffer.js';
+import { captureChanges, type CaptureCommit } from '../../../src/mongo/capture.js';
 import {
   type ChangeBatch,
   ChangeStream,
@@ -13,7 +15,8 @@ import { type ResumeToken, tokenTime } from '../../../src/mongo/token.js';
 import { Findings } from '../../../src/preflight/report.js';
 import { checkSharedCapture } from '../../../src/preflight/shared-capture.js';
 import { openStreams } from '../../faults/sessions.js';
-import { must, TestMongo } from '../../helpers/data-path.js';
+import type { Id } from '../../helpers/bson.js';
+import { type Any, must, TestMongo } from '../../helpers/data-path.js';
 
 const ROOT = { user: 'root', password: 'secret' };
 const AWAIT_MS = 200;
@@ -110,6 +113,26 @@ class Follower implements AsyncDisposable {
   }
 }
 
+/** Ids for which a token has more than its `_data`, and others. */
+function oddId(at: number): Id {
+  const makers: (() => Id)[] = [
+    () => Long.fromString('1234567890123456789').add(at),
+    () => new Double(at + 0.5),
+    () => new Double(1e300 + at * 1e285),
+    () => new Double(Number.NaN),
+    () => Decimal128.fromString(`${at}.1`),
+    () =>
+      new Map<string, unknown>([
+        ['a', Long.fromNumber(2 ** 40 + at)],
+        ['b', new Double(at)],
+      ]),
+    () => new Int32(at),
+    () => new Double(at + 1e6),
+    () => `text ${at}`,
+  ];
+  return must(makers[at % makers.length])();
+}
+
 let serial = 0;
 
 /** A database of its own with some empty collections. */
@@ -130,6 +153,19 @@ async function truthOf(db: Db, name: string, start: ResumeToken): Promise<string
     const { events, token } = await stream.next();
     found.push(...events.map((event) => event.token));
     if (events.length === 0 && tokenTime(token._data).greaterThanOrEqual(end)) return found;
+  }
+}
+
+/** The same until the collection's end, and the token of that. */
+async function truthUntilEnd(db: Db, name: string, start: ResumeToken) {
+  const options = { signal: new AbortController().signal, maxAwaitMs: 50 };
+  await using stream = await ChangeStream.follow(db, name, start, options);
+  const truth: string[] = [];
+  for (;;) {
+    for (const { id, token } of (await stream.next()).events) {
+      if (!id) return { truth, end: token };
+      truth.push(token);
+    }
   }
 }
 
@@ -171,6 +207,8 @@ describe('a shared stream', () => {
         return [whole.length, single.length];
       }, WAIT)
       .toEqual([1, 0]);
+    const before = await openOf(db);
+    await db.command({ killCursors: '$cmd.aggregate', cursors: before.whole });
     for (const name of names) await db.collection(name).insertOne({ name });
     await db.collection('foreign').insertOne({});
     const time = await readOperationTime(db);
@@ -180,6 +218,9 @@ describe('a shared stream', () => {
       expect(must(followers[index]).tokens).toEqual(await truthOf(db, name, start));
       expect(must(followers[index]).tokens).toHaveLength(1);
     }
+    const after = await openOf(db);
+    expect([after.whole.length, after.single.length]).toEqual([1, 0]);
+    expect(after.whole).not.toEqual(before.whole);
     const [first, ...others] = followers;
     await stopAll(others);
     await expect.poll(async () => (await openOf(db)).whole.length, WAIT).toBe(0);
@@ -197,9 +238,13 @@ describe('a shared stream', () => {
     const { followers, start, shared } = await follow(db, names, new SharedStream(db, 500));
     const writing = new AbortController();
     const writers = [...names, 'foreign'].map(async (name) => {
-      for (let _id = 0; !writing.signal.aborted; _id += 1) {
-        await db.collection<{ _id: number }>(name).insertOne({ _id });
-        if (_id % 3 === 0) await db.collection<{ _id: number }>(name).deleteOne({ _id });
+      for (let at = 0; !writing.signal.aborted; at += 1) {
+        const _id = oddId(at);
+        await db
+          .collection<Any>(name)
+          .insertOne({ _id })
+          .catch(() => undefined);
+        if (at % 3 === 0) await db.collection<Any>(name).deleteOne({ _id });
       }
     });
     const together = (async () => {
@@ -242,7 +287,8 @@ describe('a shared stream', () => {
       expect(follower.tokens).toEqual(truth);
       expect(follower.batches.some(({ sharedBy }) => sharedBy !== undefined)).toBe(true);
       // From the token of any batch on, the collection's own stream has what was not handed out by then.
-      for (const at of [1, 0.6, 0.3].map((part) => Math.ceil(part * follower.batches.length) - 1)) {
+      const parts = Array.from({ length: 12 }, (_, part) => (part + 1) / 12);
+      for (const at of parts.map((part) => Math.ceil(part * follower.batches.length) - 1)) {
         const { token } = must(follower.batches[at]);
         const before = follower.batches.slice(0, at + 1).flatMap(({ events }) => events);
         const rest = await truthOf(db, must(names[index]), token);
@@ -254,27 +300,76 @@ describe('a shared stream', () => {
     }
   }, 60_000);
 
-  it('tells a collection’s readers alone that it is gone, and all of them when the database is', async () => {
-    const names = ['dropped', 'renamed', 'covered', 'kept', 'too'];
-    const db = await databaseOf([...names, 'other']);
-    const { followers } = await follow(db, names);
-    await untilShared(followers);
-    await db.dropCollection('dropped');
-    await db.renameCollection('renamed', 'elsewhere');
-    await db.renameCollection('other', 'covered', { dropTarget: true });
-    const time = await readOperationTime(db);
-    for (const follower of followers) await follower.reach(time);
-    const operations = () =>
-      followers.map(({ batches }) =>
-        batches.flatMap(({ events }) => events.map(({ operation }) => operation)),
-      );
-    expect(operations()).toEqual([['drop'], ['rename'], ['rename'], [], []]);
-    await stopAll(followers.slice(0, 3));
+  it.each([0, 8])(
+    'tells a collection’s readers alone that it is gone, and all when the database is, with %i more',
+    async (more) => {
+      const fillers = Array.from({ length: more }, (_, at) => `filler${at}`);
+      const names = ['dropped', 'renamed', 'covered', 'kept', 'too', ...fillers];
+      const db = await databaseOf([...names, 'other']);
+      const { followers } = await follow(db, names);
+      await untilShared(followers);
+      await db.dropCollection('dropped');
+      await db.renameCollection('renamed', 'elsewhere');
+      await db.renameCollection('other', 'covered', { dropTarget: true });
+      const time = await readOperationTime(db);
+      for (const follower of followers.slice(3)) await follower.reach(time);
+      const operations = () =>
+        followers
+          .slice(0, 5)
+          .map(({ batches }) =>
+            batches.flatMap(({ events }) => events.map(({ operation }) => operation)),
+          );
+      expect(operations()).toEqual([['drop'], ['rename'], ['rename'], [], []]);
+      await stopAll(followers.slice(0, 3));
+      await db.collection('kept').insertOne({});
+      await db.dropDatabase();
+      await expect.poll(() => operations()[3]?.slice(0, 2), WAIT).toEqual(['insert', 'drop']);
+      await expect.poll(() => operations()[4]?.[0], WAIT).toBe('drop');
+      await stopAll(followers);
+    },
+  );
+
+  it('captures nothing of what comes after the end of a collection', async () => {
+    const names = ['gone', 'kept'];
+    const db = await databaseOf(names);
+    const shared = new SharedStream(db);
+    const start = await readStartToken(db, 'gone');
+    await using kept = new Follower(shared, db, 'kept', start);
+    const uuid = await createBuffer(db, 'gone');
+    // So slow that the next reply comes before the one with the end is in the buffer.
+    class SlowBuffer extends Buffered {
+      override async insert(...given: Parameters<Buffered['insert']>): Promise<void> {
+        await sleep(3_000);
+        await super.insert(...given);
+      }
+    }
+    const commits: CaptureCommit[] = [];
+    const capturing = captureChanges({
+      source: db,
+      collection: 'gone',
+      buffer: new SlowBuffer(db, 'gone', uuid),
+      start,
+      shared,
+      natural: false,
+      maxAwaitMs: AWAIT_MS,
+      signal: new AbortController().signal,
+      onCommit: async (commit) => void commits.push(commit),
+    }).catch((error: unknown) => error);
+    await expect.poll(() => commits.at(-1)?.sharedBy, WAIT).toBe(2);
+    // Three batches are under way; what comes meanwhile is one batch, with the end in it.
+    for (let at = 0; at < 4; at += 1) {
+      await db.collection('gone').insertOne({});
+      await sleep(200);
+    }
+    await db.dropCollection('gone');
+    await db.collection('gone').insertMany([{}, {}]);
     await db.collection('kept').insertOne({});
-    await db.dropDatabase();
-    await expect.poll(() => operations()[3]?.slice(0, 2), WAIT).toEqual(['insert', 'drop']);
-    await expect.poll(() => operations()[4]?.[0], WAIT).toBe('drop');
-    await stopAll(followers);
+    expect(await capturing).toMatchObject({ type: 'ChangeStreamEnded' });
+    await kept.reach(await readOperationTime(db));
+    const { truth, end } = await truthUntilEnd(db, 'gone', start);
+    expect(truth).toHaveLength(4);
+    expect(must(commits.at(-1)).token._data < end).toBe(true);
+    expect(await db.collection('cdc.gone').countDocuments()).toBe(4);
   });
 
   it('goes on without a reader that is too slow', async () => {
