@@ -45,9 +45,15 @@ export async function storeChanges(
   // Where order counts the first one too, which says where the document stands. Not the first alone: an
   // attempt that was lost may have buffered that event with an older document, and then it stays so.
   const first = new Map<string, DocumentEvent>();
+  // One that is inserted again stands at the end: its delete counts too.
+  const deleted = new Map<string, DocumentEvent>();
   for (const event of events.filter(isOfDocument)) {
-    if (route.natural && !first.has(event.id.key)) first.set(event.id.key, event);
-    last.set(event.id.key, event);
+    const { key } = event.id;
+    if (event.operation === 'delete') {
+      first.delete(key);
+      deleted.set(key, event);
+    } else if (!first.has(key)) first.set(key, event);
+    last.set(key, event);
   }
   const writer = new ChangeWriter(route, signal);
   const time = events.at(-1)?.time;
@@ -58,8 +64,12 @@ export async function storeChanges(
   };
   const { collection } = route;
   const add = (event: DocumentEvent, document: Buffer, id: RawValue): void => {
-    const earlier = route.natural ? first.get(event.id.key) : undefined;
-    if (earlier && earlier !== event) writer.add(earlier, document, id);
+    if (route.natural) {
+      const gone = deleted.get(event.id.key);
+      if (gone) writer.add(gone);
+      const earlier = first.get(event.id.key);
+      if (earlier && earlier !== event) writer.add(earlier, document, id);
+    }
     writer.add(event, document, id);
   };
 

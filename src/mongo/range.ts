@@ -71,6 +71,22 @@ export async function readRange(
   return { after, end: last ? upTo : (changes.at(-1)?.token ?? upTo), changes, last };
 }
 
+/**
+ * The part of a range up to the first document that is inserted again after its delete: applied twice, it is the
+ * last one all the same, as in a capped collection it has to be.
+ */
+export function endAtInsertedAgain(range: Range): Range {
+  const gone = new Set<string>();
+  for (const [index, { code, id, token }] of range.changes.entries()) {
+    if (code === 'd') gone.add(id.key);
+    else if (gone.has(id.key) && index < range.changes.length - 1) {
+      const changes = range.changes.slice(0, index + 1);
+      return { ...range, changes, end: token, last: false };
+    }
+  }
+  return range;
+}
+
 function idsIn(key: RawValue | undefined): Pick<BufferedChange, 'id' | 'was'> {
   const found = key && fields(key.bytes);
   const id = found?.get('i');

@@ -3,7 +3,7 @@ import { checkBuffer } from './buffer.js';
 import { FencedError } from './control.js';
 import type { ReplayState } from './control-document.js';
 import { isLate } from './merge.js';
-import { type Range, readRange } from './range.js';
+import { endAtInsertedAgain, type Range, readRange } from './range.js';
 import { Rate } from './rate.js';
 import { applyRange, pruneBuffer, type ReplayTarget, retryRefused } from './replay.js';
 import { timestampMs, tokenTime } from './token.js';
@@ -49,8 +49,11 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let buffered = Number.POSITIVE_INFINITY;
   let most = RANGE_EVENTS;
   let retryAt = 0;
-  const read = (after: string | undefined, upTo: string) =>
-    readRange(loop.db, loop.collection, after, upTo, { events: most, bytes: RANGE_BYTES }, signal);
+  const read = async (after: string | undefined, upTo: string) => {
+    const limits = { events: most, bytes: RANGE_BYTES };
+    const range = await readRange(loop.db, loop.collection, after, upTo, limits, signal);
+    return loop.capped ? endAtInsertedAgain(range) : range;
+  };
   /** The next range, read while one is applied; nothing when there is too little to be a whole one, or it cannot be read. */
   let ahead: Promise<Range | undefined> | undefined;
   const readAhead = async (after: string, upTo: string) => {

@@ -20,7 +20,7 @@ const FETCH = 500;
 export interface ReplayTarget extends FencedTarget {
   readonly source: Db;
   readonly sourceCollection: string;
-  /** A capped collection ages by itself, so that deletes are not repeated, and it keeps an order. */
+  /** A capped collection keeps an order. */
   readonly capped: boolean;
   /** Where documents are kept in mind that the target does not take. */
   readonly refusals: Refusals;
@@ -38,21 +38,28 @@ export interface ReplayTarget extends FencedTarget {
 export async function applyRange(target: ReplayTarget, range: Range): Promise<void> {
   const last = new Map<string, BufferedChange>();
   const deleted = new Map<string, RawValue>();
+  let hasAgain = false;
   for (const change of range.changes) {
-    if (change.code === 'd') deleted.set(change.id.key, change.id);
-    if (change.was) {
+    const { key } = change.id;
+    if (change.code === 'd') deleted.set(key, change.id);
+    if (change.was && target.capped) {
+      moveKey(last, change.was.key, key);
+    } else if (change.was) {
       // Some equal bytes cannot be written over others: letter case under a collation.
       deleted.set(change.was.key, change.was);
       last.delete(change.was.key);
     }
-    // In a capped collection a document stands where its first change does.
-    if (!target.capped) last.delete(change.id.key);
-    last.set(change.id.key, change);
+    // In a capped collection a document stands where its first change since its last delete does.
+    const isAgain = change.code !== 'd' && last.get(key)?.code === 'd';
+    hasAgain ||= isAgain;
+    if (!target.capped || isAgain) last.delete(key);
+    last.set(key, change);
   }
-  if (!target.capped) await deleteExactly(target, [...deleted.values()]);
+  // What a capped collection has no room for any more goes first: nothing else has to make room then.
+  await deleteExactly(target, [...deleted.values()]);
   const written = [...last.values()].filter(({ code }) => code !== 'd');
-  // What two write one after the other is not in order.
-  const inOrder = target.capped && written.some(({ code }) => code !== 'u');
+  // What two write one after the other is not in order, nor what one merge inserts before and after a delete.
+  const inOrder = target.capped && (hasAgain || written.some(({ code }) => code !== 'u'));
   const exactOnly = target.exactOnly || inOrder;
   const byServer = exactOnly ? [] : written.filter(({ code }) => code === 'u');
   const ids = byServer.map(({ id }) => id);
@@ -66,6 +73,14 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
   }
   const touched = [...deleted.values(), ...written.map(({ id }) => id)];
   await target.refusals.settle(refused, touched);
+}
+
+/** Gives an entry another key at its place. */
+function moveKey<T>(map: Map<string, T>, from: string, to: string): void {
+  if (!map.has(from) || from === to) return;
+  const entries = [...map].filter(([key]) => key !== to);
+  map.clear();
+  for (const [key, value] of entries) map.set(key === from ? to : key, value);
 }
 
 async function writeByWorker(
@@ -88,7 +103,8 @@ async function writeByWorker(
     const current = await readFromSource(target, id, after);
     const present = current && toExact(current);
     // Gone by now: its delete follows in the stream.
-    if (present?.id.key !== id.key && !target.capped) await deleteExactly(target, [id]);
+    if (!present || (present.id.key !== id.key && !target.capped))
+      await deleteExactly(target, [id]);
     if (present) refused.push(...(await writeExactly(target, [present])));
   }
   return [...refused, ...(await writeExactly(target, ready))];

@@ -7,7 +7,7 @@ import type { Change, Lane } from './lane.js';
 
 /**
  * How often each kind of change is made; forms of updates have one weight together. In capped collections there
- * are no transactions, and deletes are not carried, which is a limit of the product.
+ * are no transactions.
  */
 const cappedWeights = {
   insert: 20,
@@ -20,6 +20,12 @@ const cappedWeights = {
   modifyReplace: 2,
   hot: 6,
 };
+
+/**
+ * Servers delete in capped collections from 5.0 on. What is inserted again during the copy may not keep its
+ * place, which is a limit of the product.
+ */
+const cappedDeletes = { ...cappedWeights, delete: 5, modifyRemove: 2 };
 
 /**
  * What changes the size of a document changes what the collection still has, and depends on the moment: a copy of
@@ -167,7 +173,9 @@ export function nextChange(lane: Lane, profile: Profile): Change {
   const weights: Partial<Record<Kind, number>> = profile.large
     ? largeWeights
     : profile.kind === 'capped'
-      ? cappedWeights
+      ? profile.cappedDeletes
+        ? cappedDeletes
+        : cappedWeights
       : profile.kind === 'aging'
         ? agingWeights
         : usualWeights;

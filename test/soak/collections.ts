@@ -21,6 +21,8 @@ export interface Profile {
   readonly bypass: boolean;
   /** Whether names at the top may begin with `$`. */
   readonly dollarNames: boolean;
+  /** Whether documents of a capped collection are deleted. */
+  readonly cappedDeletes: boolean;
   /** Whether updates make an empty timestamp at the top, which a set's members do not agree on. */
   readonly emptyTimestamps: boolean;
 }
@@ -126,6 +128,8 @@ export interface Features {
   readonly twins: boolean;
   /** Documents in capped collections that grow: 5.0. */
   readonly growth: boolean;
+  /** Deletes in capped collections: 5.0. */
+  readonly cappedDeletes: boolean;
   /** Limits of capped collections that change: 6.0. */
   readonly resize: boolean;
   /** Capped collections: before 5.0 their documents keep their size, which an older target insists on. */
@@ -145,6 +149,7 @@ export function featuresOf(source: string, target: string): Features {
     images: both(6, 0),
     twins: both(5, 0),
     growth: both(5, 0),
+    cappedDeletes: both(5, 0),
     resize: both(6, 0),
     capped: isAtLeast(target, 5, 0) || !isAtLeast(source, 5, 0),
     aging: both(5, 0),
@@ -191,6 +196,7 @@ export function chooseCollections(
       large: false,
       bypass: false,
       dollarNames,
+      cappedDeletes: both.cappedDeletes,
       emptyTimestamps,
       ...rest,
       options,
@@ -208,6 +214,7 @@ export function chooseCollections(
     large: true,
     bypass: false,
     dollarNames,
+    cappedDeletes: false,
     emptyTimestamps,
   };
   return [main, ...small];

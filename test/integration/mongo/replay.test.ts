@@ -1,4 +1,4 @@
-import { BSON, type Document, Int32, Long, MongoClient, Timestamp } from 'mongodb';
+import { BSON, type Document, Double, Int32, Long, MongoClient, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { applyRange } from '../../../src/mongo/replay.js';
 import { type Range, readRange } from '../../../src/mongo/range.js';
@@ -396,7 +396,81 @@ describe('the worker writes every document itself', () => {
     expect((await path.sides()).target).toEqual((await path.sides()).source);
   });
 
-  it('in natural order for a capped collection, and never deletes there', async () => {
+  it.each([false, true])(
+    'in natural order for a capped collection with deletes, exactOnly %s',
+    async (exactOnly) => {
+      const collection = { capped: true, size: 100_000, max: 6 };
+      const path = await follow({ collection, capped: true, exactOnly }, async (each) => {
+        const insert = (_id: Id) => each.orders.insertOne({ _id, n: new Int32(0) });
+        for (const id of [5, 3, 4, 1]) await insert(id);
+        await each.capture();
+        await each.replay();
+        // Room that a delete has made is not made by age.
+        await each.orders.deleteOne({ _id: 3 });
+        for (const id of [9, 2, 8]) await insert(id);
+        await each.capture();
+        await each.replay();
+        expect([...(await each.sides()).target.keys()]).toEqual([5, 4, 1, 9, 2, 8].map(keyOf));
+        // Inserted again it is the last, within one batch and over several.
+        await each.orders.deleteOne({ _id: 9 });
+        await insert(7);
+        await insert(9);
+        await each.orders.deleteOne({ _id: 4 });
+        await each.capture();
+        await insert(4);
+        await each.orders.updateOne({ _id: 9 }, { $inc: { n: 1 } });
+        await insert(6);
+      });
+      const { source, target } = await path.sides();
+      expect([...source.keys()]).toEqual([2, 8, 7, 9, 4, 6].map(keyOf));
+      expect([...target.keys()]).toEqual([...source.keys()]);
+      expect(target).toEqual(source);
+    },
+  );
+
+  it('in natural order for a capped collection whose last range was applied before, and not recorded', async () => {
+    const collection = { capped: true, size: 100_000 };
+    const path = await follow({ collection, capped: true }, async (each) => {
+      for (const id of [1, 2, 3]) await each.orders.insertOne({ _id: id });
+      await each.capture();
+      await each.replay();
+      await each.orders.deleteOne({ _id: 1 });
+      for (const id of [4, 1, 5]) await each.orders.insertOne({ _id: id });
+      await each.capture();
+      const { replay, capture } = await each.control.read();
+      await each.replay();
+      expect((await each.sides()).target).toEqual((await each.sides()).source);
+      // Up to the document that was inserted again, as a worker that has died then leaves it.
+      const changes = await each.changes();
+      const again = changes.filter(({ id, kind }) => kind === 'u' && id === keyOf(1)).at(-1);
+      await each.control.set({ 'replay.through': replay.through });
+      await each.control.set({ 'capture.through': { _data: must(again).token } });
+      await each.copy.deleteOne({ _id: 5 });
+      await each.replay();
+      await each.control.set({ 'capture.through': capture.through });
+    });
+    const { source, target } = await path.sides();
+    expect([...source.keys()]).toEqual([2, 3, 4, 1, 5].map(keyOf));
+    expect([...target.keys()]).toEqual([...source.keys()]);
+  });
+
+  it('in natural order for a capped collection where an _id changes its type in place', async () => {
+    const collection = { capped: true, size: 2 ** 26 };
+    const path = await follow({ collection, capped: true }, async (each) => {
+      for (const id of [5, 6]) await each.orders.insertOne({ _id: new Int32(id) });
+      await each.capture();
+      await each.orders.replaceOne({ _id: 5 }, { _id: new Double(5) } as never);
+      // What the worker writes itself keeps its place too.
+      await each.orders.insertOne({ _id: 8, body: Buffer.alloc(16 * 1024 * 1024 - 60) });
+    });
+    const { source, target } = await path.sides();
+    expect([...target.keys()]).toEqual([...source.keys()]);
+    expect([...target.values()].map((each) => each.length)).toEqual(
+      [...source.values()].map((each) => each.length),
+    );
+  });
+
+  it('in natural order for a capped collection that ages', async () => {
     const collection = { capped: true, size: 100_000, max: 5 };
     const path = await follow({ collection, capped: true }, async (each) => {
       for (const id of [5, 3, 4, 1]) await each.orders.insertOne({ _id: id, n: new Int32(0) });

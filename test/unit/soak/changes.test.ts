@@ -42,6 +42,7 @@ describe('what the servers decide', () => {
       images: false,
       twins: false,
       growth: false,
+      cappedDeletes: false,
       resize: false,
       aging: false,
       capped: true,
@@ -111,18 +112,23 @@ describe('the changes', () => {
     }
   });
 
-  it('delete nothing from a capped collection, and begin no transaction there', () => {
-    const seed = Array.from({ length: 30 }, (_, each) => each).find((each) =>
-      chooseCollections(each, DOCUMENTS, ALL).some(({ kind }) => kind === 'capped'),
-    );
-    const profile = profileOf(seed ?? 0, 'capped');
-    const lane = new Lane(profile, 1, 0);
-    for (let count = 0; count < CHANGES; count++) {
-      const { mode, commands } = nextChange(lane, profile);
-      expect(mode).toBe('plain');
-      expect(commands.some((command) => 'delete' in command || 'remove' in command)).toBe(false);
-    }
-  });
+  it.each([false, true])(
+    'begin no transaction in a capped collection, and delete there: %s',
+    (cappedDeletes) => {
+      const seed = Array.from({ length: 30 }, (_, each) => each).find((each) =>
+        chooseCollections(each, DOCUMENTS, ALL).some(({ kind }) => kind === 'capped'),
+      );
+      const profile = { ...profileOf(seed ?? 0, 'capped'), cappedDeletes };
+      const lane = new Lane(profile, 1, 0);
+      let deletes = 0;
+      for (let count = 0; count < CHANGES; count++) {
+        const { mode, commands } = nextChange(lane, profile);
+        expect(mode).toBe('plain');
+        deletes += commands.some((command) => 'delete' in command || 'remove' in command) ? 1 : 0;
+      }
+      expect(deletes > 0).toBe(cappedDeletes);
+    },
+  );
 });
 
 describe('changes of indexes and options', () => {
