@@ -162,11 +162,13 @@ async function writePart(
     return [];
   }
   if (single) return [{ id: first.id, why }];
-  const items = target.capped || documents.length <= FEW_DOCUMENTS ? 1 : FEW_DOCUMENTS;
+  // There each write is waited for by itself, too: so halves, which keep the order.
+  const few = documents.length <= FEW_DOCUMENTS ? 1 : FEW_DOCUMENTS;
+  const items = target.capped ? Math.ceil(documents.length / 2) : few;
   const limits = { items, bytes: BYTES_PER_TRANSACTION };
   const refused: Refusal[] = [];
-  for (const few of chunks(documents, ({ document }) => document.length, limits)) {
-    refused.push(...(await writePart(target, few)));
+  for (const part of chunks(documents, ({ document }) => document.length, limits)) {
+    refused.push(...(await writePart(target, part)));
   }
   return refused;
 }
