@@ -193,7 +193,7 @@ function streamEnded({ source, collection }: CaptureOptions, operation: string):
   const namespace = `${source.databaseName}.${collection}`;
   const what: Readonly<Record<string, string>> = {
     drop: 'was dropped',
-    rename: 'was renamed',
+    rename: 'was renamed, or another collection was renamed to its name',
     dropDatabase: 'went with its database, which was dropped',
   };
   return new PermanentError(

@@ -27,6 +27,8 @@ const words: Readonly<Record<FieldDifferenceKind, string>> = {
 
 interface Element {
   readonly name: string;
+  /** Its bytes, one letter each: text may lose what is no UTF-8. */
+  readonly key: string;
   readonly value: RawValue;
 }
 
@@ -64,9 +66,9 @@ function differ(
 ): FieldDifference | undefined {
   if (!other) return one && { path: one.name, kind: 'missing' };
   if (!one) return { path: other.name, kind: 'extra' };
-  if (one.name === other.name) return differInValue(one, other);
-  if (!right.some(({ name }) => name === one.name)) return { path: one.name, kind: 'missing' };
-  if (!left.some(({ name }) => name === other.name)) return { path: other.name, kind: 'extra' };
+  if (one.key === other.key) return differInValue(one, other);
+  if (!right.some(({ key }) => key === one.key)) return { path: one.name, kind: 'missing' };
+  if (!left.some(({ key }) => key === other.key)) return { path: other.name, kind: 'extra' };
   return { path: one.name, kind: 'order' };
 }
 
@@ -93,6 +95,7 @@ function elementsOf(document: Uint8Array): Element[] {
   walk(bytes, 0, (type, nameStart, nameEnd, valueStart, valueEnd) => {
     elements.push({
       name: bytes.toString('utf8', nameStart, nameEnd),
+      key: bytes.toString('latin1', nameStart, nameEnd),
       value: new RawValue(type, bytes.subarray(valueStart, valueEnd)),
     });
   });

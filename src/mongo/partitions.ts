@@ -139,27 +139,34 @@ export async function chooseRanges(
   return undefined;
 }
 
-/** Asks the server whether it finds a partition by the index of `_id`, not by a full scan. */
+/** Asks the server whether it finds a partition by the index of `_id`, in its order, not by a full scan. */
 export async function usesIdIndex(
   db: Db,
   collection: string,
   partition: Partition,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const explain = { find: collection, filter: partitionFilter(partition) };
+  const explain = { find: collection, filter: partitionFilter(partition), sort: { _id: 1 } };
   // Not decoded: under a collation a plan shows bounds that are not text, which bson refuses.
   const { queryPlanner } = await runRaw(db, { explain, verbosity: 'queryPlanner' }, { signal });
   const winning = queryPlanner instanceof Uint8Array && fields(queryPlanner).get('winningPlan');
   // Under mongos each shard has a plan; wherever the stages are, none of them may scan.
-  const scans = winning ? [...scansOf(winning)] : [];
-  return scans.length > 0 && scans.every(isBounded);
+  const stages = winning ? [...stagesOf(winning)] : [];
+  const scans = stages.filter((stage) => /SCAN/.test(nameOf(stage)));
+  // The comparison reads in order, and a server sorts 100 MB at most.
+  const isSorted = stages.every((stage) => nameOf(stage) !== 'SORT');
+  return isSorted && scans.length > 0 && scans.every(isBounded);
 }
 
-function* scansOf(value: RawValue): Generator<ReadonlyMap<string, RawValue>> {
+function* stagesOf(value: RawValue): Generator<ReadonlyMap<string, RawValue>> {
   if (value.type !== BSONType.object && value.type !== BSONType.array) return;
   const node = fields(value.bytes);
-  if (/SCAN/.test(String(decode(node.get('stage'))))) yield node;
-  for (const inner of node.values()) yield* scansOf(inner);
+  if (node.has('stage')) yield node;
+  for (const inner of node.values()) yield* stagesOf(inner);
+}
+
+function nameOf(stage: ReadonlyMap<string, RawValue>): string {
+  return String(decode(stage.get('stage')));
 }
 
 function isBounded(scan: ReadonlyMap<string, RawValue>): boolean {

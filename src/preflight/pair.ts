@@ -4,7 +4,7 @@ import { secondaryIndexes } from '../mongo/indexes.js';
 import { isAtLeast, planFinal } from '../mongo/final-plan.js';
 import { type Catalogue, decode, indexName } from '../mongo/catalogue.js';
 import { expirySeconds } from '../mongo/expiry.js';
-import { fields } from '../mongo/raw.js';
+import { fields, type RawValue } from '../mongo/raw.js';
 import { isSameDeployment } from './deployment.js';
 import type { Findings, PreflightContext } from './report.js';
 import type { SourceState } from './source.js';
@@ -70,6 +70,8 @@ function checkFeatures(
     if (isAtLeast(report.version, 5, 0)) warnOfOlderTarget(findings, catalogue, version);
   }
   if (isAtLeast(version, 5, 0)) checkHaystacks(findings, catalogue, version);
+  if (!isAtLeast(target.deployment.featureVersion, 6, 0))
+    checkFilters(findings, catalogue, version);
   if (catalogue.options.has('clusteredIndex') && !features.clustered) {
     findings.error(
       'clusteredUnsupported',
@@ -119,6 +121,27 @@ function checkHaystacks(findings: Findings, catalogue: Catalogue, version: strin
         'as no server since 5.0: drop it at the source, or build one of the kind 2d there instead',
     );
   }
+}
+
+/** What filters of partial indexes could not have before 6.0. */
+const newFilters: readonly string[] = ['$in', '$or', '$geoWithin'];
+
+function checkFilters(findings: Findings, catalogue: Catalogue, version: string): void {
+  for (const spec of secondaryIndexes(catalogue)) {
+    const filter = spec.get('partialFilterExpression');
+    const found = filter && newFilters.find((name) => hasName(filter, name));
+    if (found === undefined) continue;
+    findings.error(
+      'targetIndex',
+      `the index "${indexName(spec)}" is a partial one whose filter has ${found}, which the target (${version}) does ` +
+        'not take, as no server before 6.0: build it with another filter at the source, or drop it there',
+    );
+  }
+}
+
+function hasName({ type, bytes }: RawValue, wanted: string): boolean {
+  if (type !== BSON.BSONType.object && type !== BSON.BSONType.array) return false;
+  return [...fields(bytes)].some(([name, value]) => name === wanted || hasName(value, wanted));
 }
 
 /** What servers before 5.0 refuse of documents that newer ones have. */

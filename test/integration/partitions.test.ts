@@ -29,7 +29,10 @@ import {
   planPartitions,
   usesIdIndex,
 } from '../../src/mongo/partitions.js';
-import { idOf } from '../../src/mongo/raw.js';
+import { idOf, runWithDocuments } from '../../src/mongo/raw.js';
+import { documentOf } from '../soak/bytes.js';
+import { Dice } from '../soak/dice.js';
+import { idSeries, singularIds } from '../soak/ids.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
 
 let server: Awaited<ReturnType<typeof startReplicaSet>>;
@@ -100,6 +103,15 @@ async function fill(name: string, ids: readonly unknown[]): Promise<void> {
   }
 }
 
+/** The same of all types that a server stores, with what no driver would write. */
+async function fillOdd(name: string, seed: number): Promise<void> {
+  const dice = new Dice('ids', seed);
+  const series = Array.from({ length: 3_000 }, (_, n) => idSeries.mixed(n, dice).value);
+  const ids = [...series, ...singularIds.flat()];
+  const documents = ids.map((id) => documentOf([['_id', id]]));
+  await runWithDocuments(db, { insert: name, ordered: false }, 'documents', documents);
+}
+
 async function idsOf(name: string, filter: Document): Promise<string[]> {
   const ids: string[] = [];
   const command = { find: name, filter, projection: { _id: 1 } };
@@ -156,6 +168,7 @@ describe.each(collations)('partitions with %s', (what, options) => {
         name,
         Array.from({ length: 20_000 }, () => anyId(random)),
       );
+      await fillOdd(name, seed);
       const partitions = await plan(name, 12);
       expect(partitions.length).toBeGreaterThan(8);
       const sizes = await cover(name, partitions);

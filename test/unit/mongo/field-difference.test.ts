@@ -56,6 +56,13 @@ describe('the first field that differs', () => {
     const odd = documentOf([0x02, 't', stringBytes(Buffer.from([0xff]))]);
     const even = documentOf([0x02, 't', stringBytes(Buffer.from([0xfe]))]);
     expect(findFieldDifference(odd, even)).toEqual({ path: 't', kind: 'value' });
+    const [oddName, evenName] = [0xff, 0xfe].map((byte) =>
+      documentOf([0x10, Buffer.from([byte]), int(1)]),
+    );
+    expect(findFieldDifference(oddName ?? odd, evenName ?? even)).toEqual({
+      path: '\ufffd',
+      kind: 'missing',
+    });
   });
 });
 

@@ -105,6 +105,20 @@ describe('a target before 5.0', () => {
     expect(codes(check('5.0.32', {}, indexes).errors)).toEqual([]);
   });
 
+  it.each([
+    ['$in', { a: { $in: [1, 2] } }],
+    ['$or', { $and: [{ $or: [{ a: 1 }, { b: 1 }] }] }],
+    ['$geoWithin', { at: { $geoWithin: { $center: [[0, 0], 1] } } }],
+  ])('has no partial index by %s, as none before 6.0', (name, partialFilterExpression) => {
+    const index = { key: { a: 1 }, name: 'some', partialFilterExpression };
+    const { errors } = check('5.0.32', {}, [index], { version: '6.0.5' });
+    expect(codes(errors)).toEqual(['targetIndex']);
+    expect(errors[0]?.message).toContain(`"some" is a partial one whose filter has ${name}`);
+    expect(check('6.0.5', {}, [index], { version: '6.0.5' }).errors).toEqual([]);
+    const plain = { ...index, partialFilterExpression: { a: { $gt: 1 } } };
+    expect(check('5.0.32', {}, [plain], { version: '6.0.5' }).errors).toEqual([]);
+  });
+
   it('has no expiry that reaches back before 1970', () => {
     const index = { key: { at: 1 }, name: 'ttl', expireAfterSeconds: 2_147_483_647 };
     const { errors } = check('4.4.29', {}, [index]);
