@@ -14,7 +14,7 @@ const DUPLICATE_KEY = 11000;
 /**
  * Codes by which a server does not take a document that another version has stored, seen or documented:
  * `$`-prefixed names before 5.0 (2 on insert, 52 on update), what a DBRef may be (55 to 57), nesting (15),
- * malformed BSON (22, 378), size (10334, 17419), another size in a capped collection before 5.0 (10003), there too
+ * malformed BSON (22, 378), size (10334, 17419), another size in a capped collection before 6.0 (10003), there too
  * an `_id` over one that is equal under a collation (66).
  */
 const documentCodes = [2, 15, 22, 52, 53, 55, 56, 57, 66, 378, 10003, 10334, 17419];

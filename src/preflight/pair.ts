@@ -65,13 +65,12 @@ function checkFeatures(
 ): void {
   if (catalogue?.type !== 'collection') return;
   const { features, version } = target.report;
-  if (!isAtLeast(target.deployment.featureVersion, 5, 0)) {
-    checkOldTarget(findings, catalogue, version);
-    if (isAtLeast(report.version, 5, 0)) warnOfOlderTarget(findings, catalogue, version);
-  }
+  const isBefore = (major: number) => !isAtLeast(target.deployment.featureVersion, major, 0);
+  if (isBefore(5)) checkOldTarget(findings, catalogue, version);
+  const lacks = (major: number) => isBefore(major) && isAtLeast(report.version, major, 0);
+  warnOfOlderTarget(findings, catalogue, version, lacks);
   if (isAtLeast(version, 5, 0)) checkHaystacks(findings, catalogue, version);
-  if (!isAtLeast(target.deployment.featureVersion, 6, 0))
-    checkFilters(findings, catalogue, version);
+  if (isBefore(6)) checkFilters(findings, catalogue, version);
   if (catalogue.options.has('clusteredIndex') && !features.clustered) {
     findings.error(
       'clusteredUnsupported',
@@ -144,16 +143,27 @@ function hasName({ type, bytes }: RawValue, wanted: string): boolean {
   return [...fields(bytes)].some(([name, value]) => name === wanted || hasName(value, wanted));
 }
 
-/** What servers before 5.0 refuse of documents that newer ones have. */
-function warnOfOlderTarget(findings: Findings, { options }: Catalogue, version: string): void {
-  const growth = options.has('capped')
-    ? ', and changes that make a document of this capped collection larger or smaller'
-    : '';
+/**
+ * What older servers refuse of documents that newer ones have.
+ * @param lacks whether the target is older than that, and the source is not.
+ */
+function warnOfOlderTarget(
+  findings: Findings,
+  { options }: Catalogue,
+  version: string,
+  lacks: (major: number) => boolean,
+): void {
+  const refused = [
+    ...(lacks(5) ? ['documents with names at the top that begin with "$"'] : []),
+    ...(lacks(6) && options.has('capped')
+      ? ['changes that make a document of this capped collection larger or smaller']
+      : []),
+  ];
+  if (refused.length === 0) return;
   findings.warn(
     'olderTarget',
-    `the target (${version}) does not take all that the source's version does: documents with names ` +
-      `at the top that begin with "$"${growth}. Those that there are refuse the cutover, and status ` +
-      'names them (refused)',
+    `the target (${version}) does not take all that the source's version does: ${refused.join(', and ')}. ` +
+      'Those that there are refuse the cutover, and status names them (refused)',
   );
 }
 

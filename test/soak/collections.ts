@@ -126,13 +126,13 @@ export interface Features {
   readonly images: boolean;
   /** Two indexes on one key of which only one is unique: 5.0. */
   readonly twins: boolean;
-  /** Documents in capped collections that grow: 5.0. */
+  /** Documents in capped collections that grow: 6.0. */
   readonly growth: boolean;
   /** Deletes in capped collections: 5.0. */
   readonly cappedDeletes: boolean;
   /** Limits of capped collections that change: 6.0. */
   readonly resize: boolean;
-  /** Capped collections: before 5.0 their documents keep their size, which an older target insists on. */
+  /** Capped collections: before 6.0 their documents keep their size, which an older target insists on. */
   readonly capped: boolean;
   /** Capped collections that age by single documents, not by some at a time: 5.0. */
   readonly aging: boolean;
@@ -148,10 +148,10 @@ export function featuresOf(source: string, target: string): Features {
     clustered: both(5, 3),
     images: both(6, 0),
     twins: both(5, 0),
-    growth: both(5, 0),
+    growth: both(6, 0),
     cappedDeletes: both(5, 0),
     resize: both(6, 0),
-    capped: isAtLeast(target, 5, 0) || !isAtLeast(source, 5, 0),
+    capped: isAtLeast(target, 6, 0) || !isAtLeast(source, 6, 0),
     aging: both(5, 0),
     dollarNames: both(5, 0),
   };

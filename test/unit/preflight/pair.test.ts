@@ -94,6 +94,11 @@ describe('a target before 5.0', () => {
     const [warning] = warnings.filter(({ code }) => code === 'olderTarget');
     expect(warning?.message).toMatch(/4\.4\.29.*begin with "\$".*capped/);
     expect(codes(check('4.4.29', {}).warnings)).not.toContain('olderTarget');
+    const [capped] = check('5.0.32', { capped: true }, [], { version: '6.0.5' }).warnings;
+    expect(capped).toMatchObject({ code: 'olderTarget' });
+    expect(capped?.message).not.toContain('begin with');
+    expect(codes(check('5.0.32', {}, [], { version: '6.0.5' }).warnings)).toEqual([]);
+    expect(codes(check('5.0.32', { capped: true }, [], { version: '5.0.3' }).warnings)).toEqual([]);
   });
 
   it('has no two indexes of one key', () => {
