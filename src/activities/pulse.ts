@@ -10,9 +10,9 @@ export interface Pulse {
 
 /**
  * Between two heartbeats, in ms: at first, after so long, and for so long when a cancellation is about to come,
- * which arrives as the answer to one. What waits for days beats for a third of its cost in vain.
+ * which arrives as the answer to one. Of what waits for days they are a good part of the cost.
  */
-const BEAT = { atFirst: 1_000, later: 3_000, laterAfter: 60_000, hurried: 100, hurriedFor: 5_000 };
+const BEAT = { atFirst: 1_000, later: 2_000, laterAfter: 60_000, hurried: 100, hurriedFor: 5_000 };
 /** Without a `touch` for so long, heartbeats end, and Temporal starts another attempt. */
 const STUCK_MS = 180_000;
 

@@ -1,6 +1,6 @@
 import { type Db, type Document, Int32 } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
-import { changeStreamPipeline, parseEvent } from './change-event.js';
+import { changeStreamPipeline, parseEvent, resumeAfter } from './change-event.js';
 import { RawCursor } from './raw-cursor.js';
 import type { ResumeToken } from './token.js';
 
@@ -51,7 +51,7 @@ export async function readMarkerToken(
     const { documents } = await stream.next();
     for (const event of documents.map(parseEvent)) {
       const isMarker = event.id?.type === 0x10 && Buffer.from(event.id.bytes).readInt32LE() === -1;
-      if (event.operation === 'delete' && isMarker) return { _data: event.token };
+      if (event.operation === 'delete' && isMarker) return resumeAfter(event);
     }
   }
   throw new Error(

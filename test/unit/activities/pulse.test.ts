@@ -23,7 +23,7 @@ function run<T>(work: (pulse: Pulse) => Promise<T>) {
 }
 
 describe('withPulse', () => {
-  it('beats at once, every second, later every three, and once more at the end', async () => {
+  it('beats at once, every second, later every two, and once more at the end', async () => {
     const end = deferred();
     const { beats, result } = run(() => end.promise.then(() => 'done'));
     expect(beats).toEqual([{ count: 1 }]);
@@ -32,12 +32,12 @@ describe('withPulse', () => {
     await vi.advanceTimersByTimeAsync(57_000);
     expect(beats).toHaveLength(61);
     await vi.advanceTimersByTimeAsync(30_000);
-    expect(beats).toHaveLength(71);
+    expect(beats).toHaveLength(76);
     end.resolve();
     expect(await result).toBe('done');
-    expect(beats.at(-1)).toEqual({ count: 72 });
+    expect(beats.at(-1)).toEqual({ count: 77 });
     await vi.advanceTimersByTimeAsync(5_000);
-    expect(beats).toHaveLength(72);
+    expect(beats).toHaveLength(77);
   });
 
   it('stops beating when the work has not moved for three minutes, and goes on when it does', async () => {
@@ -48,12 +48,12 @@ describe('withPulse', () => {
       return end.promise;
     });
     await vi.advanceTimersByTimeAsync(179_000);
-    expect(beats).toHaveLength(61 + 39);
+    expect(beats).toHaveLength(61 + 59);
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(beats).toHaveLength(61 + 39);
+    expect(beats).toHaveLength(61 + 59);
     pulse?.touch();
-    await vi.advanceTimersByTimeAsync(3_000);
-    expect(beats).toHaveLength(61 + 40);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(beats).toHaveLength(61 + 60);
     end.resolve();
     await result;
   });
