@@ -49,11 +49,12 @@ export async function storeChanges(
   const deleted = new Map<string, DocumentEvent>();
   for (const event of events.filter(isOfDocument)) {
     const { key } = event.id;
+    last.set(key, event);
+    if (!route.natural) continue;
     if (event.operation === 'delete') {
       first.delete(key);
       deleted.set(key, event);
     } else if (!first.has(key)) first.set(key, event);
-    last.set(key, event);
   }
   const writer = new ChangeWriter(route, signal);
   const time = events.at(-1)?.time;

@@ -1,5 +1,5 @@
 import type { Db, Document } from 'mongodb';
-import { errorCode, majority } from './catalogue.js';
+import { errorCode, isUnauthorized, majority } from './catalogue.js';
 import { type LimitedOptions, runCommand } from './raw.js';
 
 /**
@@ -21,5 +21,5 @@ export async function collMod(
 
 /** Whether this is a server's answer to a `collMod` that it or the user cannot run. */
 export function isCollModRefused(error: unknown): boolean {
-  return unsupported.includes(errorCode(error));
+  return unsupported.includes(errorCode(error)) || isUnauthorized(error);
 }

@@ -53,6 +53,8 @@ interface Step {
   readonly command: Document;
   readonly field: 'documents' | 'updates' | 'deletes';
   readonly list: readonly Uint8Array[];
+  /** Whether it is all the same that a server does not delete in capped collections. */
+  readonly mayKeep?: boolean;
 }
 
 /** A document and its `_id`. */
@@ -255,7 +257,7 @@ export async function deleteExactly(target: FencedTarget, ids: readonly RawValue
 /** @returns whether they are deleted; not where the server has ended the transaction again and again. */
 async function tryDelete(target: FencedTarget, ids: readonly RawValue[]): Promise<boolean> {
   try {
-    await inFencedTransaction(target, [deletion(target, ids)]);
+    await inFencedTransaction(target, [{ ...deletion(target, ids), mayKeep: true }]);
     return true;
   } catch (error) {
     const isEnded =
@@ -275,15 +277,16 @@ async function inFencedTransaction(
   steps: readonly Step[],
 ): Promise<void> {
   const run = async (options: CommandOptions, concern: Document = {}): Promise<void> => {
-    for (const { command, field, list } of steps) {
+    for (const { command, field, list, mayKeep } of steps) {
       const reply = await runWithDocuments(db, { ...command, ...concern }, field, list, options);
       const [first] = (reply['writeErrors'] ?? []) as WriteError[];
       if (!first) continue;
-      // Before 5.0 what is in a capped collection goes by age alone, at the source too.
-      if (capped && field === 'deletes' && CAPPED_KEEPS.includes(first.code)) continue;
+      // Before 5.0 what is in a capped collection goes by age alone.
+      const isKept = capped && field === 'deletes' && CAPPED_KEEPS.includes(first.code);
+      if (isKept && mayKeep) continue;
       // An insert where the document is there already is no way to write it.
       const isTaken = field === 'documents' && first.code === DUPLICATE_KEY;
-      if (isTaken || isRefusal(first)) throw new RefusedError(first.errmsg);
+      if (isTaken || isKept || isRefusal(first)) throw new RefusedError(first.errmsg);
       throw new Error(`${field} at the target: ${first.errmsg} (${first.code})`);
     }
   };

@@ -3,7 +3,7 @@ import { readHello } from './hello.js';
 import { decode } from './catalogue.js';
 import { chooseCutPoints, sampleIds, walkToCutPoints } from './cut-points.js';
 import { parseCutPoint } from './portable-id.js';
-import { fields, type RawValue, runRaw } from './raw.js';
+import { asBuffer, fields, type RawValue, runRaw } from './raw.js';
 import { typeRange } from './type-range.js';
 
 /**
@@ -46,6 +46,8 @@ const LEAST_PARTITION_BYTES = 32 * 1024 ** 2;
 const FIRST_SHARE = 0.25;
 /** Index entries that are walked along at most: some 15 s at the server. */
 const MOST_WALKED = 50_000_000;
+/** How a server writes the bounds of a scan of its whole index. */
+const EVERYTHING = '[MinKey, MaxKey]';
 const WHOLE: readonly Partition[] = [{ index: 0 }];
 
 /** Number of partitions to aim at; the plan may have fewer where no good bounds are found. */
@@ -146,14 +148,21 @@ export async function usesIdIndex(
   partition: Partition,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const explain = { find: collection, filter: partitionFilter(partition), sort: { _id: 1 } };
+  // The copy reads in any order. The comparison reads in that of `_id`, and a server sorts 100 MB at most.
+  for (const order of [{}, { sort: { _id: 1 } }]) {
+    const explain = { find: collection, filter: partitionFilter(partition), ...order };
+    if (!(await isBoundedPlan(db, explain, signal))) return false;
+  }
+  return true;
+}
+
+async function isBoundedPlan(db: Db, explain: Document, signal?: AbortSignal): Promise<boolean> {
   // Not decoded: under a collation a plan shows bounds that are not text, which bson refuses.
   const { queryPlanner } = await runRaw(db, { explain, verbosity: 'queryPlanner' }, { signal });
   const winning = queryPlanner instanceof Uint8Array && fields(queryPlanner).get('winningPlan');
   // Under mongos each shard has a plan; wherever the stages are, none of them may scan.
   const stages = winning ? [...stagesOf(winning)] : [];
   const scans = stages.filter((stage) => /SCAN/.test(nameOf(stage)));
-  // The comparison reads in order, and a server sorts 100 MB at most.
   const isSorted = stages.every((stage) => nameOf(stage) !== 'SORT');
   return isSorted && scans.length > 0 && scans.every(isBounded);
 }
@@ -170,8 +179,12 @@ function nameOf(stage: ReadonlyMap<string, RawValue>): string {
 }
 
 function isBounded(scan: ReadonlyMap<string, RawValue>): boolean {
-  const key = scan.get('keyPattern');
+  const [key, bounds] = [scan.get('keyPattern'), scan.get('indexBounds')];
   // An index that only begins with _id will do as well.
-  if (key) return fields(key.bytes).keys().next().value === '_id';
+  if (key) {
+    const isOfId = fields(key.bytes).keys().next().value === '_id';
+    const ofId = bounds && fields(bounds.bytes).get('_id');
+    return isOfId && ofId !== undefined && !asBuffer(ofId.bytes).includes(EVERYTHING);
+  }
   return scan.has('minRecord') && scan.has('maxRecord');
 }

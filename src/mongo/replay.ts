@@ -38,7 +38,8 @@ export interface ReplayTarget extends FencedTarget {
 export async function applyRange(target: ReplayTarget, range: Range): Promise<void> {
   const last = new Map<string, BufferedChange>();
   const deleted = new Map<string, RawValue>();
-  let hasAgain = false;
+  /** Whether one merge of the whole range would insert what is deleted, or what is inserted again too early. */
+  let hasDeleted = false;
   for (const change of range.changes) {
     const { key } = change.id;
     if (change.code === 'd') deleted.set(key, change.id);
@@ -50,16 +51,17 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
       last.delete(change.was.key);
     }
     // In a capped collection a document stands where its first change since its last delete does.
-    const isAgain = change.code !== 'd' && last.get(key)?.code === 'd';
-    hasAgain ||= isAgain;
+    const before = last.get(key)?.code;
+    const isAgain = change.code !== 'd' && before === 'd';
+    hasDeleted ||= isAgain || (change.code === 'd' && before !== undefined && before !== 'd');
     if (!target.capped || isAgain) last.delete(key);
     last.set(key, change);
   }
   // What a capped collection has no room for any more goes first: nothing else has to make room then.
   await deleteExactly(target, [...deleted.values()]);
   const written = [...last.values()].filter(({ code }) => code !== 'd');
-  // What two write one after the other is not in order, nor what one merge inserts before and after a delete.
-  const inOrder = target.capped && (hasAgain || written.some(({ code }) => code !== 'u'));
+  // What two write one after the other is not in order.
+  const inOrder = target.capped && (hasDeleted || written.some(({ code }) => code !== 'u'));
   const exactOnly = target.exactOnly || inOrder;
   const byServer = exactOnly ? [] : written.filter(({ code }) => code === 'u');
   const ids = byServer.map(({ id }) => id);

@@ -1,6 +1,9 @@
 import { BSON, type Document } from 'mongodb';
 
-/** Types in the order in which servers sort them; those of one line are compared with each other. */
+/**
+ * Types of `_id`s in the order in which servers sort them; those of one line are compared with each other. An `_id`
+ * is no array, and a server that is asked for arrays goes through its whole index.
+ */
 const typeOrder: readonly (readonly string[])[] = [
   ['minKey'],
   ['undefined'],
@@ -8,7 +11,6 @@ const typeOrder: readonly (readonly string[])[] = [
   ['double', 'int', 'long', 'decimal'],
   ['string', 'symbol'],
   ['object'],
-  ['array'],
   ['binData'],
   ['objectId'],
   ['bool'],

@@ -158,12 +158,13 @@ function warnOfOlderTarget(
     ...(lacks(6) && options.has('capped')
       ? ['changes that make a document of this capped collection larger or smaller']
       : []),
+    ...(lacks(5) && options.has('capped') ? ['deletes in this capped collection'] : []),
   ];
   if (refused.length === 0) return;
   findings.warn(
     'olderTarget',
     `the target (${version}) does not take all that the source's version does: ${refused.join(', and ')}. ` +
-      'Those that there are refuse the cutover, and status names them (refused)',
+      'Those that there are refuse the cutover, and status names them (refused, differences)',
   );
 }
 
