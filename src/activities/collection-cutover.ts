@@ -14,7 +14,7 @@ import { replayRanges } from '../mongo/replay-loop.js';
 import { takeOverReplay } from '../mongo/takeover.js';
 import { summariseDifferences } from '../mongo/verification.js';
 import { type ActivityDependencies, open, type Opened, readSourceCatalogue } from './context.js';
-import { type Pulse } from './pulse.js';
+import type { Pulse } from './pulse.js';
 import { finalContext } from './convert-indexes.js';
 import { findForeignTarget, findSettledBlockers, refusalOf } from './cutover-blockers.js';
 import { replayTarget } from './replay.js';

@@ -21,7 +21,7 @@ import { readSize } from '../mongo/collection-size.js';
 import { Rate } from '../mongo/rate.js';
 import { readCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { openPair, type Pair, readPair } from './collection-pair.js';
-import { type ActivityDependencies } from './context.js';
+import type { ActivityDependencies } from './context.js';
 import { type Pulse, withPulse } from './pulse.js';
 
 /** What still differs after 6 s, with the source's document as it was, is no matter of lag. */

@@ -3,7 +3,7 @@ import { failpoint } from '../failpoint.js';
 import type { GroupBlocker } from '../group.js';
 import { readFence } from '../mongo/operation-time.js';
 import { CollectionCutover, showTime } from './collection-cutover.js';
-import { type ActivityDependencies } from './context.js';
+import type { ActivityDependencies } from './context.js';
 import { hurry, type Pulse, withPulse } from './pulse.js';
 import { inParallel } from '../in-parallel.js';
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Inspection } from '../inspection.js';
 import type { Migration } from '../migration.js';
 import type { Finding, PreflightReport } from '../preflight/index.js';
-import { type ActivityDependencies } from './context.js';
+import type { ActivityDependencies } from './context.js';
 import { type Pulse, withPulse } from './pulse.js';
 import { lookAround } from './look-around.js';
 

@@ -55,6 +55,8 @@ export interface CaptureOptions {
 
 interface InFlight {
   readonly batch: ChangeBatch;
+  /** Where among its events the stream ends; -1 where it goes on. */
+  readonly end: number;
   stored?: StoredChanges;
   /** From where to go on after it; nothing when the stream ends with its first event. */
   token?: ResumeToken | undefined;
@@ -84,8 +86,8 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     }
   };
   const track = async (entry: InFlight): Promise<void> => {
-    const { events, token } = entry.batch;
-    const end = events.findIndex((event) => !event.id);
+    const { batch, end } = entry;
+    const { events, token } = batch;
     const changes = end < 0 ? events : events.slice(0, end);
     const stored = await storeChanges(options, changes, signal);
     // Not from where the stream has ended: a server goes on from no `invalidate`.
@@ -108,7 +110,8 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     while (options.mayRead?.() ?? true) {
       const batch = await withReplyTimeout(stream.next());
       signal.throwIfAborted();
-      const entry: InFlight = { batch };
+      const end = batch.events.findIndex(({ id }) => !id);
+      const entry: InFlight = { batch, end };
       queue.push(entry);
       const work = track(entry)
         .catch((error: unknown) => failed.abort(error))
@@ -116,7 +119,7 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
       settled.add(work);
       if (options.until && hasReached(batch, options.until)) break;
       // What follows is of another collection of its name.
-      if (batch.events.some(({ id }) => !id)) break;
+      if (end >= 0) break;
       while (settled.size >= MAX_IN_FLIGHT) await Promise.race(settled);
     }
     await Promise.all(settled);

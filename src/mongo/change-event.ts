@@ -107,15 +107,7 @@ export function parseEvent(bytes: Buffer): ChangeEvent {
   if (!token || !tokenBytes || !operation || !time) {
     throw new Error('the change stream gave an event of an unknown form');
   }
-  return {
-    token,
-    tokenBytes,
-    operation,
-    time,
-    id,
-    ...(collection && { collection }),
-    ...(to && { to }),
-  };
+  return { token, tokenBytes, operation, time, id, collection, to };
 }
 
 /** From where a stream goes on after this event. */

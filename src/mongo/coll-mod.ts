@@ -3,11 +3,11 @@ import { errorCode, isUnauthorized, majority } from './catalogue.js';
 import { type LimitedOptions, runCommand } from './raw.js';
 
 /**
- * What a server says to a `collMod` that it does not know or a user may not run: FailedToParse,
- * Unauthorized, InvalidOptions, unknown field. A 6.0 server that runs as 5.0
+ * What a server says to a `collMod` that it does not know: FailedToParse,
+ * InvalidOptions, unknown field. A 6.0 server that runs as 5.0
  * (featureCompatibilityVersion, which an ordinary user cannot read) is found out only this way.
  */
-const unsupported: readonly (number | undefined)[] = [9, 13, 72, 40415];
+const unsupported: readonly (number | undefined)[] = [9, 72, 40415];
 
 /** Changes options of a collection, or of one of its indexes. */
 export async function collMod(

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientSession, Db, Document } from 'mongodb';
+import { errorCode, isUnauthorized } from './catalogue.js';
 import type { Control } from './control.js';
 import type { ControlDocument } from './control-document.js';
 import { runCommand } from './raw.js';
@@ -7,6 +8,8 @@ import { runCommand } from './raw.js';
 /** A `$merge` ends by itself after this, should nobody be permitted to end it (ms). */
 export const MERGE_TIME_LIMIT_MS = 60_000;
 const POLL_MS = 20;
+/** What a deployment says that has no `$currentOp`. */
+const UNKNOWN_STAGE = 40324;
 
 /** Comment of every long command of a run's replay, by which a successor finds it in the server. */
 export function replayComment(runId: string, epoch: number): string {
@@ -62,7 +65,7 @@ async function endMerges(db: Db, runId: string, epoch: number): Promise<void> {
       cursor: {},
     }).catch(async (error: unknown) => {
       // Some hosted deployments refuse $currentOp: there the time limit of the commands ends them.
-      if (!isRefused(error)) throw error;
+      if (!isUnauthorized(error) && errorCode(error) !== UNKNOWN_STAGE) throw error;
       await sleep(MERGE_TIME_LIMIT_MS);
       return undefined;
     });
@@ -76,9 +79,4 @@ async function endMerges(db: Db, runId: string, epoch: number): Promise<void> {
     }
     await sleep(POLL_MS);
   }
-}
-
-function isRefused(error: unknown): boolean {
-  const { code } = error as { code?: number };
-  return code === 13 || code === 8000 || code === 40324;
 }

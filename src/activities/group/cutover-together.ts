@@ -12,7 +12,7 @@ import { missedBlocker } from '../../blockers.js';
 import { inParallel } from '../../in-parallel.js';
 import type { CutoverReport, Migration } from '../../migration.js';
 import { CollectionCutover } from '../collection-cutover.js';
-import { type ActivityDependencies } from '../context.js';
+import type { ActivityDependencies } from '../context.js';
 import { type Pulse, withPulse } from '../pulse.js';
 import { cutOverTogether, letAllGo } from '../cutover.js';
 import { listUnknown } from './watch-collections.js';

@@ -14,7 +14,7 @@ import type { FoundMember } from '../../member-calls.js';
 import { readUuid } from '../../mongo/catalogue.js';
 import { parseNamespace, workflowId } from '../../names.js';
 import { namespace as namespaceSchema } from '../../options.js';
-import { type ActivityDependencies } from '../context.js';
+import type { ActivityDependencies } from '../context.js';
 import { withPulse } from '../pulse.js';
 import { lookAround } from '../look-around.js';
 import { checkRoom } from '../../preflight/copy.js';

@@ -1,6 +1,6 @@
 import type { MemberRun } from '../../group.js';
 import { inParallel } from '../../in-parallel.js';
-import { type ActivityDependencies } from '../context.js';
+import type { ActivityDependencies } from '../context.js';
 import { withPulse } from '../pulse.js';
 
 /** Signals that are sent together. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Group } from '../../group.js';
 import { listNamespaces } from '../../mongo/namespaces.js';
 import { namespace as namespaceSchema } from '../../options.js';
-import { type ActivityDependencies } from '../context.js';
+import type { ActivityDependencies } from '../context.js';
 import { withPulse } from '../pulse.js';
 
 const EVERY_MS = 10_000;
