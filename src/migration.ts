@@ -18,6 +18,8 @@ export interface Traits {
     readonly ttlCollMod: boolean;
   };
   readonly oplogHours?: number;
+  /** UUID of the source collection, in hexadecimal: one of another UUID is another collection. */
+  readonly sourceUuid?: string;
   readonly warnings: readonly string[];
   /** Part of the name of this run's staging collections; missing in runs that began before there was one. */
   readonly stagingTag?: string;

@@ -5,7 +5,7 @@ import { readStartToken } from '../mongo/change-stream.js';
 import { readMarkerToken } from '../mongo/marker.js';
 import { bufferName } from '../names.js';
 import { shorten, SHOWN_TOKEN } from '../shorten.js';
-import { type ActivityDependencies, open } from './context.js';
+import { type ActivityDependencies, open, readSourceCatalogue } from './context.js';
 import { withPulse } from './pulse.js';
 import { removeLeftovers } from './leftovers.js';
 
@@ -27,7 +27,8 @@ export async function captureToken(
   deps: ActivityDependencies,
   migration: Migration,
 ): Promise<StartPosition> {
-  const { control, source, sourceCollection, target, targetCollection } = open(deps, migration);
+  const opened = open(deps, migration);
+  const { control, source, sourceCollection, target, targetCollection } = opened;
   return withPulse(
     () => ({ doing: 'finding the position in the change stream' }),
     async ({ signal }) => {
@@ -41,6 +42,8 @@ export async function captureToken(
         (migration.options.token === 'marker'
           ? await readMarkerToken(source, sourceCollection, migration.workflowId, signal)
           : await readStartToken(source, sourceCollection, signal));
+      // What becomes of the collection from here on, the stream tells.
+      await readSourceCatalogue(opened, migration.traits, signal);
       failpoint('token-read');
       const start = await control.fixStart(token);
       return {

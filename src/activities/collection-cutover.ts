@@ -110,7 +110,8 @@ export class CollectionCutover implements AsyncDisposable {
     const { opened, migration } = this;
     const { control } = opened;
     const scheduledAt = new Date(Context.current().info.currentAttemptScheduledTimestampMs);
-    const catalogue = await readSourceCatalogue(opened, this.#pulse.signal);
+    const { signal } = this.#pulse;
+    const catalogue = await readSourceCatalogue(opened, migration.traits, signal);
     const session = opened.target.client.startSession({ causalConsistency: false });
     this.#session = session;
     await control.checkHold(scheduledAt);

@@ -4,7 +4,7 @@ import { errorTypes, PermanentError } from '../errors.js';
 import type { MigrationMetrics } from '../metrics/migration-metrics.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { MemberCalls } from '../member-calls.js';
-import type { Migration } from '../migration.js';
+import type { Migration, Traits } from '../migration.js';
 import { type Catalogue, readCatalogue } from '../mongo/catalogue.js';
 import { Control } from '../mongo/control.js';
 import { CopyPlan } from '../mongo/copy-plan.js';
@@ -97,14 +97,16 @@ export function open(
 
 /**
  * Options and indexes of the source collection.
- * @throws PermanentError ChangeStreamEnded when it is no longer there.
+ * @throws PermanentError ChangeStreamEnded when it is no longer there, or another one has its name by now.
  */
 export async function readSourceCatalogue(
   { source, sourceCollection }: Opened,
+  { sourceUuid }: Pick<Traits, 'sourceUuid'>,
   signal: AbortSignal,
 ): Promise<Catalogue> {
   const catalogue = await readCatalogue(source, sourceCollection, signal);
-  if (catalogue) return catalogue;
+  const isKnown = sourceUuid === undefined || catalogue?.uuid?.toHexString() === sourceUuid;
+  if (catalogue && isKnown) return catalogue;
   throw new PermanentError(
     errorTypes.streamEnded,
     `${source.databaseName}.${sourceCollection} is no longer at the source: it was dropped or renamed; a ` +

@@ -32,7 +32,7 @@ export async function buildIndexes(
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {
-      const catalogue = await readSourceCatalogue(opened, signal);
+      const catalogue = await readSourceCatalogue(opened, migration.traits, signal);
       const specs = loadForms(catalogue);
       if ((await control.read()).renamed) return specs.length;
       const options = {

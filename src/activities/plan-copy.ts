@@ -58,7 +58,7 @@ export async function ensureStaging(
   signal: AbortSignal,
 ): Promise<void> {
   const { target, staging, control } = opened;
-  const catalogue = await readSourceCatalogue(opened, signal);
+  const catalogue = await readSourceCatalogue(opened, traits, signal);
   const { stagingUuid, renamed } = await control.read();
   if (renamed) return;
   const leftOut: LeftOut[] = [];
@@ -83,7 +83,7 @@ async function checkShape(
   signal: AbortSignal,
 ): Promise<void> {
   const { target: db, staging: collection } = opened;
-  const source = await readSourceCatalogue(opened, signal);
+  const source = await readSourceCatalogue(opened, traits, signal);
   const { features } = traits;
   const refused = await probeShape({ db, collection, source, features, signal });
   if (refused.length === 0) return;

@@ -40,6 +40,7 @@ export async function preflight(
         exactOnly: catalogue?.options.has('collation') ?? false,
         preImages,
         features: { collMod, prepareUnique, ttlCollMod },
+        ...(catalogue?.uuid && { sourceUuid: catalogue.uuid.toHexString() }),
         ...(report.source.oplogHours !== undefined && { oplogHours: report.source.oplogHours }),
         warnings: report.warnings.map(({ message }) => message),
         stagingTag: createHash('sha256').update(migration.runId).digest('hex').slice(0, 8),

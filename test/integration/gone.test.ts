@@ -4,10 +4,12 @@ import type { Collection, Db } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../embedded/index.js';
 import type { ActivityDependencies } from '../../src/activities/context.js';
+import { captureToken } from '../../src/activities/capture-token.js';
 import { convertIndexes } from '../../src/activities/convert-indexes.js';
 import { Connections } from '../../src/connections.js';
 import type { Migration } from '../../src/migration.js';
 import { checkBuffer } from '../../src/mongo/buffer.js';
+import { readUuid } from '../../src/mongo/catalogue.js';
 import { readWritesAfter } from '../../src/mongo/late-writes.js';
 import { replayRanges } from '../../src/mongo/replay-loop.js';
 import { bufferName } from '../../src/names.js';
@@ -26,6 +28,18 @@ beforeAll(async () => {
 afterAll(async () => {
   await mongo?.[Symbol.asyncDispose]();
 });
+
+/** Of a worker that knows two servers: the source of this connection string, and the target. */
+function dependencies(sourceUri: string) {
+  const uris = [
+    ['source', sourceUri],
+    ['target', mongo.server.uri],
+  ] as const;
+  const connections = Connections.from({
+    uris: new Map(uris.map(([alias, uri]) => [alias, new Secret(uri)])),
+  });
+  return { connections, deps: takenAs<ActivityDependencies>({ connections }) };
+}
 
 describe('a buffer that somebody has dropped', () => {
   it('is no empty one: to its replay, and to whoever takes over', async () => {
@@ -83,6 +97,24 @@ describe('a source collection that is gone', () => {
     // It has let others have their turn meanwhile.
     expect(turns).toBeGreaterThan(0);
   });
+
+  it('is not followed in the form of one that has been made anew since it was looked at', async () => {
+    const from = mongo.client.db('from-anew');
+    await from.createCollection('orders');
+    const sourceUuid = must(await readUuid(from, 'orders')).toHexString();
+    const options = { ...identity.options, namespace: 'from-anew.orders' };
+    const migration: Migration = { ...identity, options, traits: { ...traits, sourceUuid } };
+    const { connections, deps } = dependencies(mongo.server.uri);
+    const begin = () => new MockActivityEnvironment().run(() => captureToken(deps, migration));
+    try {
+      await expect(begin()).resolves.toMatchObject({ buffer: 'shop.cdc.orders' });
+      await from.dropCollection('orders');
+      await from.createCollection('orders', { capped: true, size: 4096 });
+      await expect(begin()).rejects.toMatchObject({ type: 'ChangeStreamEnded' });
+    } finally {
+      await connections.close();
+    }
+  });
 });
 
 describe('unique indexes of a target that is open', () => {
@@ -106,14 +138,7 @@ describe('unique indexes of a target that is open', () => {
     const control = await claimFor(target, migration);
     await control.set({ prepared: ['a', 'dropped since'], unbuilt });
     if (isOver) await target.collection('cdc').drop();
-    const uris = [
-      ['source', sourceUri],
-      ['target', mongo.server.uri],
-    ] as const;
-    const connections = Connections.from({
-      uris: new Map(uris.map(([alias, uri]) => [alias, new Secret(uri)])),
-    });
-    const deps = takenAs<ActivityDependencies>({ connections });
+    const { connections, deps } = dependencies(sourceUri);
     const environment = new MockActivityEnvironment({ attempt });
     try {
       return await environment.run(() => convertIndexes(deps, migration));
