@@ -36,7 +36,11 @@ export interface MemberCalls {
   /** The last workflow of an id; nothing where there is none. */
   readonly find: (workflowId: string) => Promise<FoundMember | undefined>;
   /** Sends a signal. @returns whether there was somebody to get it. */
-  readonly signal: (member: MemberRun, name: string, payload?: unknown) => Promise<boolean>;
+  readonly signal: (
+    member: Pick<MemberRun, 'workflowId' | 'runId'>,
+    name: string,
+    payload?: unknown,
+  ) => Promise<boolean>;
   /** Lets a collection stand by for the group's cutover. @returns its migration, or what speaks against it. */
   readonly join: (
     member: MemberRun,
@@ -48,7 +52,7 @@ export interface MemberCalls {
 
 /** The calls by a client of the worker. */
 export function memberCalls(client: Client): MemberCalls {
-  const handleOf = ({ workflowId, runId }: MemberRun) =>
+  const handleOf = ({ workflowId, runId }: Pick<MemberRun, 'workflowId' | 'runId'>) =>
     client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
   return {
     find: async (workflowId) => {

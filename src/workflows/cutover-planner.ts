@@ -35,6 +35,8 @@ export interface PlannerContext {
   readonly inbox: PlannedInbox;
   /** Returns once the lag is as wanted. */
   readonly untilLagIs: (bound: LagBound) => Promise<void>;
+  /** In place of the longest of `PAUSE_SECONDS`, where a try is dear. */
+  readonly longestPauseSeconds?: number;
 }
 
 /** Asks for the cutover that is planned, when its time has come, as a person would. */
@@ -77,10 +79,10 @@ export class CutoverPlanner {
 
   /** Returns when the cutover is done, or another plan has come. */
   async #cutOverUnderLag(plan: LagCutover): Promise<void> {
-    const { state, inbox } = this.#context;
+    const { state, inbox, longestPauseSeconds: longest = PAUSE_SECONDS.longest } = this.#context;
     const isOver = () => state.plan !== plan;
     const isDue = () => state.phase === 'ready' && !state.paused && !inbox.request;
-    for (let pause = PAUSE_SECONDS.first; ; pause = Math.min(PAUSE_SECONDS.longest, pause * 2)) {
+    for (let pause = PAUSE_SECONDS.first; ; pause = Math.min(longest, pause * 2)) {
       await condition(() => isOver() || isDue());
       if (isOver()) return;
       if (!(await this.#isLagLow(plan, () => isOver() || !isDue()))) continue;

@@ -15,7 +15,7 @@ import { type Group, groupMessages } from '../group.js';
 import { parseMigrateCollections } from '../group-options.js';
 import { CutoverPlanner } from './cutover-planner.js';
 import { acceptInput, bareFailure, failed, messageOf } from './failure.js';
-import { GroupCutovers } from './group/cutovers.js';
+import { GroupCutovers, LONGEST_PAUSE_SECONDS } from './group/cutovers.js';
 import { renderGroupDetails } from './group/details.js';
 import { followNew } from './group/follow-new.js';
 import { GroupInbox, type PayloadFor } from './group/inbox.js';
@@ -137,6 +137,7 @@ class CollectionsMigration {
           state: this.#state,
           inbox: this.#inbox,
           untilLagIs: (bound: LagBound) => this.#cutovers.untilLagIs(bound),
+          longestPauseSeconds: LONGEST_PAUSE_SECONDS,
         };
         beside.push(
           this.#cutovers.follow(),

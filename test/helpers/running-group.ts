@@ -11,7 +11,9 @@ export function groupFakes(client: Client): FakeActivities {
   const fakes = new FakeActivities();
   fakes.set('tellMembers', async (letters) => {
     const sent = await Promise.all(
-      letters.map(({ to, name, payload }) => members.signal(to, name, payload)),
+      letters.flatMap(({ to, name, payload }) =>
+        [to].flat().map((each) => members.signal(each, name, payload)),
+      ),
     );
     return sent.filter(Boolean).length;
   });

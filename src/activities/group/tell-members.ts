@@ -6,9 +6,13 @@ import { withPulse } from '../pulse.js';
 /** Signals that are sent together. */
 const PARALLEL = 8;
 
-/** A signal for one collection's migration. */
+/** Whom a signal goes to. */
+export type Addressee = Pick<MemberRun, 'workflowId' | 'runId'>;
+
+/** A signal for the migrations of one or several collections. */
 export interface Letter {
-  readonly to: MemberRun;
+  /** Groups that were started by code before this name one in each. */
+  readonly to: Addressee | readonly Addressee[];
   readonly name: string;
   readonly payload?: unknown;
 }
@@ -22,11 +26,14 @@ export async function tellMembers(
   { members }: Pick<ActivityDependencies, 'members'>,
   letters: readonly Letter[],
 ): Promise<number> {
-  const status = { told: 0, of: letters.length };
+  const all = letters.flatMap(({ to, ...content }) =>
+    [to].flat().map((each) => ({ to: each, ...content })),
+  );
+  const status = { told: 0, of: all.length };
   return withPulse(
     () => ({ ...status }),
     async ({ touch }) => {
-      await inParallel(letters, PARALLEL, async ({ to, name, payload }) => {
+      await inParallel(all, PARALLEL, async ({ to, name, payload }) => {
         if (await members.signal(to, name, payload)) status.told += 1;
         touch();
       });

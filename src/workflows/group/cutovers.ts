@@ -19,8 +19,11 @@ import { type GroupState, isToCutOver, type MemberState, namesKnown, runOf } fro
 /** Whoever asks for a dry run waits for its answer: so long, and longer where many are asked. */
 const LOOK_SECONDS = 60;
 const LOOKS_PER_SECOND = 4;
-/** Temporal takes 2,000 updates of a collection's workflow in all, and each try is one. */
-const LONGEST_PAUSE_SECONDS = 3_600;
+/**
+ * Between two tries of a cutover that comes by itself. Temporal takes 2,000 updates of a collection's workflow in all,
+ * and each try is one; and the group's history has the names of all collections for each, and may have 50 MB.
+ */
+export const LONGEST_PAUSE_SECONDS = 3_600;
 
 /** What the cutovers of a group work on. */
 export interface GroupCutoversContext {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { TimedCutover } from '../../../src/cutover-plan.js';
+import type { LagCutover, TimedCutover } from '../../../src/cutover-plan.js';
 import type { Blocker } from '../../../src/migration.js';
 import { CutoverPlanner } from '../../../src/workflows/cutover-planner.js';
 import type { CutoverRequest, Inbox } from '../../../src/workflows/inbox.js';
@@ -8,6 +8,16 @@ import { takenAs } from '../../helpers/taken-as.js';
 
 // Waits of hours take no time here: a wait with a limit moves the clock by it.
 vi.mock('@temporalio/workflow', () => ({
+  CancellationScope: class {
+    static current = () => ({ consideredCancelled: false });
+    #cancel = () => undefined as unknown;
+    readonly #cancelled = new Promise<never>((_resolve, reject) => {
+      this.#cancel = () => reject(new Error('cancelled'));
+    });
+    run = <T>(work: () => Promise<T>) => Promise.race([work(), this.#cancelled]);
+    cancel = () => this.#cancel();
+  },
+  isCancellation: () => false,
   condition: async (isMet: () => boolean, limit?: number | string) => {
     if (limit === undefined) {
       await vi.waitUntil(isMet, { timeout: 10_000, interval: 1 });
@@ -107,5 +117,37 @@ describe('a cutover at a time', () => {
     await untilGivenUp([]);
     expect(refusals).toEqual([[360, ['missed']]]);
     expect(requests).toEqual([]);
+  });
+});
+
+describe('a cutover at a small lag', () => {
+  const lag: LagCutover = { kind: 'lag', whenLagUnder: 2, forSeconds: 30, force: [] };
+
+  /** Seconds between two tries. */
+  async function pausesOf(tries: number, limits: { longestPauseSeconds?: number }) {
+    const times: number[] = [];
+    state = { ...initialState('2026-06-01T00:00:00.000Z', lag), phase: 'ready' };
+    const inbox = {
+      request: undefined,
+      blockers: () => [paused],
+      refuse: () => {
+        times.push(now);
+        if (times.length === tries) delete state.plan;
+      },
+    };
+    const untilLagIs = async () => undefined;
+    const planner = new CutoverPlanner({ state, inbox, untilLagIs, ...limits });
+    void planner.follow().catch(() => undefined);
+    await vi.waitUntil(() => times.length === tries, { timeout: 10_000, interval: 1 });
+    return times.slice(1).map((time, index) => (time - (times[index] ?? 0)) / 1000);
+  }
+
+  it('is tried again after ten minutes at most', async () => {
+    expect(await pausesOf(10, {})).toEqual([5, 10, 20, 40, 80, 160, 320, 600, 600]);
+  });
+
+  it('is tried again after as long as it may be where a try is dear', async () => {
+    const pauses = await pausesOf(13, { longestPauseSeconds: 3_600 });
+    expect(pauses.slice(-5)).toEqual([640, 1_280, 2_560, 3_600, 3_600]);
   });
 });
