@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearest } from '../src/cli/nearest.js';
+import { nearest } from '../src/nearest.js';
 
 /** How the demo is to run. */
 export interface DemoOptions {

@@ -2,6 +2,7 @@ import { MongoClient, type MongoClientOptions } from 'mongodb';
 import type { Configuration } from './configuration.js';
 import { errorTypes, PermanentError, TransientError } from './errors.js';
 import './mongo/closed-connection.js';
+import { didYouMean } from './nearest.js';
 import { readHello } from './mongo/hello.js';
 
 /** Milliseconds that closing may take: a server that is gone must not hold up a shutdown. */
@@ -120,8 +121,9 @@ export class Connections {
   }
 
   #explainUnknown(alias: string): string {
+    const known = this.aliases();
     return (
-      `unknown alias "${alias}": this worker knows ${this.aliases().join(', ')}; ` +
+      `unknown alias "${alias}"${didYouMean(alias, known)}: this worker knows ${known.join(', ')}; ` +
       `set MONGODB_URI_${alias.toUpperCase()} on the worker and start it again`
     );
   }

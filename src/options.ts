@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { forcible } from './blockers.js';
 import { cutoverStart, isAboutPlan, planFields, planProblem, timeProblem } from './cutover-plan.js';
 import { parseNamespace } from './names.js';
+import { didYouMean } from './nearest.js';
 
 /** 1 GiB: large enough that a partition's fixed costs vanish, small enough to repeat after a crash. */
 const DEFAULT_PARTITION_BYTES = 1024 ** 3;
@@ -180,12 +181,25 @@ export function parseInput<S extends z.ZodType>(
   if (parsed.success) return { value: parsed.data };
   const problems = parsed.error.issues.flatMap(plainIssues).map((issue) => {
     const path = issue.path.join('.');
-    const isTop = schema instanceof z.ZodObject && path === '';
-    const keys = isTop ? Object.keys(schema.shape).join(', ') : '';
-    const known = issue.code === 'unrecognized_keys' && keys ? ` (known: ${keys})` : '';
-    return path ? `"${path}": ${issue.message}${known}` : `${issue.message}${known}`;
+    if (path) return `"${path}": ${issue.message}`;
+    return issue.code === 'unrecognized_keys' ? unknownKeys(issue, keysOf(schema)) : issue.message;
   });
   return { error: `Invalid ${what}: ${problems.join('; ')}` };
+}
+
+/** Fields that a schema knows at its top. */
+function keysOf(schema: unknown): readonly string[] {
+  if (schema instanceof z.ZodPrefault) return keysOf(schema.unwrap());
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+function unknownKeys(
+  { keys, message }: z.core.$ZodIssueUnrecognizedKeys,
+  known: readonly string[],
+): string {
+  const near = keys.map((key) => didYouMean(key, known)).join('');
+  const all = known.join(', ');
+  return message.includes(all) ? `${message}${near}` : `${message}${near} (known: ${all})`;
 }
 
 /** What is wrong with one of several forms: with the one that was meant, by its type. */

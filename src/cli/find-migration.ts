@@ -1,7 +1,7 @@
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { workflowId } from '../names.js';
 import { CliError } from './cli-error.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../nearest.js';
 import { listWorkflows, readInput, type WorkflowType, workflowTypes } from './workflow-list.js';
 import type { Session } from './session.js';
 

@@ -119,7 +119,7 @@ describe('tune', () => {
     [{}, { gzip: null }, '"gzip"'],
     [{}, { verifyBytesPerSecond: 1 }, '"verifyBytesPerSecond"'],
     [{}, { maxBufferBytes: 1 }, '"maxBufferBytes"'],
-    [{}, { paralelPartitions: 4 }, 'only these can be tuned: parallelPartitions, gzip'],
+    [{}, { paralelPartitions: 4 }, '(did you mean "parallelPartitions"?)'],
     [{}, { copyDocumentsPerSecond: 5 }, '"copyDocumentsPerSecond": mongodump reads as fast'],
     [{ copy: 'direct' }, { gzip: true }, '"gzip": there are no dump files'],
     [{ verify: 'none' }, { verifyDocumentsPerSecond: 5 }, 'nothing is compared'],

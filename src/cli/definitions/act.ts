@@ -8,7 +8,7 @@ import type { StartOptions } from '../commands/start.js';
 import type { SyncOptions } from '../commands/sync.js';
 import type { TuneOptions } from '../commands/tune.js';
 import { addGroupOptions, addMigrationOptions, addTuneOptions } from '../migration-options.js';
-import { nearest } from '../nearest.js';
+import { nearest } from '../../nearest.js';
 import { addCommonOptions, addExamples, addSides, addSource, GROUP, MIGRATION } from './common.js';
 
 // Commands are loaded when they run: Temporal's client takes longer than --help and completions may.

@@ -13,6 +13,7 @@ import {
   type MigrateCollectionsOptions,
   retryInput,
 } from '../../group-options.js';
+import { didYouMean } from '../../nearest.js';
 import { abortInput, emptyInput, parseInput } from '../../options.js';
 import { settingsOf, tuneInput, type Tuning, tuningFor, tuningProblem } from '../../tuning.js';
 import { acceptInput, invalid, refused } from '../failure.js';
@@ -214,7 +215,7 @@ export class GroupInbox {
     };
     const unknown = [...leave, ...namespaces].find((namespace) => !known.has(namespace));
     if (unknown !== undefined) {
-      return `Invalid payload of ${name}: "${unknown}" is no collection of this migration`;
+      return `Invalid payload of ${name}: "${unknown}"${didYouMean(unknown, known)} is no collection of this migration`;
     }
     const problem = name === 'cutover' ? timeProblem(at, Date.now()) : undefined;
     if (problem !== undefined) return `Invalid payload of cutover: "at": ${problem}`;

@@ -1,31 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { idsFor, partsOf } from '../../../src/cli/find-migration.js';
-import { nearest } from '../../../src/cli/nearest.js';
 import { nameOf } from '../../../src/cli/next-step.js';
-
-describe('the nearest names', () => {
-  const known = [
-    'shop.orders',
-    'shop.orders_2026',
-    'shop.carts',
-    'crm.people',
-    'verify:a:shop.carts',
-  ];
-
-  it.each([
-    ['shop.order', 'shop.orders'],
-    ['shop.ordres', 'shop.orders'],
-    ['orders', 'shop.orders'],
-    ['Shop.Carts', 'shop.carts'],
-    ['peple', undefined],
-    ['crm.peple', 'crm.people'],
-    ['payroll.salaries', undefined],
-  ])('of %s', (given, wanted) => expect(nearest(given, known)[0]).toBe(wanted));
-
-  it('are three at most', () => {
-    expect(nearest('ab', ['aa', 'ac', 'ad', 'ae'])).toHaveLength(3);
-  });
-});
 
 describe('a migration on the command line', () => {
   it('is a namespace of the source first, or a workflow id', () => {

@@ -22,3 +22,9 @@ export function nearest(given: string, candidates: Iterable<string>): string[] {
     .slice(0, SHOWN)
     .map(({ candidate }) => candidate);
 }
+
+/** The nearest of them as a question, to stand behind what was given; empty where none is near. */
+export function didYouMean(given: string, candidates: Iterable<string>): string {
+  const [near] = nearest(given, candidates);
+  return near === undefined ? '' : ` (did you mean "${near}"?)`;
+}
