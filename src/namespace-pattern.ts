@@ -84,11 +84,14 @@ export interface Renaming {
   readonly to: string;
 }
 
+/** The rule that gives a namespace its name at the target, where one does. */
+export function ruleFor(namespace: string, rules: readonly Renaming[]): Renaming | undefined {
+  return rules.find(({ from }) => new NamespacePattern(from).match(namespace));
+}
+
 /** The namespace at the target: by the first rule that matches, else the same. */
 export function rename(namespace: string, rules: readonly Renaming[]): string {
-  for (const { from, to } of rules) {
-    const texts = new NamespacePattern(from).match(namespace);
-    if (texts) return new NamespacePattern(to).fill(texts);
-  }
-  return namespace;
+  const rule = ruleFor(namespace, rules);
+  const texts = rule && new NamespacePattern(rule.from).match(namespace);
+  return texts ? new NamespacePattern(rule.to).fill(texts) : namespace;
 }

@@ -179,8 +179,8 @@ describe('migrateCollections', () => {
         what: expect.stringContaining('the disk is gone'),
       });
       expect(await failureOf(group.update('cutover'))).toMatchObject({ type: 'CutoverRefused' });
-      expect((await failureOf(group.update('cutover', { leave: ['shop.x'] }))).message).toContain(
-        'shop.x',
+      expect((await failureOf(group.update('cutover', { leave: ['shop.bb'] }))).message).toContain(
+        '"shop.bb" (did you mean "shop.b"?) is no collection',
       );
       isBroken = false;
       expect(await group.update('retry')).toEqual({ retrying: ['shop.b'] });

@@ -1,19 +1,11 @@
 import { errorTypes, PermanentError } from '../../errors.js';
-import type {
-  CollectionNames,
-  FoundCollection,
-  FoundCollections,
-  Group,
-  LeftOut,
-} from '../../group.js';
-import { MAX_COLLECTIONS, optionsFor } from '../../group-options.js';
+import type { CollectionNames, FoundCollection, FoundCollections, Group } from '../../group.js';
+import { optionsFor } from '../../group-options.js';
 import { inParallel } from '../../in-parallel.js';
-import { listNamespaces, type ListedNamespace } from '../../mongo/namespaces.js';
-import { NamespacePattern, rename } from '../../namespace-pattern.js';
+import { listNamespaces } from '../../mongo/namespaces.js';
 import type { FoundMember } from '../../member-calls.js';
 import { readUuid } from '../../mongo/catalogue.js';
 import { parseNamespace, workflowId } from '../../names.js';
-import { namespace as namespaceSchema } from '../../options.js';
 import type { ActivityDependencies } from '../context.js';
 import { withPulse } from '../pulse.js';
 import { lookAround } from '../look-around.js';
@@ -21,6 +13,7 @@ import { checkRoom } from '../../preflight/copy.js';
 import { Findings } from '../../preflight/report.js';
 import { checkSharedCapture } from '../../preflight/shared-capture.js';
 import { checkSlots } from '../../preflight/slots.js';
+import { sortListed } from './sort-listed.js';
 
 /** Collections that are looked at together. */
 const PARALLEL = 4;
@@ -40,14 +33,15 @@ export async function resolveCollections(
   return withPulse(
     () => ({ ...status }),
     async ({ signal, touch }) => {
-      const { source, namespaces: include, exclude } = group.options;
-      deps.connections.require([source, group.options.target]);
+      const { source, target, namespaces: include } = group.options;
+      // Nothing is under way yet: what is unknown was mistyped, and waiting would not mend it.
+      for (const alias of [source, target]) deps.connections.get(alias);
       const { listed, partial } = await listNamespaces(
         deps.connections.get(source),
-        { include, exclude },
+        { include, exclude: [] },
         signal,
       );
-      const { wanted, leftOut, problems } = sort(group, listed);
+      const { wanted, leftOut, problems, unused } = sortListed(group.options, listed);
       if (problems.length > 0) throw refused(problems);
       Object.assign(status, {
         doing: 'looking at both sides; nothing is written',
@@ -83,63 +77,13 @@ export async function resolveCollections(
             (db) =>
               `of ${db} at ${source} only those collections are seen that the user may read: it may not list all of them`,
           ),
+          ...unused,
           ...together.warnings.map(({ message }) => message),
           ...gather(looked.flatMap(({ warnings }) => warnings)),
         ],
       };
     },
   );
-}
-
-/** What is wanted of all that is there, with the names at the target. */
-function sort({ options }: Group, listed: readonly ListedNamespace[]) {
-  const problems: string[] = [];
-  const leftOut: LeftOut[] = [];
-  const wanted: { namespace: string; targetNamespace: string }[] = [];
-  const byTarget = new Map<string, string>();
-  const named = new Set(
-    options.namespaces.flatMap((text) => new NamespacePattern(text).namespace ?? []),
-  );
-  for (const { namespace, type } of listed) {
-    const isNamed = named.has(namespace);
-    const checked = namespaceSchema.safeParse(namespace);
-    const why = !checked.success
-      ? (checked.error.issues[0]?.message ?? 'cannot be migrated')
-      : type === 'collection'
-        ? undefined
-        : `is a ${type === 'timeseries' ? 'time series collection' : type}, which is not migrated`;
-    if (why !== undefined && !isNamed) leftOut.push({ namespace, why });
-    if (why !== undefined && isNamed) problems.push(`${namespace} ${why}; exclude it`);
-    if (why !== undefined) continue;
-    const targetNamespace = rename(namespace, options.rename);
-    const target = namespaceSchema.safeParse(targetNamespace);
-    if (!target.success) {
-      problems.push(
-        `${namespace} is renamed to ${targetNamespace}, which ${target.error.issues[0]?.message}`,
-      );
-    }
-    const other = byTarget.get(targetNamespace);
-    if (other !== undefined) {
-      problems.push(
-        `${other} and ${namespace} would both become ${targetNamespace}: change "rename"`,
-      );
-    }
-    byTarget.set(targetNamespace, namespace);
-    wanted.push({ namespace, targetNamespace });
-  }
-  for (const text of options.namespaces) {
-    const pattern = new NamespacePattern(text);
-    if (wanted.some(({ namespace }) => pattern.match(namespace))) continue;
-    const isLeft = [...leftOut, ...listed].some(({ namespace }) => pattern.match(namespace));
-    const why = isLeft ? ', or only what is not migrated' : '';
-    problems.push(`"${text}" matches no collection at ${options.source}${why}, after "exclude"`);
-  }
-  if (wanted.length > MAX_COLLECTIONS) {
-    problems.push(
-      `${wanted.length} collections match, and one migration takes ${MAX_COLLECTIONS}: split the patterns`,
-    );
-  }
-  return { wanted, leftOut, problems };
 }
 
 /** Something that was found, and for which collection. */

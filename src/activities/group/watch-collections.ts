@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Group } from '../../group.js';
 import { listNamespaces } from '../../mongo/namespaces.js';
+import { rename } from '../../namespace-pattern.js';
 import { namespace as namespaceSchema } from '../../options.js';
+import { isSameDeployment, readDeployment } from '../../preflight/deployment.js';
 import type { ActivityDependencies } from '../context.js';
 import { withPulse } from '../pulse.js';
 
@@ -33,19 +35,39 @@ export async function watchCollections(
 /** Collections that match a group's patterns now and are not known. */
 export async function listUnknown(
   deps: Pick<ActivityDependencies, 'connections'>,
-  { options: { source, namespaces: include, exclude } }: Group,
+  { options }: Group,
   known: readonly string[],
   signal: AbortSignal,
 ): Promise<string[]> {
-  deps.connections.require([source]);
+  const { source, target, namespaces: include, exclude } = options;
+  deps.connections.require([source, target]);
   const { listed } = await listNamespaces(
     deps.connections.get(source),
     { include, exclude },
     signal,
   );
   const before = new Set(known);
-  return listed
+  const appeared = listed
     .filter(({ namespace, type }) => type === 'collection' && !before.has(namespace))
     .map(({ namespace }) => namespace)
     .filter((namespace) => namespaceSchema.safeParse(namespace).success);
+  if (appeared.length === 0) return appeared;
+  // What the group itself has made there would be taken up, renamed, and taken up again, without end.
+  const own = new Set(known.map((namespace) => rename(namespace, options.rename)));
+  const others = appeared.filter((namespace) => !own.has(namespace));
+  if (others.length === appeared.length) return appeared;
+  const isSame = source === target || (await leadToOne(deps, options, signal));
+  return isSame ? others : appeared;
+}
+
+async function leadToOne(
+  { connections }: Pick<ActivityDependencies, 'connections'>,
+  { source, target }: Pick<Group['options'], 'source' | 'target'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [one, other] = await Promise.all([
+    readDeployment(connections.get(source), signal),
+    readDeployment(connections.get(target), signal),
+  ]);
+  return isSameDeployment(one, other);
 }

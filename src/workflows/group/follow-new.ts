@@ -2,6 +2,7 @@ import { condition, isCancellation, patched } from '@temporalio/workflow';
 import type { Group } from '../../group.js';
 import { MAX_COLLECTIONS } from '../../group-options.js';
 import { rename } from '../../namespace-pattern.js';
+import { namespace as namespaceSchema } from '../../options.js';
 import { messageOf } from '../failure.js';
 import { step } from '../steps.js';
 import type { Members } from './members.js';
@@ -42,12 +43,30 @@ function take(namespace: string, { group, state, members }: FollowNewContext): v
   const other = state.members.find((member) => member.targetNamespace === targetNamespace);
   const isFull = state.members.length >= MAX_COLLECTIONS;
   const isEnding = !state.members.some(isUnderWay) && patched('endingGroup');
-  if (group.options.follow && !other && !isFull && !isEnding) {
+  const { follow } = group.options;
+  const problem = follow ? problemWith(namespace, targetNamespace, group) : undefined;
+  // Code before this took such a one up, and its migration failed.
+  const isUnfit = problem !== undefined && patched('checkedRename');
+  if (follow && !other && !isFull && !isEnding && !isUnfit) {
     void members.add([{ namespace, targetNamespace, documents: 0, bytes: 0 }]);
     return;
   }
   state.appeared = [...state.appeared, namespace];
-  if (!group.options.follow || isEnding) return;
-  const why = other ? `${other.namespace} has that name at the target` : 'there are too many';
+  if (!follow || isEnding) return;
+  const unfit = isUnfit ? problem : 'there are too many';
+  const why = other ? `${other.namespace} has that name at the target` : unfit;
   state.warnings = [...state.warnings, `${namespace} is not taken up: ${why}`];
+}
+
+function problemWith(
+  namespace: string,
+  targetNamespace: string,
+  { options: { source, target } }: Group,
+): string | undefined {
+  const checked = namespaceSchema.safeParse(targetNamespace);
+  if (!checked.success) {
+    return `it is renamed to ${targetNamespace}, which ${checked.error.issues[0]?.message}`;
+  }
+  const isSame = source === target && namespace === targetNamespace;
+  return isSame ? 'it would be copied to itself' : undefined;
 }

@@ -1,0 +1,106 @@
+import type { CollectionNames, LeftOut } from '../../group.js';
+import { MAX_COLLECTIONS, type MigrateCollectionsOptions } from '../../group-options.js';
+import type { ListedNamespace } from '../../mongo/namespaces.js';
+import { NamespacePattern, rename, ruleFor } from '../../namespace-pattern.js';
+import { didYouMean } from '../../nearest.js';
+import { namespace as namespaceSchema } from '../../options.js';
+
+/** What a group's patterns make of what is there. */
+export interface Sorted {
+  readonly wanted: readonly CollectionNames[];
+  readonly leftOut: readonly LeftOut[];
+  readonly problems: readonly string[];
+  /** Rules that nothing obeys: most are mistyped. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * What is wanted of all that is there, with the names at the target.
+ * @param listed what `namespaces` match, `exclude` aside.
+ */
+export function sortListed(
+  options: Pick<MigrateCollectionsOptions, 'source' | 'namespaces' | 'exclude' | 'rename'>,
+  listed: readonly ListedNamespace[],
+): Sorted {
+  const unwanted = options.exclude.map((text) => new NamespacePattern(text));
+  const kept = listed.filter(({ namespace }) => !unwanted.some((each) => each.match(namespace)));
+  const problems: string[] = [];
+  const leftOut: LeftOut[] = [];
+  const wanted: CollectionNames[] = [];
+  const byTarget = new Map<string, string>();
+  const named = new Set(
+    options.namespaces.flatMap((text) => new NamespacePattern(text).namespace ?? []),
+  );
+  for (const { namespace, type } of kept) {
+    const isNamed = named.has(namespace);
+    const checked = namespaceSchema.safeParse(namespace);
+    const why = !checked.success
+      ? (checked.error.issues[0]?.message ?? 'cannot be migrated')
+      : type === 'collection'
+        ? undefined
+        : `is a ${type === 'timeseries' ? 'time series collection' : type}, which is not migrated`;
+    if (why !== undefined && !isNamed) leftOut.push({ namespace, why });
+    if (why !== undefined && isNamed) problems.push(`${namespace} ${why}; exclude it`);
+    if (why !== undefined) continue;
+    const targetNamespace = rename(namespace, options.rename);
+    const target = namespaceSchema.safeParse(targetNamespace);
+    if (!target.success) {
+      problems.push(
+        `${namespace} is renamed to ${targetNamespace}, which ${target.error.issues[0]?.message}`,
+      );
+    }
+    const other = byTarget.get(targetNamespace);
+    if (other !== undefined) {
+      problems.push(
+        `${other} and ${namespace} would both become ${targetNamespace}: change "rename"`,
+      );
+    }
+    byTarget.set(targetNamespace, namespace);
+    wanted.push({ namespace, targetNamespace });
+  }
+  for (const text of options.namespaces) {
+    const pattern = new NamespacePattern(text);
+    if (wanted.some(({ namespace }) => pattern.match(namespace))) continue;
+    const isLeft = kept.some(({ namespace }) => pattern.match(namespace));
+    const why = isLeft ? ', or only what is not migrated' : '';
+    problems.push(`"${text}" matches no collection at ${options.source}${why}, after "exclude"`);
+  }
+  if (wanted.length > MAX_COLLECTIONS) {
+    problems.push(
+      `${wanted.length} collections match, and one migration takes ${MAX_COLLECTIONS}: split the patterns`,
+    );
+  }
+  return { wanted, leftOut, problems, unused: unusedRules(options, listed, wanted) };
+}
+
+function unusedRules(
+  { exclude, rename: rules }: Pick<MigrateCollectionsOptions, 'exclude' | 'rename'>,
+  listed: readonly ListedNamespace[],
+  wanted: readonly CollectionNames[],
+): string[] {
+  const all = listed.map(({ namespace }) => namespace);
+  const going = wanted.map(({ namespace }) => namespace);
+  const deciding = new Set(going.map((namespace) => ruleFor(namespace, rules)));
+  const near = (text: string, names: readonly string[]) => {
+    const { namespace } = new NamespacePattern(text);
+    return namespace === undefined ? '' : didYouMean(namespace, names);
+  };
+  const isUnused = (text: string) => {
+    const pattern = new NamespacePattern(text);
+    return !all.some((namespace) => pattern.match(namespace));
+  };
+  return [
+    ...exclude
+      .filter(isUnused)
+      .map(
+        (text) =>
+          `"exclude": "${text}"${near(text, all)} leaves nothing out: it matches none of what "namespaces" match`,
+      ),
+    ...rules
+      .filter((rule) => !deciding.has(rule))
+      .map(
+        ({ from }) =>
+          `"rename": "${from}"${near(from, going)} renames nothing: it matches no collection that is migrated, or an earlier rule does`,
+      ),
+  ];
+}

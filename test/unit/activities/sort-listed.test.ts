@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { sortListed } from '../../../src/activities/group/sort-listed.js';
+import { migrateCollectionsInput } from '../../../src/group-options.js';
+
+function sorted(given: object, names: readonly string[]) {
+  const pair = { source: 'source', target: 'target', namespaces: ['shop.*'] };
+  const listed = names.map((namespace) => ({ namespace, type: 'collection' }));
+  return sortListed(migrateCollectionsInput.parse({ ...pair, ...given }), listed);
+}
+
+describe('what patterns match', () => {
+  const names = ['shop.carts', 'shop.orders', 'shop.tmp_1'];
+
+  it('is without what is excluded, and renamed', () => {
+    const rename = [{ from: 'shop.*', to: 'store.*' }];
+    const { wanted, problems, unused } = sorted({ exclude: ['shop.tmp_*'], rename }, names);
+    expect(wanted).toEqual([
+      { namespace: 'shop.carts', targetNamespace: 'store.carts' },
+      { namespace: 'shop.orders', targetNamespace: 'store.orders' },
+    ]);
+    expect([...problems, ...unused]).toEqual([]);
+  });
+
+  it('says so where all of it is excluded', () => {
+    expect(sorted({ exclude: ['shop.*'] }, names).problems).toEqual([
+      '"shop.*" matches no collection at source, after "exclude"',
+    ]);
+  });
+
+  it('shows an exclusion that excludes nothing, and what may have been meant', () => {
+    const { wanted, unused } = sorted({ exclude: ['shop.temp_*', 'shop.crats'] }, names);
+    expect(wanted).toHaveLength(3);
+    expect(unused).toEqual([
+      expect.stringContaining('"exclude": "shop.temp_*" leaves nothing out'),
+      expect.stringContaining('"shop.crats" (did you mean "shop.carts"?)'),
+    ]);
+  });
+
+  it('shows a renaming that renames nothing, also behind one that takes all', () => {
+    const to = 'store.*';
+    const rename = [
+      { from: 'shp.*', to },
+      { from: 'shop.*', to },
+      { from: 'shop.carts', to: 'store.baskets' },
+    ];
+    expect(sorted({ rename }, names).unused).toEqual([
+      expect.stringContaining('"rename": "shp.*" renames nothing'),
+      expect.stringContaining('"rename": "shop.carts"'),
+    ]);
+  });
+});
