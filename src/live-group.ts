@@ -7,8 +7,10 @@ import { readRuns, type RunSummary } from './mongo/run-summary.js';
 import { currentRate, isStalled, lagSeconds } from './mongo/lag.js';
 import { parseNamespace } from './names.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
-import type { GroupLive, MemberLive } from './workflows/group/live.js';
+import type { GroupLive, GroupUnread, MemberLive } from './workflows/group/live.js';
 import { type GroupState, isUnderWay, type MemberState } from './workflows/group/state.js';
+import type { Problem } from './workflows/status.js';
+import { TIME_LIMIT_MS, withinLimit } from './within-limit.js';
 
 /** Capture writes every two seconds: after this silence Temporal is asked what is wrong (ms). */
 const SILENT_MS = 6_000;
@@ -21,33 +23,71 @@ export async function readGroup(
   client: Client,
   { workflowId, options: { target } }: Group,
   { members }: GroupState,
-): Promise<GroupLive> {
+): Promise<GroupLive | GroupUnread> {
   const going = members.filter((member) => isUnderWay(member) && member.runId !== undefined);
-  const databases = new Set(going.map((member) => parseNamespace(member.targetNamespace).db));
-  const runIds = going.flatMap(({ runId }) => runId ?? []);
-  const [summaries, own] = await Promise.all([
-    Promise.all([...databases].map((db) => readRuns(connections.get(target).db(db), runIds))),
-    readPending(client, workflowId),
+  const reading = readServers(connections, target, going);
+  const own = withinLimit(readPending(client, workflowId));
+  const early = await withinLimit(reading, TIME_LIMIT_MS / 2);
+  const asked = toAsk(going, 'error' in early ? undefined : early);
+  // Temporal knows why activities fail, also and above all when the servers give no answer.
+  const [summaries, pending, ofGroup] = await Promise.all([
+    withinLimit(reading, TIME_LIMIT_MS / 2),
+    withinLimit(readPendingOf(client, asked), TIME_LIMIT_MS / 2),
+    own,
   ]);
-  const byRun = new Map(summaries.flatMap((each) => [...each]));
-  const silent = going.filter(({ runId = '' }) => isSilent(byRun.get(runId)));
-  const copying = going.filter(({ phase, turn }) => phase === 'copying' && turn);
-  const asked = [...new Set([...silent, ...copying])].slice(0, MOST_ASKED);
-  const answers = await inParallel(asked, MOST_ASKED, async (member) => ({
-    member,
-    pending: await readPending(client, member.workflowId),
-  }));
-  const pending = new Map(answers.map((answer) => [answer.member.namespace, answer.pending]));
+  const byMember = 'error' in pending ? new Map<string, Pending>() : pending;
+  const problem = 'error' in ofGroup ? undefined : problemIn(ofGroup, workflowId);
+  if ('error' in summaries) {
+    const problems = asked.flatMap((member): [string, Problem][] => {
+      const found = problemIn(byMember.get(member.namespace) ?? [], member.workflowId);
+      return found ? [[member.namespace, found]] : [];
+    });
+    return { ...summaries, problems: Object.fromEntries(problems), ...(problem && { problem }) };
+  }
   const lives = going.map((member): [string, MemberLive] => [
     member.namespace,
-    describe(member, byRun.get(member.runId ?? ''), pending.get(member.namespace)),
+    describe(member, summaries.get(member.runId ?? ''), byMember.get(member.namespace)),
   ]);
-  const problem = problemIn(own, workflowId);
   return {
     asOf: new Date().toISOString(),
     members: Object.fromEntries(lives),
     ...(problem && { problem }),
   };
+}
+
+type Summaries = ReadonlyMap<string, RunSummary>;
+
+/** What the target knows of these, by run. */
+async function readServers(
+  connections: Connections,
+  target: string,
+  going: readonly MemberState[],
+): Promise<Summaries> {
+  const databases = new Set(going.map((member) => parseNamespace(member.targetNamespace).db));
+  const runIds = going.flatMap(({ runId }) => runId ?? []);
+  const summaries = await Promise.all(
+    [...databases].map((db) => readRuns(connections.get(target).db(db), runIds)),
+  );
+  return new Map(summaries.flatMap((each) => [...each]));
+}
+
+/** Those of which Temporal may know something that the target does not; any, where it says nothing. */
+function toAsk(going: readonly MemberState[], summaries: Summaries | undefined): MemberState[] {
+  const silent = going.filter(({ runId = '' }) => isSilent(summaries?.get(runId)));
+  const copying = going.filter(({ phase, turn }) => phase === 'copying' && turn);
+  return [...new Set([...silent, ...copying])].slice(0, MOST_ASKED);
+}
+
+async function readPendingOf(
+  client: Client,
+  members: readonly MemberState[],
+): Promise<Map<string, Pending>> {
+  const answers = await inParallel(members, MOST_ASKED, async ({ namespace, workflowId }) => {
+    // One that has just ended must not hide the others.
+    const pending = await readPending(client, workflowId).catch((): Pending => []);
+    return [namespace, pending] as const;
+  });
+  return new Map(answers);
 }
 
 function isSilent(summary: RunSummary | undefined): boolean {

@@ -11,7 +11,6 @@ import type { CopySummary } from './mongo/copy-plan.js';
 import { appliedAsOf, currentRate, isRecent, isStalled, lagSeconds } from './mongo/lag.js';
 import { summariseDifferences } from './mongo/verification.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
-import { redact } from './redact.js';
 import { shorten, SHOWN_TOKEN } from './shorten.js';
 import { renderDetails } from './workflows/details.js';
 import { renderGroupDetails } from './workflows/group/details.js';
@@ -27,9 +26,8 @@ import {
 import { type Amount, buildStatus, type Live } from './workflows/status.js';
 import { renderVerifyDetails } from './workflows/verify-details.js';
 import { buildVerifyStatus, type VerifyLive } from './workflows/verify-status.js';
+import { withinLimit } from './within-limit.js';
 
-/** Longest that an answer waits for the servers, in ms. */
-const TIME_LIMIT_MS = 3_000;
 const PREFIX = Buffer.from(LIVE_STATUS_PREFIX);
 const DETAILS_START = Buffer.from(LIVE_DETAILS.start);
 
@@ -83,7 +81,7 @@ export class LiveStatusCodec implements PayloadCodec {
   async #answer(mark: Mark): Promise<{ status: object; page: () => string }> {
     if (isGroup(mark)) {
       const { $live: group, state } = mark;
-      const live = await withinLimit(readGroup(this.#connections, this.#client, group, state));
+      const live = await readGroup(this.#connections, this.#client, group, state);
       const status = buildGroupStatus(state, group, live);
       return { status, page: () => renderGroupDetails(status) };
     }
@@ -158,23 +156,6 @@ function isVerify(mark: LiveMark | VerifyMark): mark is VerifyMark {
 
 function isGroup(mark: Mark): mark is GroupMark {
   return 'kind' in mark.$live && mark.$live.kind === 'group';
-}
-
-/** What was read, or why it could not be. */
-async function withinLimit<T>(work: Promise<T>): Promise<T | { error: string }> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<{ error: string }>((resolve) => {
-    const error = `no answer within ${TIME_LIMIT_MS / 1000} s`;
-    timer = setTimeout(() => resolve({ error }), TIME_LIMIT_MS);
-  });
-  const read = work.catch((error: unknown) => ({
-    error: shorten(redact(error instanceof Error ? error.message : String(error))),
-  }));
-  try {
-    return await Promise.race([read, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function describeControl(

@@ -5,6 +5,7 @@ import type { Group } from '../../src/group.js';
 import { migrateCollectionsInput } from '../../src/group-options.js';
 import { readGroup } from '../../src/live-group.js';
 import { initialGroup, type MemberState } from '../../src/workflows/group/state.js';
+import { buildGroupStatus } from '../../src/workflows/group/status.js';
 import { takenAs } from '../helpers/taken-as.js';
 
 const options = migrateCollectionsInput.parse({
@@ -54,8 +55,41 @@ it('finds out by their activities which collections are being indexed', async ()
   const members = [copying('a', true), copying('b', true), copying('c', false)];
   const state = { ...initialGroup('2026-01-01T00:00:00.000Z', undefined), members };
   const live = await readGroup(connectionsOf(['a', 'b', 'c']), client, group, state);
+  if ('error' in live) throw new Error(live.error);
   expect(live.members['shop.a']?.indexing).toBe(true);
   expect(live.members['shop.b']?.indexing).toBeUndefined();
   // One that waits for its turn and writes is not asked for.
   expect(asked.toSorted()).toEqual(['a', 'b', 'group']);
+});
+
+it.each([
+  ['refuse', () => Promise.reject(new Error('connect ECONNREFUSED'))],
+  ['say nothing', () => new Promise<never>(() => undefined)],
+])('says what Temporal knows of the collections when the servers %s', async (_how, answer) => {
+  const collection = { find: () => ({ toArray: answer }), aggregate: () => ({ toArray: answer }) };
+  const away = takenAs<Connections>({
+    get: () => ({ db: () => ({ collection: () => collection }) }),
+  });
+  const lastFailure = { message: 'the target is away' };
+  const client = takenAs<Client>({
+    workflow: {
+      getHandle: (id: string) => ({
+        describe: async () => {
+          if (id === 'b') throw new Error('it has just ended');
+          const replay = { activityId: 'replay', attempt: 7, lastFailure };
+          return { raw: { pendingActivities: id === 'c' ? [replay] : [] } };
+        },
+      }),
+    },
+  });
+  const members = [copying('a', true), copying('b', true), copying('c', false)];
+  const state = { ...initialGroup('2026-01-01T00:00:00.000Z', undefined), members };
+  const status = buildGroupStatus(state, group, await readGroup(away, client, group, state));
+  expect(status.live.error).toMatch(/ECONNREFUSED|no answer within 3 s/);
+  expect(status.problems).toEqual([
+    expect.objectContaining({
+      namespace: 'shop.c',
+      what: 'the activity replay fails, attempt 7: the target is away',
+    }),
+  ]);
 });

@@ -81,7 +81,11 @@ export function slowest(
 
 /** As many lines as find room. */
 export function fitting(lines: readonly MemberLine[]): MemberLine[] {
+  const encoder = new TextEncoder();
   let bytes = 0;
-  const at = lines.findIndex((line) => (bytes += JSON.stringify(line).length) > MOST_BYTES);
+  const at = lines.findIndex((line) => {
+    bytes += encoder.encode(JSON.stringify(line)).length;
+    return bytes > MOST_BYTES;
+  });
   return lines.slice(0, at < 0 ? lines.length : at);
 }

@@ -21,6 +21,14 @@ export interface MemberLive {
   readonly problem?: Problem;
 }
 
+/** What Temporal says of a group whose servers could not be asked. */
+export interface GroupUnread {
+  readonly error: string;
+  /** Of its collections, by namespace. */
+  readonly problems?: Readonly<Record<string, Problem>>;
+  readonly problem?: Problem;
+}
+
 /** The same of all collections, by namespace. */
 export interface GroupLive {
   readonly asOf: string;

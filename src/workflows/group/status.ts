@@ -14,7 +14,7 @@ import {
 } from '../status.js';
 import { groupBlockers } from './blockers.js';
 import { countPhases, fitting, lineOf, type MemberLine, slowest } from './lines.js';
-import type { GroupLive } from './live.js';
+import type { GroupLive, GroupUnread } from './live.js';
 import { type GroupState, hasFailed, isToCutOver, isUnderWay, type MemberState } from './state.js';
 
 /** Lists are cut at so many entries, with the number of all beside them. */
@@ -70,7 +70,7 @@ export interface GroupStatus {
 export function buildGroupStatus(
   state: GroupState,
   { options }: Pick<Group, 'options'>,
-  live?: GroupLive | { readonly error: string },
+  live?: GroupLive | GroupUnread,
 ): GroupStatus {
   const now = live && !('error' in live) ? live : undefined;
   const lines = state.members.map((member) => lineOf(member, now?.members[member.namespace]));
@@ -113,7 +113,7 @@ export function buildGroupStatus(
     blockers: blockers.slice(0, MOST),
     lastRefusal: state.refused ?? null,
     slowest: slowest(state.members, lines),
-    problems: problemsOf(state, now),
+    problems: problemsOf(state, live),
     settings: settingsOf(options, state.tuned),
     leftOut: { count: state.leftOut.length, first: state.leftOut.slice(0, MOST) },
     appeared: { count: state.appeared.length, first: state.appeared.slice(0, MOST) },
@@ -132,7 +132,7 @@ export function buildGroupStatus(
 function blockersOf(
   state: GroupState,
   maxLagSeconds: number,
-  live: GroupLive | { readonly error: string } | undefined,
+  live: GroupLive | GroupUnread | undefined,
 ): GroupBlocker[] {
   const blockers = groupBlockers(state, [], state.cutting ?? false);
   if (isFinal(state.phase) || blockers.length > 0) return blockers;
@@ -176,7 +176,10 @@ function sumOfCopied(members: readonly MemberState[], live: GroupLive | undefine
   };
 }
 
-function problemsOf(state: GroupState, live: GroupLive | undefined): GroupStatus['problems'] {
+function problemsOf(
+  state: GroupState,
+  live: GroupLive | GroupUnread | undefined,
+): GroupStatus['problems'] {
   const own = live?.problem ? [live.problem] : [];
   const ended = state.aborting
     ? []
@@ -185,9 +188,15 @@ function problemsOf(state: GroupState, live: GroupLive | undefined): GroupStatus
         what: shorten(failure),
         todo: 'mend that and send retry, or leave it at the cutover',
       }));
-  const others = Object.entries(live?.members ?? {}).flatMap(([namespace, { problem }]) =>
-    problem ? [{ namespace, ...problem }] : [],
-  );
+  const others =
+    live && 'error' in live
+      ? Object.entries(live.problems ?? {}).map(([namespace, problem]) => ({
+          namespace,
+          ...problem,
+        }))
+      : Object.entries(live?.members ?? {}).flatMap(([namespace, { problem }]) =>
+          problem ? [{ namespace, ...problem }] : [],
+        );
   return [...own, ...ended, ...others].slice(0, MOST);
 }
 
