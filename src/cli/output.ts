@@ -52,7 +52,8 @@ export class Output {
   private constructor(json: boolean, isTerminal: boolean) {
     this.json = json;
     this.isLive = isTerminal && !json;
-    this.canAsk = this.isLive && process.stdin.isTTY;
+    // With --json too: the question goes to standard error.
+    this.canAsk = isTerminal && process.stdin.isTTY;
     this.colors = pico.createColors(this.isLive && !process.env['NO_COLOR']);
     this.#live = this.isLive ? createLogUpdate(process.stdout) : undefined;
   }

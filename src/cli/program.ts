@@ -59,8 +59,8 @@ function exitCodesText(): string {
   return [
     '',
     'A migration is named by the namespace of its source (shop.orders), with --source',
-    'where the alias is not "source", or by its workflow id; one of many collections by',
-    "the patterns that it was started with ('shop.*').",
+    'where the alias is not "source", or by its workflow id; one of many collections',
+    "by the patterns that it was started with ('shop.*').",
     '',
     'Examples:',
     '  $ csm preflight shop.orders',

@@ -10,7 +10,7 @@ import { CliError } from '../cli-error.js';
 import { bytes, count, duration, number, quoted } from '../format.js';
 import { inputFrom } from '../migration-options.js';
 import type { Output } from '../output.js';
-import { plainNamespace } from '../patterns.js';
+import { requirePlain } from '../patterns.js';
 import { row } from '../render-migration.js';
 import type { Session } from '../session.js';
 import { askWorker, requireWorker } from '../workers.js';
@@ -25,15 +25,9 @@ export interface PreflightOptions extends CommonOptions, Readonly<Record<string,
 
 /** `csm preflight`: what a migration would meet. @throws CliError refused when it would not begin */
 export async function preflight(given: string, options: PreflightOptions): Promise<void> {
-  const namespace = plainNamespace(given);
-  if (namespace === undefined) {
-    throw new CliError('usage', `preflight looks at one collection, and ${given} is a pattern`, {
-      todo: [
-        `csm start ${quoted(given)} looks at all that it matches before anything is written`,
-        "a * that belongs to the name is written \\*: 'shop.odd\\*name'",
-      ],
-    });
-  }
+  const namespace = requirePlain(given, 'preflight looks at', [
+    `csm start ${quoted(given)} looks at all that it matches before anything is written`,
+  ]);
   const input = { ...inputFrom(migrateCollectionInput.shape, options), namespace };
   const parsed = parseMigrateCollection(input, 'preflight');
   if ('error' in parsed) throw new CliError('usage', parsed.error);

@@ -6,6 +6,7 @@ import { requireGoodEnd } from '../ending.js';
 import { follow, renderView } from '../follow.js';
 import { inputFrom } from '../migration-options.js';
 import { nameOf } from '../next-step.js';
+import { requirePlain } from '../patterns.js';
 import { isComparison } from '../view.js';
 import { requireWorker } from '../workers.js';
 import { type CommonOptions, openContext } from './context.js';
@@ -20,7 +21,8 @@ export interface VerifyOptions extends CommonOptions, Readonly<Record<string, un
 }
 
 /** `csm verify`: compares two collections. @throws CliError different when they are not equal */
-export async function verify(namespace: string, options: VerifyOptions): Promise<void> {
+export async function verify(given: string, options: VerifyOptions): Promise<void> {
+  const namespace = requirePlain(given, 'verify compares');
   const input = { ...inputFrom(verifyCollectionInput.shape, options), namespace };
   const parsed = parseVerifyCollection(input);
   if ('error' in parsed) throw new CliError('usage', parsed.error);

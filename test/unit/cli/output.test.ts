@@ -63,3 +63,17 @@ it('wraps below the text on a terminal', () => {
   expect(height).toBe(1 + lines.length);
   expect(lines.slice(1).every((line) => line.startsWith('         word'))).toBe(true);
 });
+
+it.each([
+  ['on a terminal', { json: false, isTerminal: true }, true],
+  ['on a terminal with --json, too', { json: true, isTerminal: true }, true],
+  ['not in a pipe', { json: true, isTerminal: false }, false],
+])('somebody can be asked %s', (_where, ways, canAsk) => {
+  const before = process.stdin.isTTY;
+  process.stdin.isTTY = true;
+  try {
+    expect(Output.for(ways).canAsk).toBe(canAsk);
+  } finally {
+    process.stdin.isTTY = before;
+  }
+});

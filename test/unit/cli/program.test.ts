@@ -167,6 +167,6 @@ describe('--help', () => {
     program.outputHelp();
     for (const code of Object.values(exitCodes))
       expect(text).toMatch(new RegExp(`^ +${code}  `, 'm'));
-    expect(text.split('\n').filter((line) => line.length > 90)).toEqual([]);
+    expect(text.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
 });
