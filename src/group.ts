@@ -8,6 +8,16 @@ export interface Group {
   readonly options: MigrateCollectionsOptions;
 }
 
+/** Characters of a group's name in metrics: a label is repeated in every sample. */
+const LONGEST_NAME = 200;
+
+/** What metrics call a group, in the place of a collection's name. */
+export function groupLabel(namespaces: readonly string[]): string {
+  const all = namespaces.join(',');
+  const [first = '', ...others] = namespaces;
+  return all.length <= LONGEST_NAME || others.length === 0 ? all : `${first},…${others.length}`;
+}
+
 /** The names of one collection at both sides. */
 export interface CollectionNames {
   readonly namespace: string;

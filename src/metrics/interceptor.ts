@@ -2,11 +2,19 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { z } from 'zod';
 import { errorTypes } from '../errors.js';
+import { groupLabel } from '../group.js';
 import type { Metrics } from './metrics.js';
 
-/** What every step gets first: a migration or a comparison. */
+const sides = { source: z.string(), target: z.string() };
+
+/** What most steps get first: a migration, a comparison, or a migration of many collections. */
 const subject = z.object({
-  options: z.object({ source: z.string(), target: z.string(), namespace: z.string() }),
+  options: z.union([
+    z.object({ ...sides, namespace: z.string() }),
+    z
+      .object({ ...sides, namespaces: z.array(z.string()) })
+      .transform(({ namespaces, ...both }) => ({ ...both, namespace: groupLabel(namespaces) })),
+  ]),
   traits: z.object({ documents: z.number(), bytes: z.number() }).optional(),
 });
 

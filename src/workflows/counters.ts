@@ -26,7 +26,10 @@ export class Counters {
   look({ refused, phase }: Pick<MigrationState, 'refused' | 'phase'>): void {
     if (refused !== this.#refused) {
       this.#refused = refused;
-      for (const { code } of refused?.blockers ?? []) this.#refusals.add(1, { code });
+      for (const { code } of refused?.blockers ?? []) {
+        // Its group counts what really spoke against it, once for all collections.
+        if (code !== 'group') this.#refusals.add(1, { code });
+      }
     }
     if (this.#isOver || !isFinal(phase)) return;
     this.#isOver = true;

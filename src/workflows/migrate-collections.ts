@@ -15,6 +15,7 @@ import { type Group, groupMessages } from '../group.js';
 import { parseMigrateCollections } from '../group-options.js';
 import { CutoverPlanner } from './cutover-planner.js';
 import { acceptInput, bareFailure, failed, messageOf } from './failure.js';
+import { GroupCounters } from './group/counters.js';
 import { GroupCutovers, LONGEST_PAUSE_SECONDS } from './group/cutovers.js';
 import { renderGroupDetails } from './group/details.js';
 import { followNew } from './group/follow-new.js';
@@ -61,6 +62,7 @@ class CollectionsMigration {
   readonly #members: Members;
   readonly #cutovers: GroupCutovers;
   readonly #teller = new Teller();
+  readonly #counters: GroupCounters;
   #isShowing = false;
   /** What an abort ends: everything but the migrations of the collections, which end by themselves. */
   readonly #story = new CancellationScope();
@@ -70,6 +72,7 @@ class CollectionsMigration {
     const { options } = group;
     const state = initialGroup(now(), planOf(options.cutover));
     this.#state = state;
+    this.#counters = new GroupCounters(options);
     const changed = () => this.#changed();
     const membership = { workflowId: group.workflowId };
     this.#members = new Members({ group: membership, options, state, changed });
@@ -162,6 +165,7 @@ class CollectionsMigration {
       this.#state.failure = `${members.length} collections failed; ${first?.namespace}: ${first?.failure ?? 'it was ended'}`;
     }
     this.#state.phase = isFailure ? 'failed' : phaseOfGroup(this.#state, isCancelled);
+    this.#counters.ended(this.#state.phase);
     this.#changed();
   }
 
@@ -180,6 +184,7 @@ class CollectionsMigration {
     const { phase, aborting, members } = this.#state;
     if (!isFinal(phase) && members.length > 0) this.#state.phase = phaseOfGroup(this.#state);
     this.#members.giveTurns();
+    this.#counters.look(this.#state);
     if (aborting) this.#story.cancel();
     this.#showDetails();
   }

@@ -170,6 +170,20 @@ describe('metricsInterceptor', () => {
     expect(value('csm_steps_running', { step: 'dump' })).toBe(0);
   });
 
+  it('counts what a group does under the name of its patterns', async () => {
+    const many = { source: 'a', target: 'b', namespaces: ['shop.*', 'crm.people'] };
+    const type = 'PreflightFailed';
+    const failure = ApplicationFailure.create({ type, message: 'x' });
+    await run('resolveCollections', { options: many }, fail(failure));
+    const collection = 'shop.*,crm.people';
+    const step = 'resolveCollections';
+    expect(value('csm_step_failures_total', { collection, step, type })).toBe(1);
+    expect(value('csm_steps_running', { collection, step })).toBe(0);
+    const long = Array.from({ length: 500 }, (_, index) => `shop.collection_${index}`);
+    await run(step, { options: { ...many, namespaces: long } }, async () => undefined);
+    expect(value('csm_steps_running', { collection: 'shop.collection_0,…499', step })).toBe(0);
+  });
+
   it('leaves alone what is about no migration', async () => {
     expect(await run('other', 'text', async () => 'done')).toBe('done');
     expect(meter.values.size).toBe(0);
