@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.js';
+import { pulseSinks } from './activities/pulse.js';
 import { Connections } from './connections.js';
 import { emptyCoreFile } from './core-file.js';
 import { keepSwept } from './dump-folders.js';
@@ -86,6 +87,7 @@ async function main(): Promise<void> {
         failureInterceptor,
       ],
     },
+    sinks: pulseSinks,
     dataConverter: { payloadCodecs: [new LiveStatusCodec(connections, client)] },
     maxConcurrentActivityTaskExecutions: maxActivities,
     // A heartbeat is how a cancellation arrives, and what a crash loses. Activities send few by themselves.

@@ -4,7 +4,7 @@ import type { GroupBlocker } from '../group.js';
 import { readFence } from '../mongo/operation-time.js';
 import { CollectionCutover, showTime } from './collection-cutover.js';
 import type { ActivityDependencies } from './context.js';
-import { hurry, type Pulse, withPulse } from './pulse.js';
+import { type Pulse, withPulse } from './pulse.js';
 import { inParallel } from '../in-parallel.js';
 
 /**
@@ -32,7 +32,6 @@ export async function cutover(
       await using one = new CollectionCutover({ deps, migration, force, pulse });
       const outcome = await cutOverTogether([one], { pulse, status });
       if ('done' in outcome) {
-        hurry(migration.runId);
         return { done: outcome.done[0] as CutoverReport };
       }
       return { refused: outcome.refused.map(({ code, message }) => ({ code, message })) };

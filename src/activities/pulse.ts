@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { Context } from '@temporalio/activity';
+import type { InjectedSinks } from '@temporalio/worker';
+import type { Sinks } from '@temporalio/workflow';
 
 /** Sends heartbeats while work goes on. */
 export interface Pulse {
@@ -9,19 +11,29 @@ export interface Pulse {
 }
 
 /**
- * Between two heartbeats, in ms: at first, after so long, and for so long when a cancellation is about to come,
- * which arrives as the answer to one. Of what waits for days they are a good part of the cost.
+ * Between two heartbeats, in ms: at first, and after so long. Of what waits for days they are a good part of the
+ * cost.
  */
-const BEAT = { atFirst: 1_000, later: 2_000, laterAfter: 60_000, hurried: 100, hurriedFor: 5_000 };
+const BEAT = { atFirst: 1_000, later: 4_000, laterAfter: 60_000 };
+/** Between those when a cancellation is about to come, which arrives as the answer to one. */
+const HURRIED_MS = [50, 100, 100, 200, 400, 800, 1_600] as const;
 /** Without a `touch` for so long, heartbeats end, and Temporal starts another attempt. */
 const STUCK_MS = 180_000;
 
 const hurries = new EventEmitter().setMaxListeners(0);
 
-/** Lets the activities of a run on this worker hear soon of their cancellation, which is about to come. */
-export function hurry(runId: string): void {
-  hurries.emit(runId);
+/** What a workflow tells the worker that runs it, besides its commands. */
+export interface PulseSinks extends Sinks {
+  readonly pulse: {
+    /** Lets the activities of the run that are on this worker hear soon of their cancellation, which is about to come. */
+    hurry(): void;
+  };
 }
+
+/** Takes what workflows tell. */
+export const pulseSinks: InjectedSinks<PulseSinks> = {
+  pulse: { hurry: { fn: ({ runId }) => void hurries.emit(runId), callDuringReplay: false } },
+};
 
 /**
  * Runs work with heartbeats, which carry `details`. The heart stops when the work has not moved for three
@@ -35,18 +47,18 @@ export async function withPulse<T>(
   const { runId } = context.info.workflowExecution ?? {};
   const begun = Date.now();
   let moved = begun;
-  let hurriedUntil = 0;
+  let hurried: number = HURRIED_MS.length;
   let timer: NodeJS.Timeout | undefined;
   const beat = () => {
     const now = Date.now();
     if (now - moved < STUCK_MS) context.heartbeat(details());
     const usual = now - begun < BEAT.laterAfter ? BEAT.atFirst : BEAT.later;
-    timer = setTimeout(beat, now < hurriedUntil ? BEAT.hurried : usual);
+    timer = setTimeout(beat, HURRIED_MS[hurried++] ?? usual);
   };
   const beatSoon = () => {
-    hurriedUntil = Date.now() + BEAT.hurriedFor;
+    hurried = 1;
     clearTimeout(timer);
-    beat();
+    timer = setTimeout(beat, HURRIED_MS[0]);
   };
   beat();
   if (runId !== undefined) hurries.on(runId, beatSoon);

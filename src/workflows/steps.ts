@@ -1,9 +1,14 @@
 import {
   ActivityCancellationType,
   type ActivityOptions,
+  CancellationScope,
   proxyActivities,
+  proxySinks,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
+import type { PulseSinks } from '../activities/pulse.js';
+
+const { pulse } = proxySinks<PulseSinks>();
 
 /**
  * Activities are waited for when they are cancelled: the default would let them write on. The longest rest
@@ -130,17 +135,33 @@ export interface StepOptions {
   readonly overrides?: ActivityOptions;
 }
 
-/** One step, ready to be called; its id and summary are what a person reads in the UI. */
+/**
+ * One step, ready to be called; its id and summary are what a person reads in the UI. When it is cancelled, the
+ * worker that has the workflow lets its own activities hear of it soon.
+ */
 export function step<Name extends keyof Activities>(
   name: Name,
   { detail, overrides }: StepOptions = {},
 ): Activities[Name] {
   const { summary, ...own } = options[name];
-  return proxyActivities<Activities>({
+  const activities = proxyActivities<Activities>({
     ...shared,
     ...own,
     activityId: detail === undefined ? name : `${name}-${detail}`,
     summary: summary.replace('%', String(detail ?? '')),
     ...overrides,
-  })[name];
+  });
+  const call = (...args: Parameters<Activities[Name]>) => {
+    let hasEnded = false;
+    const end = () => {
+      hasEnded = true;
+    };
+    CancellationScope.current().cancelRequested.catch(() => {
+      if (!hasEnded) pulse.hurry();
+    });
+    const running = (activities[name] as (...given: typeof args) => Promise<unknown>)(...args);
+    running.then(end, end);
+    return running;
+  };
+  return call as Activities[Name];
 }

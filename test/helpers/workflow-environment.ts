@@ -10,6 +10,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { startTemporalServer, type TemporalServer } from '../../embedded/index.js';
+import { pulseSinks } from '../../src/activities/pulse.js';
 import type { migrateCollection } from '../../src/workflows/index.js';
 import { isFinal } from '../../src/workflows/phases.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
@@ -157,6 +158,7 @@ export class WorkflowEnvironment implements AsyncDisposable {
       taskQueue,
       workflowBundle: this.bundle,
       activities: fakes.activities(),
+      sinks: pulseSinks,
       // A heartbeat is how a cancellation arrives.
       maxHeartbeatThrottleInterval: '20ms',
       defaultHeartbeatThrottleInterval: '20ms',

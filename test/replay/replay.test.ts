@@ -4,6 +4,7 @@ import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundleWorkflows, installQuietRuntime } from '../helpers/workflow-environment.js';
 import { groupStories, historiesFolder, stories } from './stories.js';
+import { pulseSinks } from '../../src/activities/pulse.js';
 import { takenAs } from '../helpers/taken-as.js';
 
 // The SDK's own historyFromJSON fails where npm installs protobufjs more than once, as it does here.
@@ -25,7 +26,10 @@ async function replay(name: string, json: string): Promise<Error | undefined> {
   const histories = [
     { workflowId: name, history: History.fromObject(takenAs<object>(JSON.parse(json))) },
   ];
-  for await (const { error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
+  for await (const { error } of Worker.runReplayHistories(
+    { workflowBundle, sinks: pulseSinks },
+    histories,
+  )) {
     return error;
   }
   throw new Error(`${name} was not replayed`);
