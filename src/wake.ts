@@ -1,4 +1,10 @@
 import { EventEmitter } from 'node:events';
+import type { ControlDocument } from './mongo/control-document.js';
+
+/** What somebody is woken with: the control document as it is by then, where whoever wakes has it. */
+export interface Wake {
+  readonly document?: ControlDocument;
+}
 
 /**
  * Wakes the replay of a migration when capture has something new, so that a change arrives without
@@ -9,8 +15,8 @@ export class Wakeups {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
 
   /** Ends every wait for this migration, also those that are begun later by who listens now. */
-  wake(runId: string): void {
-    this.#emitter.emit(runId);
+  wake(runId: string, wake: Wake = {}): void {
+    this.#emitter.emit(runId, wake);
   }
 
   /** Listens for a migration from now on. */
@@ -23,7 +29,7 @@ export class Wakeups {
 export class Listener implements Disposable {
   readonly #emitter: EventEmitter;
   readonly #runId: string;
-  #isWoken = false;
+  #woken: Wake | undefined;
   #end: (() => void) | undefined;
 
   constructor(emitter: EventEmitter, runId: string) {
@@ -34,13 +40,13 @@ export class Listener implements Disposable {
 
   /**
    * Waits until the migration is woken, or has been since the last wait, at most `limitMs`.
-   * @returns whether it was woken.
+   * @returns what it was woken with last; nothing when it was not.
    * @throws the signal's reason when it is aborted.
    */
-  async wait(limitMs: number, signal: AbortSignal): Promise<boolean> {
+  async wait(limitMs: number, signal: AbortSignal): Promise<Wake | undefined> {
     signal.throwIfAborted();
     // By hand, because each AbortSignal.any would leave something behind on a signal that lives for days.
-    if (!this.#isWoken) {
+    if (!this.#woken) {
       await new Promise<void>((resolve) => {
         const end = (): void => {
           clearTimeout(timer);
@@ -54,17 +60,17 @@ export class Listener implements Disposable {
       });
     }
     signal.throwIfAborted();
-    const isWoken = this.#isWoken;
-    this.#isWoken = false;
-    return isWoken;
+    const woken = this.#woken;
+    this.#woken = undefined;
+    return woken;
   }
 
   [Symbol.dispose](): void {
     this.#emitter.off(this.#runId, this.#hear);
   }
 
-  readonly #hear = (): void => {
-    this.#isWoken = true;
+  readonly #hear = (wake: Wake): void => {
+    this.#woken = wake;
     this.#end?.();
   };
 }

@@ -10,7 +10,7 @@ import type { Pulse } from './pulse.js';
 import { bufferLimit } from './live-limits.js';
 
 /** How often the buffer is measured while changes come, and how often while none do, in ms. */
-const MEASURE_MS = { growing: 2_000, idle: 10_000 } as const;
+const MEASURE_MS = { growing: 2_000, idle: 30_000 } as const;
 /** While capture waits: how often it looks for room, and says that it is there. */
 const WAIT_MS = 1_000;
 /** Part of the limit that is read although the buffer is full, once everything in it is applied. */

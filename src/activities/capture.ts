@@ -19,8 +19,11 @@ import { orSucceeded, untilReleased } from './stand-by.js';
 
 /** How long a request waits at the source for new events, in ms. */
 const MAX_AWAIT_MS = 2_000;
-/** On an idle source the token moves all the time; it is written after so many ms at the earliest. */
-const IDLE_WRITE_MS = 1_000;
+/**
+ * On an idle source the token moves all the time; it is written after so many ms at the earliest, and less often
+ * once nothing has changed for so long.
+ */
+const IDLE_WRITE_MS = { atFirst: 1_000, later: 3_000, laterAfter: 60_000 } as const;
 const OPLOG_PROBE_MS = 10 * 60_000;
 /** How often the stream's position is held against the source's own time, in ms. */
 const STANDSTILL_LOOK_MS = 10_000;
@@ -82,6 +85,7 @@ async function captureEpoch(
   const rate = new Rate();
   let { events } = taken.capture;
   let writtenAt = 0;
+  let changedAt = Date.now();
   let position: Timestamp | undefined;
   using room = new CaptureRoom(opened, migration, taken);
   const onCommit = async (commit: CaptureCommit): Promise<void> => {
@@ -102,10 +106,14 @@ async function captureEpoch(
       eventsPerSecond: perSecond,
       readUpTo: commit.asOf.toISOString(),
     });
-    if (commit.events === 0 && Date.now() - writtenAt < IDLE_WRITE_MS) return;
-    writtenAt = Date.now();
+    const now = Date.now();
+    if (commit.events > 0) changedAt = now;
+    const { atFirst, later, laterAfter } = IDLE_WRITE_MS;
+    const restMs = now - changedAt < laterAfter ? atFirst : later;
+    if (commit.events === 0 && now - writtenAt < restMs) return;
+    writtenAt = now;
     if (commit.events > 0) failpoint('changes-stored');
-    await control.advance(
+    const document = await control.advance(
       'capture',
       epoch,
       {
@@ -118,7 +126,7 @@ async function captureEpoch(
       },
       { events: commit.events, buffered: commit.buffered, bytes: commit.bytes },
     );
-    deps.wakeups.wake(migration.runId);
+    deps.wakeups.wake(migration.runId, { document });
   };
   const buffer = await Buffered.open(target, targetCollection, taken.bufferUuid);
   const pinned = await deps.connections.pinned(migration.options.source);
@@ -134,7 +142,7 @@ async function captureEpoch(
   const looking = setInterval(() => {
     const look = async (): Promise<void> => {
       if (!position || !room.isOpen) return;
-      const now = await readClusterTime(open(deps, migration).source);
+      const now = await readClusterTime(opened.source);
       const since = standstill.look(position, now);
       if (since?.getTime() === standsSince?.getTime()) return;
       standsSince = since;

@@ -10,9 +10,9 @@ import { orSucceeded, untilReleased } from './stand-by.js';
 
 /**
  * Longest wait for capture, in ms: where it runs on another worker, it cannot wake this one. One that
- * has just done so is here, and does it at least every two seconds.
+ * has just done so is here, and does it at least every four seconds.
  */
-const LOOK_MS = { unheard: 250, heard: 2_500 } as const;
+const LOOK_MS = { unheard: 250, heard: 5_000 } as const;
 
 /**
  * Applies buffered changes to the target collection as they come, until it is cancelled. Safe to
@@ -43,7 +43,9 @@ export async function replay(deps: ActivityDependencies, migration: Migration): 
             start: taken.replay,
             idle: async () => {
               const limitMs = isHeard ? LOOK_MS.heard : LOOK_MS.unheard;
-              isHeard = await captured.wait(limitMs, pulse.signal);
+              const wake = await captured.wait(limitMs, pulse.signal);
+              isHeard = wake !== undefined;
+              return wake?.document;
             },
             onProgress: ({ applied, rate, asOf }) => {
               pulse.touch();

@@ -233,6 +233,7 @@ export class Control {
 
   /**
    * Records what a role has done.
+   * @returns the document after it.
    * @throws FencedError when the role has a newer epoch.
    */
   async advance(
@@ -240,7 +241,7 @@ export class Control {
     epoch: number,
     set: Document,
     increments: Readonly<Record<string, number>> = {},
-  ): Promise<void> {
+  ): Promise<ControlDocument> {
     const update = { $set: prefixed(role, { ...set, at: new Date() }) };
     const document = await this.#collection.findOneAndUpdate(
       { ...this.#own(), [`${role}.epoch`]: epoch },
@@ -249,6 +250,7 @@ export class Control {
     );
     if (!document) throw new FencedError(role);
     this.#onAdvance?.({ role, increments, document });
+    return document;
   }
 
   /**

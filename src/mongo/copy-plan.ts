@@ -2,7 +2,7 @@ import type { ClientSession, Collection, Db, Document } from 'mongodb';
 import { CONTROL_COLLECTION } from '../names.js';
 import { type Control, FencedError } from './control.js';
 import type { Partition } from './partitions.js';
-import { ofRound, roundKey } from './round.js';
+import { numberedIds, ofRound, roundKey } from './round.js';
 
 /** A partition and how far its copy is. */
 export interface PartitionRecord extends Partition {
@@ -194,10 +194,7 @@ export class CopyPlan {
 
   #all() {
     return {
-      _id: {
-        $gte: { collection: this.#name, partition: 0 },
-        $lt: { collection: this.#name, partition: Number.MAX_SAFE_INTEGER },
-      },
+      ...numberedIds(this.#name, 'partition'),
       ...ofRound(this.#round),
       runId: this.#runId,
     };

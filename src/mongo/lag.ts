@@ -1,7 +1,7 @@
 import type { ControlDocument } from './control-document.js';
 
-/** Capture writes at least every two seconds, also on an idle source. */
-const FRESH_MS = 5_000;
+/** Capture writes at least every four seconds, also on an idle source. */
+const FRESH_MS = 8_000;
 /** Capture writes much more often than this. */
 const AT_WORK_MS = 60_000;
 /** A rate that is older says nothing. */

@@ -1,4 +1,4 @@
-import { BSON, type ClientSession, type Document } from 'mongodb';
+import { BSON, type ClientSession, type Document, MaxKey } from 'mongodb';
 import type { RefusedDocuments } from '../migration.js';
 import { CONTROL_COLLECTION } from '../names.js';
 import type { Control } from './control.js';
@@ -109,7 +109,10 @@ export class Refusals {
 
   #all(): Document {
     const { id, runId, round } = this.#control;
-    return { '_id.collection': id, '_id.refused': { $exists: true }, ...ofRound(round), runId };
+    // By index. A server compares types before names, and those of no other kind have a document here.
+    const least = { collection: id, refused: {} };
+    const _id = { $gte: least, $lt: { ...least, refused: new MaxKey() } };
+    return { _id, ...ofRound(round), runId };
   }
 }
 

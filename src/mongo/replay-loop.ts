@@ -1,7 +1,7 @@
 import { failpoint } from '../failpoint.js';
 import { checkBuffer } from './buffer.js';
 import { FencedError } from './control.js';
-import type { ReplayState } from './control-document.js';
+import type { ControlDocument, ReplayState } from './control-document.js';
 import { isLate } from './merge.js';
 import { endAtInsertedAgain, type Range, readRange } from './range.js';
 import { Rate } from './rate.js';
@@ -28,8 +28,11 @@ export interface ReplayProgress {
 
 export interface ReplayLoop extends ReplayTarget {
   readonly start: ReplayState;
-  /** Waits for new data; without it the loop ends when all that is captured is applied. */
-  readonly idle?: () => Promise<void>;
+  /**
+   * Waits for new data, and may give the control document as it is by then; without it the loop ends when all
+   * that is captured is applied.
+   */
+  readonly idle?: () => Promise<ControlDocument | void>;
   readonly onProgress: (progress: ReplayProgress) => void;
 }
 
@@ -49,6 +52,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let buffered = Number.POSITIVE_INFINITY;
   let most = RANGE_EVENTS;
   let retryAt = 0;
+  /** As somebody has just written it: reading it again would tell nothing new. */
+  let known: ControlDocument | void = undefined;
   const read = async (after: string | undefined, upTo: string) => {
     const limits = { events: most, bytes: RANGE_BYTES };
     const range = await readRange(loop.db, loop.collection, after, upTo, limits, signal);
@@ -63,7 +68,10 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   try {
     for (;;) {
       signal.throwIfAborted();
-      const { capture, replay, verify, refused, bufferUuid } = await control.read();
+      // One of another epoch may be older than this one.
+      const document = known?.replay.epoch === epoch ? known : await control.read();
+      known = undefined;
+      const { capture, replay, verify, refused, bufferUuid } = document;
       if (replay.epoch !== epoch) throw new FencedError('replay');
       if (refused && refused.count > 0 && Date.now() >= retryAt) {
         const begun = Date.now();
@@ -76,7 +84,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         if (!idle) return applied;
         buffered = capture.buffered;
         pruning.start(through, verify?.through, true);
-        await idle();
+        known = await idle();
         continue;
       }
       const range = (await ahead) ?? (await read(through, upTo));
@@ -104,7 +112,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const time = tokenTime(range.end);
       const asOf = range.last ? capture.asOf : new Date(timestampMs(time));
       const perSecond = rate.add(range.changes.length);
-      await control.advance(
+      known = await control.advance(
         'replay',
         epoch,
         { through: range.end, time, rate: perSecond, ...(asOf && { asOf }) },

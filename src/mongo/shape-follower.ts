@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoServerError, type UUID } from 'mongodb';
-import { errorCode } from './catalogue.js';
+import { type Catalogue, errorCode, readCatalogue } from './catalogue.js';
 import { type Control, FencedError } from './control.js';
 import type { ShapeDifference } from './control-document.js';
+import type { RawValue } from './raw.js';
 import { carryStep, readShape, type ShapeSides } from './shape.js';
 import type { ShapeFeatures, ShapeStep } from './shape-plan.js';
 import { shorten } from '../shorten.js';
@@ -14,6 +15,8 @@ const RUN_MS = 10_000;
 /** After this time an announced statement cannot come any more, whatever became of its sender. */
 const GONE_MS = SEND_MS + RUN_MS + 10_000;
 const POLL_MS = 250;
+/** While the source stays as it is, a target that was alike is looked at this often, in ms. */
+const ALIKE_MS = 30_000;
 /** What the target has refused is tried again after the first time, then twice that, and so on. */
 const RETRY_MS = { first: 2_000, longest: 60_000 };
 
@@ -50,6 +53,8 @@ export class ShapeFollower {
   readonly #following: ShapeFollowing;
   readonly #attempts = new Map<string, Attempt>();
   #sourceUuid: UUID | undefined;
+  /** What the source was like when both sides were alike, and for how long that need not be looked at (ms since 1970). */
+  #alike: { readonly source: string; readonly until: number } | undefined;
   /** What a build failed with other than by the server's answer. */
   #broken: unknown;
 
@@ -78,6 +83,7 @@ export class ShapeFollower {
    */
   async round(): Promise<readonly ShapeDifference[]> {
     const { control, epoch, features, signal } = this.#following;
+    if (await this.#isAlikeStill()) return [];
     const { shape } = await control.read();
     if (shape?.epoch !== epoch) throw new FencedError('shape');
     if (this.#broken !== undefined) throw this.#broken;
@@ -89,7 +95,18 @@ export class ShapeFollower {
     const keys = new Set(now.steps.map(({ key }) => key));
     for (const key of this.#attempts.keys()) if (!keys.has(key)) this.#attempts.delete(key);
     for (const step of now.steps) await this.#begin(step);
+    const isAlike = now.steps.length === 0;
+    this.#alike = isAlike
+      ? { source: textOf(now.source), until: Date.now() + ALIKE_MS }
+      : undefined;
     return this.#describe(now.steps);
+  }
+
+  async #isAlikeStill(): Promise<boolean> {
+    if (!this.#alike || Date.now() >= this.#alike.until) return false;
+    const { source, sourceCollection, signal } = this.#following;
+    const now = await readCatalogue(source, sourceCollection, signal);
+    return now !== undefined && textOf(now) === this.#alike.source;
   }
 
   async #findForeign(uuid: UUID | undefined): Promise<ShapeDifference | undefined> {
@@ -176,4 +193,11 @@ export class ShapeFollower {
     }
     return [...left.values()];
   }
+}
+
+/** Text that is equal exactly when UUID, options and indexes are, byte for byte. */
+function textOf({ uuid, options, indexes }: Catalogue): string {
+  const keysOf = (values: ReadonlyMap<string, RawValue>) =>
+    [...values].map(([name, { key }]) => [name, key]);
+  return JSON.stringify([uuid?.toHexString(), keysOf(options), indexes.map(keysOf)]);
 }

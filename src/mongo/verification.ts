@@ -12,7 +12,7 @@ import { chunks, idLimits } from './chunks.js';
 import { fields } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 import type { Control } from './control.js';
-import { ofRound, roundKey } from './round.js';
+import { numberedIds, ofRound, roundKey } from './round.js';
 
 /** Result of comparing one partition. */
 export interface VerifiedPartition {
@@ -108,6 +108,7 @@ export class Verification {
       });
       at += part.length;
     }
+    if (sets.length === 0) return;
     await this.#collection.deleteMany({
       ...this.#all('open'),
       '_id.open': partition,
@@ -162,8 +163,7 @@ export class Verification {
 
   #all(kind: 'verified' | 'open'): Document {
     return {
-      '_id.collection': this.#name,
-      [`_id.${kind}`]: { $exists: true },
+      ...numberedIds(this.#name, kind),
       ...ofRound(this.#round),
       runId: this.#runId,
     };

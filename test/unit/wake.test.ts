@@ -1,5 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { ControlDocument } from '../../src/mongo/control-document.js';
 import { Wakeups } from '../../src/wake.js';
+import { takenAs } from '../helpers/taken-as.js';
 
 const HOUR = 3_600_000;
 const never = () => new AbortController().signal;
@@ -9,7 +11,7 @@ describe('a wait', () => {
     const wakeups = new Wakeups();
     const waits = [1, 2].map(() => wakeups.listen('run').wait(HOUR, never()));
     wakeups.wake('run');
-    await expect(Promise.all(waits)).resolves.toEqual([true, true]);
+    await expect(Promise.all(waits)).resolves.toEqual([{}, {}]);
   });
 
   it('is not ended by another migration, but by its time', async () => {
@@ -22,7 +24,7 @@ describe('a wait', () => {
     expect(ended).toBe(false);
     wakeups.wake('run');
     await wait;
-    await expect(listener.wait(1, never())).resolves.toBe(false);
+    await expect(listener.wait(1, never())).resolves.toBeUndefined();
   });
 
   it('ends at once when it was woken before, and only once', async () => {
@@ -30,8 +32,16 @@ describe('a wait', () => {
     using listener = wakeups.listen('run');
     wakeups.wake('run');
     wakeups.wake('run');
-    await expect(listener.wait(HOUR, never())).resolves.toBe(true);
-    await expect(listener.wait(1, never())).resolves.toBe(false);
+    await expect(listener.wait(HOUR, never())).resolves.toEqual({});
+    await expect(listener.wait(1, never())).resolves.toBeUndefined();
+  });
+
+  it('ends with what it was woken with last', async () => {
+    const wakeups = new Wakeups();
+    using listener = wakeups.listen('run');
+    const documents = [1, 2].map((round) => takenAs<ControlDocument>({ round }));
+    for (const document of documents) wakeups.wake('run', { document });
+    await expect(listener.wait(HOUR, never())).resolves.toEqual({ document: { round: 2 } });
   });
 
   it('throws the reason of its signal, before and during', async () => {
@@ -65,6 +75,6 @@ describe('a wait', () => {
     const listener = wakeups.listen('run');
     listener[Symbol.dispose]();
     wakeups.wake('run');
-    await expect(listener.wait(1, never())).resolves.toBe(false);
+    await expect(listener.wait(1, never())).resolves.toBeUndefined();
   });
 });

@@ -79,8 +79,9 @@ function announcing(still: { before?: Promise<void>; after?: Promise<void> }): C
   slow.advance = async (role, epoch, set, increments) => {
     const isAnnouncement = Boolean(set['change']);
     if (isAnnouncement) await still.before;
-    await advance(role, epoch, set, increments);
+    const document = await advance(role, epoch, set, increments);
     if (isAnnouncement) await still.after;
+    return document;
   };
   return slow;
 }
