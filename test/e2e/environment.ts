@@ -133,6 +133,9 @@ export class Environment {
         MONGORESTORE_BIN: this.#tools.mongorestore,
         WORKER_HOST: 'e2e',
         CSM_DUMP_FOLDER: this.dumpFolder,
+        // As `npm start`, the image and the unit for systemd start it.
+        MALLOC_ARENA_MAX: '2',
+        NODE_OPTIONS: '--max-semi-space-size=4',
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -31,11 +31,5 @@ export interface LoadCase {
   ) => Promise<LoadOutcome>;
 }
 
-/** The worker's flags of `npm start`, which are about memory. */
-export const workerEnv = {
-  MALLOC_ARENA_MAX: '2',
-  NODE_OPTIONS: '--max-semi-space-size=4',
-} as const;
-
 /** Memory of the worker above which a load has failed, in MB. */
 export const MOST_MB = 400;

@@ -4,7 +4,7 @@ import type { ControlDocument } from '../../src/mongo/control-document.js';
 import { measureBuffer } from '../../src/mongo/buffer.js';
 import type { Environment, WorkerProcess } from '../e2e/environment.js';
 import { itemOf, type Item } from './changes.js';
-import { MOST_MB, workerEnv } from './case.js';
+import { MOST_MB } from './case.js';
 import type { Meter } from './meter.js';
 
 const POLL_MS = 250;
@@ -31,7 +31,7 @@ export async function startReady(
   options: Readonly<Record<string, unknown>> = {},
 ): Promise<{ worker: WorkerProcess; handle: WorkflowHandle }> {
   await loadItems(environment, name, documents);
-  const worker = environment.startWorker(workerEnv);
+  const worker = environment.startWorker();
   const handle = await environment.migrate(name, options);
   await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
   return { worker, handle };

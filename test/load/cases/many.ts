@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import { type LoadCase, workerEnv } from '../case.js';
+import type { LoadCase } from '../case.js';
 import { Meter } from '../meter.js';
 import { finish, judgeMemory, loadItems } from '../migration.js';
 import { Writers } from '../writers.js';
@@ -19,7 +19,7 @@ export const many: LoadCase = {
   async run(environment, options, say) {
     const names = Array.from({ length: options.migrations }, (_, index) => `items${index}`);
     for (const name of names) await loadItems(environment, name, options.documents);
-    const worker = environment.startWorker(workerEnv);
+    const worker = environment.startWorker();
     using meter = new Meter(environment, worker);
     await using writers = new Writers({
       uri: environment.source.uri,
