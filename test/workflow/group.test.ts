@@ -198,6 +198,66 @@ describe('migrateCollections', () => {
     });
   });
 
+  it('begins anew by a retry what has failed, and nothing that is finished or goes on', async () => {
+    const fakes = groupFakes(environment.client);
+    let isBroken = true;
+    fakes.set('planCopy', async (migration) => {
+      if (isBroken && namespaceOf(migration) === 'shop.b') {
+        throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
+      }
+      return 1;
+    });
+    const begun = () =>
+      fakes.of('captureToken').map(({ args }) => namespaceOf(takenAs<Migration>(args[0])));
+    await run(fakes, {}, async (group) => {
+      await group.until(({ counts }) => counts.ready === 2 && counts.failed === 1);
+      await group.update('cutover', { leave: ['shop.b', 'shop.c'] });
+      const { collections } = await group.until(({ counts }) => counts.completed === 1);
+      expect(collections[0]).toMatchObject({ namespace: 'shop.a', phase: 'completed' });
+      expect(begun().toSorted()).toEqual([...names]);
+      isBroken = false;
+      const finished = await failureOf(group.update('retry', { namespaces: ['shop.a'] }));
+      expect(finished.message).toContain('nothing to begin anew');
+      expect(await group.update('retry')).toEqual({ retrying: ['shop.b'] });
+      await group.until(({ counts }) => counts.ready === 2 && counts.completed === 1);
+      expect(begun().toSorted()).toEqual(['shop.a', 'shop.b', 'shop.b', 'shop.c']);
+      await group.update('cutover');
+      expect(await group.handle.result()).toMatchObject({ counts: { all: 3, completed: 3 } });
+    });
+  });
+
+  it('does not take a collection from another group, and leaves that one alone', async () => {
+    const fakes = groupFakes(environment.client);
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      const { taskQueue } = await group.handle.describe();
+      const other = await environment.client.workflow.start('migrateCollections', {
+        taskQueue,
+        workflowId: 'overlapping',
+        args: [{ ...both, namespaces: ['shop.a'] }],
+      });
+      const failure = await failureOf(other.result());
+      expect(failure).toMatchObject({ type: 'CollectionsFailed' });
+      expect(failure.message).toContain('is running already, outside of this group');
+      expect(await group.reaches('ready')).toMatchObject({ counts: { all: 3, ready: 3 } });
+      await group.update('cutover');
+      expect(await group.handle.result()).toMatchObject({ counts: { completed: 3 } });
+    });
+  });
+
+  it('does not take up what would get a name that cannot be', async () => {
+    const fakes = groupFakes(environment.client);
+    fakes.once('watchCollections', async () => ['shop.d']);
+    const rename = [{ from: 'shop.d', to: 'admin.d' }];
+    await run(fakes, { follow: true, rename }, async (group) => {
+      const status = await group.until(({ appeared }) => appeared.count === 1);
+      expect(status.warnings.join()).toContain(
+        "shop.d is not taken up: it is renamed to admin.d, which is one of MongoDB's own",
+      );
+      expect(status.counts.all).toBe(3);
+    });
+  });
+
   it('fails when all have failed', async () => {
     const fakes = groupFakes(environment.client);
     fakes.set('planCopy', async () => {

@@ -1,7 +1,11 @@
+import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activitiesOf, countEvents, historyOf, lasting } from '../helpers/history.js';
 import { cleanReport, FakeActivities, report, traits } from '../helpers/fake-activities.js';
 import { type Running, WorkflowEnvironment } from '../helpers/workflow-environment.js';
+import { send } from '../../src/cli/send.js';
+import type { Session } from '../../src/cli/session.js';
+import { takenAs } from '../helpers/taken-as.js';
 import { LIVE_DETAILS } from '../../src/workflows/live.js';
 
 let environment: WorkflowEnvironment;
@@ -190,5 +194,25 @@ describe('what people see', () => {
     expect(countEvents(events, 'activityTaskScheduledEventAttributes')).toBe(35);
     // Three events each, four cancellations, start and end, the update, two of each patch: no timers.
     expect(lasting(events)).toHaveLength(35 * 3 + 4 + 2 + 2 + 10);
+  });
+});
+
+it('a message that csm sends to a migration that is over comes too late, and says so', async () => {
+  const { client } = environment;
+  const { connection } = client;
+  if (!(connection instanceof Connection)) throw new Error('a connection of its own was expected');
+  // A worker is there; this test is not about one.
+  const worker = { identity: '1@host', lastAccessTime: { seconds: Date.now() / 1000 } };
+  const call = async () => ({ pollers: [worker] });
+  const session = takenAs<Session>({ client, connection, call, namespace: 'default' });
+  await environment.run(new FakeActivities(), {}, async (running) => {
+    await running.complete();
+    const { workflowId, runId } = await running.handle.describe();
+    const late = send(session, { workflowId, runId, name: 'abort', payload: {} });
+    await expect(late).rejects.toMatchObject({
+      exit: 'refused',
+      message: 'abort comes too late: the migration is over',
+      todo: [expect.stringContaining('csm status ')],
+    });
   });
 });
