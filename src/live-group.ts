@@ -12,8 +12,8 @@ import { type GroupState, isUnderWay, type MemberState } from './workflows/group
 import type { Problem } from './workflows/status.js';
 import { TIME_LIMIT_MS, withinLimit } from './within-limit.js';
 
-/** Capture writes every two seconds: after this silence Temporal is asked what is wrong (ms). */
-const SILENT_MS = 6_000;
+/** Capture writes every four seconds at least: after this silence Temporal is asked what is wrong (ms). */
+const SILENT_MS = 8_000;
 /** Workflows that are asked for, of those that are silent or being copied. */
 const MOST_ASKED = 10;
 
