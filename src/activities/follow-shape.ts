@@ -8,8 +8,11 @@ import { type Pulse, withPulse } from './pulse.js';
 import { shapeFeatures } from './settle-shape.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
 
-/** Between two comparisons of the catalogues, in ms: soon after a difference, and while there is none. */
-const INTERVAL_MS = { different: 2_000, same: 5_000 } as const;
+/**
+ * Between two comparisons of the catalogues, in ms: soon after a difference, while there is none, and once there has
+ * been none for so long. A cutover waits for ten seconds for what differs.
+ */
+const INTERVAL_MS = { different: 2_000, same: 5_000, later: 8_000, laterAfter: 60_000 } as const;
 
 /** Heartbeat details, for people. */
 interface FollowStatus {
@@ -60,6 +63,7 @@ async function follow(
   { touch, signal }: Pulse,
 ): Promise<never> {
   let written = JSON.stringify(before);
+  let differedAt = Date.now();
   for (;;) {
     const left = await follower.round();
     touch();
@@ -75,7 +79,9 @@ async function follow(
       const refused = left.filter(({ problem }) => problem !== undefined);
       if (refused.length > 0) Context.current().log.warn('the target refuses', { refused });
     }
-    const restMs = left.length > 0 ? INTERVAL_MS.different : INTERVAL_MS.same;
-    await sleep(restMs, undefined, { signal });
+    if (left.length > 0) differedAt = Date.now();
+    const { different, same, later, laterAfter } = INTERVAL_MS;
+    const rested = Date.now() - differedAt < laterAfter ? same : later;
+    await sleep(left.length > 0 ? different : rested, undefined, { signal });
   }
 }

@@ -10,8 +10,10 @@ import { verifyLimits } from './live-limits.js';
 const POLL_MS = 250;
 /** Between two looks at differences that are known. */
 const LOOK_AGAIN_MS = 5_000;
+/** The same where none is known: a cutover that was refused may have found some. */
+const LOOK_AT_ALL_MS = 15_000;
 /** Longest rest between two looks for changed documents where none changes, in ms: many such may share a worker. */
-const IDLE_FOLLOW_MS = 4_000;
+const IDLE_FOLLOW_MS = 8_000;
 /**
  * Rest between two comparisons of everything: so many times what the last one took, and at least so
  * long, in ms. The least one doubles each time, because many idle migrations may share a worker.
@@ -101,7 +103,7 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
       let [partition, spentMs] = [0, 0];
       let { leastMs } = REST;
       let passAt = Date.now() + leastMs;
-      let lookAt = Date.now() + LOOK_AGAIN_MS;
+      let lookedAt = Date.now();
       let restMs = FOLLOW_MS;
       for (;;) {
         pulse.touch();
@@ -109,9 +111,10 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
         status.changed += changed;
         const isIdle = changed === 0 && !verifier.isSettling;
         restMs = isIdle ? Math.min(IDLE_FOLLOW_MS, restMs * 2) : FOLLOW_MS;
-        if (Date.now() >= lookAt) {
+        const lookMs = opened.verification.hasOpen ? LOOK_AGAIN_MS : LOOK_AT_ALL_MS;
+        if (Date.now() - lookedAt >= lookMs) {
           await verifier.lookAgain();
-          lookAt = Date.now() + LOOK_AGAIN_MS;
+          lookedAt = Date.now();
         }
         if (Date.now() < passAt) {
           await sleep(restMs, undefined, { signal: pulse.signal });

@@ -42,6 +42,7 @@ export class Verification {
   readonly #name: string;
   readonly #runId: string;
   readonly #round: number;
+  #hasOpen = false;
   readonly #onOpen: ((differences: readonly DocumentDifference[]) => void) | undefined;
 
   /** @param onOpen told of the differences whenever they are read. */
@@ -59,6 +60,11 @@ export class Verification {
       writeConcern: { w: 'majority' },
       readPreference: 'primary',
     });
+  }
+
+  /** Whether differences were open when they were last read or replaced here. */
+  get hasOpen(): boolean {
+    return this.#hasOpen;
   }
 
   /** Partitions that were compared, by index. */
@@ -94,6 +100,7 @@ export class Verification {
     differences: readonly DocumentDifference[],
     sets: OpenDifferences['sets'],
   ): Promise<void> {
+    this.#hasOpen ||= differences.length > 0;
     const set = new ObjectId();
     const limits = { ...idLimits, items: IDS_PER_DOCUMENT };
     let at = 0;
@@ -152,6 +159,7 @@ export class Verification {
       partition,
       { differences: [...known.values()], sets: [...sets.values()] },
     ]);
+    this.#hasOpen = lists.length > 0;
     this.#onOpen?.(lists.flatMap(([, { differences }]) => differences));
     return new Map(lists);
   }
