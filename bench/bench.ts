@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { Environment } from '../test/e2e/environment.js';
-import type { BenchCase, BenchOptions } from './case.js';
+import type { BenchCase, BenchOptions, Variant } from './case.js';
 import { drawChart } from './chart.js';
 import { help, readOrder } from './options.js';
+import { profiled } from './profile.js';
 import { alternate } from './runner.js';
 import { type CaseResults, renderTable, summarise } from './table.js';
 
@@ -47,7 +48,12 @@ async function measure(
   try {
     const variants = await bench.prepare(environment, options);
     const wanted = variants.filter((variant) => variant.name.includes(only));
-    const results = summarise(await alternate(wanted, options.rounds, say));
+    const { profile: folder, rounds } = options;
+    const measured = wanted.map((variant): Variant => {
+      if (folder === undefined) return variant;
+      return { ...variant, run: () => profiled(folder, `${name}, ${variant.name}`, variant.run) };
+    });
+    const results = summarise(await alternate(measured, rounds, say));
     const found = { case: name, figure: bench.figure, options, results };
     process.stdout.write(`\n## ${name}\n\n${renderTable(found)}\n`);
     return found;

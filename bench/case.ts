@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly rate: number;
   /** Folder with another built state of this repository, whose worker is measured too. */
   readonly against?: string;
+  /** Folder for profiles of what is measured, which is slower by them. */
+  readonly profile?: string;
 }
 
 /** Figures of one run by name, with the unit in the name: `downtimeMs`. */
@@ -27,9 +29,9 @@ export interface Variant {
 export interface BenchCase {
   /** One line for `--help`. */
   readonly about: string;
-  readonly defaults: Omit<BenchOptions, 'against'>;
+  readonly defaults: Omit<BenchOptions, 'against' | 'profile'>;
   /** What is less with `--quick`; one round always. */
-  readonly quick: Partial<Omit<BenchOptions, 'against' | 'rounds'>>;
+  readonly quick: Partial<Omit<BenchOptions, 'against' | 'profile' | 'rounds'>>;
   /** The figure that the case is about, for the chart; higher is better unless it is a time. */
   readonly figure: string;
   /** Loads what all variants need. */

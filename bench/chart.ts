@@ -1,3 +1,4 @@
+import { escapeText } from './svg.js';
 import type { CaseResults } from './table.js';
 
 const ROW = 22;
@@ -21,8 +22,8 @@ export function drawChart(all: readonly CaseResults[]): string {
   const bars = rows.map(({ label, note, ratio }, index) => {
     const y = index * ROW + 6;
     const width = (Math.min(ratio, MOST) / MOST) * BAR;
-    return `<g><title>${escape(note)}</title>
-<text x="${LABEL - 8}" y="${y + 12}" text-anchor="end">${escape(label)}</text>
+    return `<g><title>${escapeText(note)}</title>
+<text x="${LABEL - 8}" y="${y + 12}" text-anchor="end">${escapeText(label)}</text>
 <rect x="${LABEL}" y="${y}" width="${width.toFixed(1)}" height="15" rx="2"/>
 <text x="${(LABEL + width + 6).toFixed(1)}" y="${y + 12}">${ratio.toFixed(2)}</text></g>`;
   });
@@ -33,8 +34,4 @@ ${bars.join('\n')}
 <text x="${one.toFixed(1)}" y="${height - 8}" text-anchor="middle">1 = as much as the reference</text>
 </svg>
 `;
-}
-
-function escape(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

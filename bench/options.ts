@@ -24,6 +24,7 @@ export const help = `Measures on servers of its own: each case's variants in tur
   --against DIR   also measure the worker in DIR/dist/worker.js, of another state of this repository
   --json FILE     write the results there too
   --chart FILE    draw the ratios there, as SVG
+  --profile DIR   write CPU profiles there, and flame graphs of them as SVG; figures are worse by it
 
 BENCH_PEER_COPY names a program to be measured beside the copies; it is called with the source's URI, the
 target's, database and collection, and has to end when all is copied.
@@ -46,7 +47,7 @@ export function readOrder(args: readonly string[]): Order | undefined {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { quick: flag, rounds: text, documents: text, rate: text, only: text, against: text, json: text, chart: text, help: { ...flag, short: 'h' } }, // prettier-ignore
+    options: { quick: flag, rounds: text, documents: text, rate: text, only: text, against: text, json: text, chart: text, profile: text, help: { ...flag, short: 'h' } }, // prettier-ignore
   });
   if (values.help) return undefined;
   const given = numbers.flatMap((name): [string, number][] => {
@@ -56,13 +57,13 @@ export function readOrder(args: readonly string[]): Order | undefined {
     if (Number.isInteger(number) && number > 0) return [[name, number]];
     throw new Error(`--${name} takes a whole number above 0, not "${value}"`);
   });
-  const { against, only = '', json, chart } = values;
+  const { against, profile, only = '', json, chart } = values;
   const names = positionals.length > 0 ? positionals : Object.keys(cases);
   const chosen = names.map((name) => {
     const bench = cases[name];
     if (!bench) throw new Error(`"${name}" is no case; there are ${Object.keys(cases).join(', ')}`);
     const size = { ...bench.defaults, ...(values.quick && { ...bench.quick, rounds: 1 }) };
-    const options = { ...size, ...Object.fromEntries(given), ...(against !== undefined && { against }) }; // prettier-ignore
+    const options = { ...size, ...Object.fromEntries(given), ...(against !== undefined && { against }), ...(profile !== undefined && { profile }) }; // prettier-ignore
     return { name, bench, options };
   });
   return { chosen, only, json, chart };

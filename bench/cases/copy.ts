@@ -11,6 +11,7 @@ import {
 import { cpuSeconds, peakMb, round, startCpuClock } from '../cpu.js';
 import { loadShape, manyIndexes, ordersOf, type Shape, usual } from '../documents.js';
 import { measureCopy, withWorker } from '../migration.js';
+import { profiling } from '../profile.js';
 import { serversOf } from '../rate.js';
 
 /** A tool to be measured beside, called with the source's URI, the target's, database and collection. */
@@ -40,10 +41,11 @@ export const copies = {
 /** What is measured of one shape and size: the pipe first. */
 export async function copyVariants(
   environment: Environment,
-  { documents }: BenchOptions,
+  options: BenchOptions,
   shape: Shape,
   label = '',
 ): Promise<Variant[]> {
+  const { documents } = options;
   const name = `orders${documents}x${shape.bytes}`;
   await loadShape(environment.sourceClient, name, documents, shape);
   const pipe = `${label}mongodump | mongorestore`;
@@ -55,7 +57,7 @@ export async function copyVariants(
   const ofMigration = (copy: 'direct' | 'dump'): Variant => ({
     name: `${label}${copy}`,
     against: pipe,
-    run: () => measureMigration(environment, name, documents, copy),
+    run: () => measureMigration(environment, name, options, copy),
   });
   const { source, target } = environment;
   return [
@@ -96,15 +98,16 @@ async function measureTool(
 async function measureMigration(
   environment: Environment,
   name: string,
-  documents: number,
+  options: BenchOptions,
   copy: 'direct' | 'dump',
 ): Promise<Figures> {
-  return withWorker(environment, 'dist/worker.js', async ({ pid }) => {
+  const measure = async ({ pid }: { readonly pid: number | undefined }): Promise<Figures> => {
     const pids = { ...serversOf(environment), worker: pid };
-    const figures = await measureCopy(environment, name, documents, { copy }, pids);
+    const figures = await measureCopy(environment, name, options.documents, { copy }, pids);
     await settle(environment);
     return { ...figures, workerPeakMb: pid === undefined ? Number.NaN : peakMb(pid) };
-  });
+  };
+  return withWorker(environment, 'dist/worker.js', measure, profiling(options));
 }
 
 /** The checkpoint of one run is not the next one's work. */
