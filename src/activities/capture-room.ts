@@ -49,9 +49,13 @@ export class CaptureRoom implements Disposable {
   }
 
   /** What the control document holds of it. */
-  get state(): Pick<CaptureState, 'growth' | 'fullSince'> {
-    const { growth, fullSince = null } = this.#room;
-    return { ...(growth !== undefined && { growth }), fullSince };
+  get state(): Pick<CaptureState, 'bufferBytes' | 'growth' | 'fullSince'> {
+    const { bytes, growth, fullSince = null } = this.#room;
+    return {
+      ...(bytes !== undefined && { bufferBytes: bytes }),
+      ...(growth !== undefined && { growth }),
+      fullSince,
+    };
   }
 
   /** Counts bytes that were put into the buffer. */

@@ -44,6 +44,7 @@ function instrumentsOf(meter: MetricMeter): Instruments {
       phase: gauge(all.phase),
       lag: gauge(all.lag),
       unapplied: gauge(all.unapplied),
+      bufferBytes: gauge(all.bufferBytes),
       oplogLeft: gauge(all.oplogLeft),
       stalled: gauge(all.stalled),
       refused: gauge(all.refused),

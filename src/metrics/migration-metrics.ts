@@ -14,6 +14,7 @@ export interface Instruments {
       | 'phase'
       | 'lag'
       | 'unapplied'
+      | 'bufferBytes'
       | 'oplogLeft'
       | 'stalled'
       | 'refused'
@@ -41,6 +42,19 @@ export interface Instruments {
 }
 
 type GaugeName = keyof Instruments['gauges'];
+
+/** Gauges that end with what tells of the control document. */
+const OF_DOCUMENT = [
+  'lag',
+  'unapplied',
+  'bufferBytes',
+  'oplogLeft',
+  'stalled',
+  'refused',
+  'shapeLeft',
+  'sourceDocuments',
+  'sourceBytes',
+] as const satisfies GaugeName[];
 
 /** Steps that hear of the control document, which most gauges tell of. */
 const WATCHING = ['capture', 'cutover'];
@@ -118,7 +132,8 @@ export class MigrationMetrics {
     for (const each of METRIC_PHASES) this.#set('phase', each === phase ? 1 : 0, { phase: each });
     this.#set('lag', lagSeconds(document, now));
     this.#set('unapplied', unapplied(document));
-    const { oplogHours, asOf } = document.capture;
+    const { bufferBytes, oplogHours, asOf } = document.capture;
+    this.#set('bufferBytes', bufferBytes);
     const left = oplogHours === undefined ? undefined : oplogSecondsLeft(oplogHours, asOf, now);
     this.#set('oplogLeft', left);
     this.#set('stalled', isStalled(document, now) ? 1 : 0);
@@ -129,10 +144,7 @@ export class MigrationMetrics {
   #forget(): void {
     this.#document = undefined;
     for (const phase of METRIC_PHASES) this.#set('phase', undefined, { phase });
-    const names = ['lag', 'unapplied', 'oplogLeft', 'stalled', 'refused', 'shapeLeft'] as const;
-    for (const name of [...names, 'sourceDocuments', 'sourceBytes'] as const) {
-      this.#set(name, undefined);
-    }
+    for (const name of OF_DOCUMENT) this.#set(name, undefined);
   }
 
   #setDifferences(found: readonly DifferenceKind[] | undefined): void {

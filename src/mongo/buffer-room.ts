@@ -28,6 +28,12 @@ export class BufferRoom {
     return Math.round(((last.bytes - first.bytes) * 1000) / (last.at - first.at));
   }
 
+  /** Bytes of all changes in it, as far as that is known; nothing before it was measured. */
+  get bytes(): number | undefined {
+    const measured = this.#samples.at(-1);
+    return measured && measured.bytes + this.#since;
+  }
+
   /** Counts bytes that were put into the buffer since it was measured. */
   add(bytes: number): void {
     this.#since += bytes;
@@ -45,7 +51,7 @@ export class BufferRoom {
    * @param limit in bytes; `null` is none
    */
   isFull(limit: number | null, now = new Date()): boolean {
-    const bytes = (this.#samples.at(-1)?.bytes ?? 0) + this.#since;
+    const bytes = this.bytes ?? this.#since;
     const bound = this.#fullSince ? (limit ?? 0) * REFILL : limit;
     if (limit === null || bound === null || bytes < bound) this.#fullSince = undefined;
     else this.#fullSince ??= now;

@@ -33,6 +33,8 @@ export interface CaptureState {
   readonly oplogHours?: number;
   /** Since when the stream answers without moving although the source does. */
   readonly standsSince?: Date | null;
+  /** Bytes of all changes in the buffer, as last measured and counted on. */
+  readonly bufferBytes?: number;
   /** Bytes by which the buffer has grown per second, over the last minute; less than 0 where it shrinks. */
   readonly growth?: number;
   /** Since when it reads no more, because the buffer has reached its limit. */
