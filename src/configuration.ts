@@ -11,6 +11,8 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 const LOOPBACK = '127.0.0.1';
+/** OpenTelemetry's own names, of which either is enough. */
+const endpoints = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'] as const;
 
 /** Everything that the worker is told by its environment, checked. */
 export interface Configuration {
@@ -29,6 +31,8 @@ export interface Configuration {
   readonly metricsAddress: string | undefined;
   /** `<ip>:<port>` of `/healthz` and `/readyz`, as above. */
   readonly healthAddress: string | undefined;
+  /** Spans are sent to where OpenTelemetry's variables say. */
+  readonly tracing: boolean;
   /** Seconds that activities have to end after a shutdown cancelled them; forced 10 s later. */
   readonly shutdownGraceSeconds: number;
   /** `optional`: start without mongodump and mongorestore, for migrations with `copy: "direct"`. */
@@ -78,6 +82,7 @@ export function readConfiguration(
     maxActivities: settings.integer('CSM_MAX_ACTIVITIES', 500, 1, 10_000),
     metricsAddress: settings.address('CSM_METRICS_ADDRESS'),
     healthAddress: settings.address('CSM_HEALTH_ADDRESS'),
+    tracing: endpoints.map((name) => settings.url(name)).includes(true),
     shutdownGraceSeconds: settings.integer('CSM_SHUTDOWN_GRACE_SECONDS', 20, 0, 3600),
     tools: settings.choice('CSM_TOOLS', ['required', 'optional'], 'required'),
     warnings: settings.unknown(),
@@ -120,6 +125,15 @@ class Settings {
     if (value !== undefined) return value;
     this.problems.push(`${name} has to be one of ${choices.join(', ')}`);
     return fallback;
+  }
+
+  /** Whether there is one. */
+  url(name: string): boolean {
+    const text = this.#read(name);
+    if (text === undefined) return false;
+    if (/^https?:/i.test(text) && URL.canParse(text)) return true;
+    this.problems.push(`${name} has to be a URL, for example http://127.0.0.1:4318`);
+    return false;
   }
 
   address(name: string): string | undefined {

@@ -23,6 +23,7 @@ import { readSetup } from './setup.js';
 import { shutdownSignal } from './shutdown.js';
 import { connectTemporal, hasSearchAttributes, isRunning } from './temporal.js';
 import { SharedStreams } from './mongo/shared-stream.js';
+import { startTracing } from './tracing.js';
 import { Wakeups } from './wake.js';
 import { loadWorkflowBundle } from './workflow-bundle.js';
 
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
   const { connection, namespace, client } = temporal;
   const isOpen = (workflowId: string, runId: string) => isRunning(client, workflowId, runId);
   const metrics = configuration.metricsAddress ? startMetrics() : undefined;
+  const tracing = configuration.tracing ? await startTracing(log) : undefined;
   const running = new RunningActivities();
   const shared: Omit<WorkerOptions, 'taskQueue'> = {
     connection,
@@ -83,6 +85,7 @@ async function main(): Promise<void> {
     interceptors: {
       activity: [
         running.interceptor,
+        ...(tracing ? [tracing.interceptor] : []),
         ...(metrics ? [metricsInterceptor(metrics)] : []),
         failureInterceptor,
       ],
@@ -121,6 +124,7 @@ async function main(): Promise<void> {
   const sweep = { dumps: configuration.dumpFolder, namespace, isRunning: isOpen };
   using _sweeping = keepSwept(sweep, log);
   await runAll(workers, shutdown, running);
+  await tracing?.stop();
   await connections.close();
   await connection.close();
 }

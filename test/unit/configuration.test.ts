@@ -89,6 +89,14 @@ describe('readConfiguration', () => {
     },
   );
 
+  it.each([
+    [{}, false],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }, true],
+    [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://collector/v1/traces' }, true],
+  ])('sends spans only where OpenTelemetry is told a place for them: %j', (env, isTraced) => {
+    expect(read({ MONGODB_URI_A: SOURCE, ...env }).tracing).toBe(isTraced);
+  });
+
   it('reports everything that is wrong at once', () => {
     const { problems, message } = problemsOf({
       MONGODB_URI_A: SOURCE,
@@ -103,6 +111,7 @@ describe('readConfiguration', () => {
       CSM_METRICS_ADDRESS: 'localhost:9464',
       CSM_SHUTDOWN_GRACE_SECONDS: '1.5',
       CSM_TOOLS: 'never',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318',
     });
     const said = [
       /^MONGODB_URI_1X: "1x" is no alias/,
@@ -116,6 +125,7 @@ describe('readConfiguration', () => {
       /^CSM_METRICS_ADDRESS has to be <port> or <ip>:<port>/,
       /^CSM_SHUTDOWN_GRACE_SECONDS has to be a whole number/,
       /^CSM_TOOLS has to be one of required, optional/,
+      /^OTEL_EXPORTER_OTLP_ENDPOINT has to be a URL/,
     ];
     for (const pattern of said) {
       expect(
