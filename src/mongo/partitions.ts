@@ -39,7 +39,8 @@ export interface PartitionPlan {
   readonly staggered?: boolean;
 }
 
-const MOST_PARTITIONS = 1000;
+/** Of a plan: each takes some events of the workflow's history, which servers limit. */
+export const MOST_PARTITIONS = 1000;
 /** Below this, what starts a partition takes longer than copying it. */
 const LEAST_PARTITION_BYTES = 32 * 1024 ** 2;
 /** Of a staggered plan's first partition. */
