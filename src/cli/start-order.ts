@@ -6,6 +6,7 @@ import {
 import { workflowId } from '../names.js';
 import { migrateCollectionInput, parseMigrateCollection, type Parsed } from '../options.js';
 import { shorten } from '../shorten.js';
+import { staticDetails } from '../static-details.js';
 import { CliError } from './cli-error.js';
 import { describeNamespaces } from './group-lines.js';
 import { inputFrom } from './migration-options.js';
@@ -21,6 +22,8 @@ export interface StartOrder {
   readonly input: Readonly<Record<string, unknown>>;
   /** What is shown beside its id in Temporal's UI. */
   readonly summary: string;
+  /** What is shown on its page, as Markdown. */
+  readonly details: string;
 }
 
 type Given = Readonly<Record<string, unknown>> & {
@@ -68,11 +71,13 @@ export function collectionOrder(
   more: Readonly<Record<string, unknown>> = {},
 ): StartOrder {
   const input = { ...inputFrom(migrateCollectionInput.shape, given), ...more, namespace };
+  const options = checked(parseMigrateCollection(input));
   return {
     type: 'migrateCollection',
     workflowId: given.id ?? workflowId(given.source, namespace),
-    input: checked(input, parseMigrateCollection(input)),
+    input,
     summary: shorten(`${given.source}:${namespace} to ${given.target}`),
+    details: staticDetails(options),
   };
 }
 
@@ -83,11 +88,13 @@ function groupOrder(namespaces: readonly string[], given: Given): StartOrder {
     });
   }
   const input = { ...inputFrom(migrateCollectionsInput.shape, given), namespaces };
+  const options = checked(parseMigrateCollections(input));
   return {
     type: 'migrateCollections',
     workflowId: given.id ?? groupId(given.source, namespaces),
-    input: checked(input, parseMigrateCollections(input)),
+    input,
     summary: shorten(`${given.source}: ${describeNamespaces(namespaces)} to ${given.target}`),
+    details: staticDetails(options),
   };
 }
 
@@ -100,7 +107,7 @@ export function groupId(source: string, namespaces: readonly string[]): string {
 }
 
 /** Checked here, so that a mistake never reaches Temporal. @throws CliError usage */
-function checked<Input>(input: Input, parsed: Parsed<unknown>): Input {
-  if ('value' in parsed) return input;
+function checked<Options>(parsed: Parsed<Options>): Options {
+  if ('value' in parsed) return parsed.value;
   throw new CliError('usage', parsed.error);
 }

@@ -48,7 +48,7 @@ export async function init(
 
 async function run(
   { session, output }: Context,
-  { type, workflowId, input, summary }: StartOrder,
+  { type, workflowId, input, summary, details }: StartOrder,
   { wait, watch }: StartOptions,
   until: (view: View) => boolean,
 ): Promise<void> {
@@ -61,6 +61,7 @@ async function run(
         workflowId,
         args: [input],
         staticSummary: summary,
+        staticDetails: details,
       }),
     )
     .catch((error: unknown) => {

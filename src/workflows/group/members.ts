@@ -16,6 +16,7 @@ import { type FoundCollection, groupMessages, type Membership } from '../../grou
 import { type MigrateCollectionsOptions, optionsFor } from '../../group-options.js';
 import type { MigrateCollectionOptions } from '../../options.js';
 import { workflowId } from '../../names.js';
+import { staticDetails } from '../../static-details.js';
 import type { migrateCollection } from '../migrate-collection.js';
 import { now } from '../identity.js';
 import { Lanes } from '../lanes.js';
@@ -154,6 +155,7 @@ export class Members {
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         staticSummary: `${options.source}:${namespace} to ${options.target}`,
+        staticDetails: staticDetails(given),
       });
       this.#handles.set(namespace, handle);
       member.runId = handle.firstExecutionRunId;

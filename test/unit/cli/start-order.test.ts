@@ -22,6 +22,9 @@ describe('one plain namespace', () => {
       workflowId: 'migrate:source:shop.orders',
       input: { ...sides, namespace: 'shop.orders', copy: 'direct' },
       summary: 'source:shop.orders to target',
+      details: expect.stringMatching(
+        /^Moves `shop\.orders` from `source` to `target`.*\n\nCopy `direct`, comparison `full`, cutover `signal`\./,
+      ),
     });
   });
 
@@ -63,6 +66,9 @@ describe('several, or a pattern', () => {
       workflowId: 'migrate:source:shop.*,crm.people',
       input: { ...options, namespaces: ['shop.*', 'crm.people'] },
       summary: 'source: shop.*, crm.people to target',
+      details: expect.stringMatching(
+        /^Moves all collections of `shop\.\*`, `crm\.people` but `shop\.tmp_\*` from `source` to `target`/,
+      ),
     });
   });
 

@@ -1,0 +1,47 @@
+import type { MigrateCollectionsOptions } from './group-options.js';
+import type { MigrateCollectionOptions } from './options.js';
+import { shorten } from './shorten.js';
+
+/** Patterns that are named. */
+const SHOWN = 5;
+
+type OfOne = Pick<
+  MigrateCollectionOptions,
+  'source' | 'target' | 'namespace' | 'targetNamespace' | 'copy' | 'verify' | 'cutover'
+>;
+type OfGroup = Pick<
+  MigrateCollectionsOptions,
+  'source' | 'target' | 'namespaces' | 'exclude' | 'copy' | 'verify' | 'cutover'
+>;
+
+/** What a migration was started for and how it is led, as Markdown: what Temporal's UI shows for as long as it runs. */
+export function staticDetails(options: OfOne | OfGroup): string {
+  const { source, target, copy, verify, cutover } = options;
+  const when = typeof cutover === 'string' ? cutover : JSON.stringify(cutover);
+  return [
+    `Moves ${whatOf(options)} from \`${source}\` to \`${target}\` while applications write.`,
+    `Copy \`${copy}\`, comparison \`${verify}\`, cutover \`${when}\`.`,
+    'Where it is by now, and what it waits for: **Current Details**. Under **More Actions**, **Send an Update**: ' +
+      '`cutover` opens the target, `pause` and `resume`, `tune`, `abort` ends it and removes what it wrote.',
+  ].join('\n\n');
+}
+
+function whatOf(options: OfOne | OfGroup): string {
+  if ('namespace' in options) {
+    const { namespace, targetNamespace } = options;
+    const renamed = namespace === targetNamespace ? '' : ` as ${code(targetNamespace)}`;
+    return `${code(namespace)}${renamed}`;
+  }
+  const but = options.exclude.length > 0 ? ` but ${some(options.exclude)}` : '';
+  return `all collections of ${some(options.namespaces)}${but}`;
+}
+
+function some(patterns: readonly string[]): string {
+  const more = patterns.length - SHOWN;
+  return `${patterns.slice(0, SHOWN).map(code).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** A name in which nothing is formatting: a backtick would end it. */
+function code(name: string): string {
+  return `\`${shorten(name.replaceAll('`', "'"))}\``;
+}
