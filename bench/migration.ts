@@ -73,14 +73,20 @@ export async function measureCopy(
   return { copiedS: round(seconds), documentsPerSecond: perSecond(documents, seconds), ...cpu };
 }
 
+/** How a worker is started otherwise than usual: variables, and flags of Node.js. */
+export interface WorkerSetting {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly flags?: readonly string[] | undefined;
+}
+
 /** Runs something with a worker of its own, and removes what the migration has made. */
 export async function withWorker<T>(
   environment: Environment,
   program: string,
   work: (worker: { readonly pid: number | undefined }) => Promise<T>,
-  env: Readonly<Record<string, string>> = {},
+  { env, flags }: WorkerSetting = {},
 ): Promise<T> {
-  const worker = environment.startWorker(env, program);
+  const worker = environment.startWorker(env, program, undefined, flags);
   try {
     await untilServing(worker);
     return await work({ pid: worker.process.pid });

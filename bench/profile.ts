@@ -4,6 +4,7 @@ import { Session } from 'node:inspector/promises';
 import { join, resolve } from 'node:path';
 import type { BenchOptions } from './case.js';
 import { drawFlameGraph } from './flame-graph.js';
+import type { WorkerSetting } from './migration.js';
 
 /** Between two samples, in µs: a variant takes some seconds. */
 const INTERVAL_US = 500;
@@ -11,10 +12,10 @@ const INTERVAL_US = 500;
 const OF_WORKER = /^CPU\..*\.cpuprofile$/;
 
 /** Lets a worker write what its threads did, when it ends. */
-export function profiling({ profile }: Pick<BenchOptions, 'profile'>): Record<string, string> {
+export function profiling({ profile }: Pick<BenchOptions, 'profile'>): WorkerSetting {
   if (profile === undefined) return {};
-  const flags = `--cpu-prof --cpu-prof-interval=${INTERVAL_US} --cpu-prof-dir=${resolve(profile)}`;
-  return { NODE_OPTIONS: flags };
+  const folder = `--cpu-prof-dir=${resolve(profile)}`;
+  return { flags: ['--cpu-prof', `--cpu-prof-interval=${INTERVAL_US}`, folder] };
 }
 
 /**

@@ -29,7 +29,7 @@ export const compression: BenchCase = {
             const pids = { ...serversOf(environment), worker: pid };
             return measureCopy(environment, NAME, documents, { copy: 'direct' }, pids);
           },
-          links.env(compressor === 'none' ? '' : `&compressors=${compressor}`),
+          { env: links.env(compressor === 'none' ? '' : `&compressors=${compressor}`) },
         );
       },
     }));

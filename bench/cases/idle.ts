@@ -61,5 +61,7 @@ async function measure(environment: Environment, names: readonly string[]): Prom
     });
     return figures;
   };
-  return withWorker(environment, 'dist/worker.js', run, { CSM_MAX_ACTIVITIES: '2000' });
+  return withWorker(environment, 'dist/worker.js', run, {
+    env: { CSM_MAX_ACTIVITIES: '2000' },
+  });
 }

@@ -42,7 +42,7 @@ async function withWorkers(
     environment,
     'dist/worker.js',
     ({ pid }) => withWorkers(environment, count - 1, [...pids, pid], work),
-    env,
+    { env },
   );
 }
 

@@ -16,8 +16,8 @@ import { isStalled, lagSeconds } from '../mongo/lag.js';
 import type { Opened } from './context.js';
 import type { Pulse } from './pulse.js';
 
-/** Capture writes every two seconds; after this silence of a role it is being started again (ms). */
-const SILENT_MS = 4_000;
+/** Capture writes every four seconds; after this silence of a role it is being started again (ms). */
+const SILENT_MS = 8_000;
 /** How long a cutover waits for that, and for a lag that is only a moment's, in ms. */
 const PATIENCE_MS = { restart: 60_000, lag: 5_000 } as const;
 const POLL_MS = 250;

@@ -10,7 +10,7 @@ import { orSucceeded, untilReleased } from './stand-by.js';
 
 /**
  * Between two comparisons of the catalogues, in ms: soon after a difference, while there is none, and once there has
- * been none for so long. A cutover waits for ten seconds for what differs.
+ * been none for so long. A cutover waits for twenty seconds for what differs.
  */
 const INTERVAL_MS = { different: 2_000, same: 5_000, later: 8_000, laterAfter: 60_000 } as const;
 

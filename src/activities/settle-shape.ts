@@ -13,7 +13,7 @@ import type { Opened } from './context.js';
 import type { Pulse } from './pulse.js';
 
 /** What is followed anyway gets this time before a cutover is refused, in ms; none of it is downtime. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 20_000;
 const POLL_MS = 250;
 
 /** What the cutover brings into force. */

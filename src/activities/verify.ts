@@ -13,7 +13,7 @@ const LOOK_AGAIN_MS = 5_000;
 /** The same where none is known: a cutover that was refused may have found some. */
 const LOOK_AT_ALL_MS = 15_000;
 /** Longest rest between two looks for changed documents where none changes, in ms: many such may share a worker. */
-const IDLE_FOLLOW_MS = 8_000;
+const IDLE_FOLLOW_MS = 5_000;
 /**
  * Rest between two comparisons of everything: so many times what the last one took, and at least so
  * long, in ms. The least one doubles each time, because many idle migrations may share a worker.
@@ -103,7 +103,7 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
       let [partition, spentMs] = [0, 0];
       let { leastMs } = REST;
       let passAt = Date.now() + leastMs;
-      let lookedAt = Date.now();
+      let lookedAt = Date.now() + LOOK_AGAIN_MS - LOOK_AT_ALL_MS;
       let restMs = FOLLOW_MS;
       for (;;) {
         pulse.touch();

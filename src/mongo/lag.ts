@@ -41,7 +41,11 @@ export function isAllApplied({
   replay,
 }: Pick<ControlDocument, 'capture' | 'replay'>): boolean {
   const captured = capture.through?._data;
-  return captured !== undefined && replay.through !== undefined && replay.through >= captured;
+  if (captured === undefined || replay.through === undefined) return false;
+  // A position that moved without changes is no lag until the replay has looked. Those that capture has put there
+  // again after a crash are counted twice: then it is the position alone that tells.
+  const isCounted = replay.asOf !== undefined && replay.events === capture.buffered;
+  return isCounted || replay.through >= captured;
 }
 
 /**

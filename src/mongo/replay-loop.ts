@@ -68,8 +68,10 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   try {
     for (;;) {
       signal.throwIfAborted();
-      // One of another epoch may be older than this one.
-      const document = known?.replay.epoch === epoch ? known : await control.read();
+      // One that tells of nothing new may be older than what is known: without the comparison, which keeps changes.
+      const isNew =
+        known?.replay.epoch === epoch && (known.capture.through?._data ?? '') > (through ?? '');
+      const document = known && isNew ? known : await control.read();
       known = undefined;
       const { capture, replay, verify, refused, bufferUuid } = document;
       if (replay.epoch !== epoch) throw new FencedError('replay');

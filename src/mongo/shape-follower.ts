@@ -15,8 +15,8 @@ const RUN_MS = 10_000;
 /** After this time an announced statement cannot come any more, whatever became of its sender. */
 const GONE_MS = SEND_MS + RUN_MS + 10_000;
 const POLL_MS = 250;
-/** While the source stays as it is, a target that was alike is looked at this often, in ms. */
-const ALIKE_MS = 60_000;
+/** While the source stays as it is, a target that was alike is not looked at for so long, in ms: a cutover waits for longer. */
+const ALIKE_MS = 9_000;
 /** What the target has refused is tried again after the first time, then twice that, and so on. */
 const RETRY_MS = { first: 2_000, longest: 60_000 };
 

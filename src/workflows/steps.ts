@@ -151,17 +151,18 @@ export function step<Name extends keyof Activities>(
     summary: summary.replace('%', String(detail ?? '')),
     ...overrides,
   });
-  const call = (...args: Parameters<Activities[Name]>) => {
-    let hasEnded = false;
-    const end = () => {
-      hasEnded = true;
-    };
-    CancellationScope.current().cancelRequested.catch(() => {
-      if (!hasEnded) pulse.hurry();
-    });
-    const running = (activities[name] as (...given: typeof args) => Promise<unknown>)(...args);
-    running.then(end, end);
-    return running;
+  const call = (...args: unknown[]) => {
+    hurryWhenCancelled(CancellationScope.current());
+    return (activities[name] as (...given: unknown[]) => Promise<unknown>)(...args);
   };
   return call as Activities[Name];
+}
+
+/** Scopes that hurry already: each handler would be kept until its scope is cancelled. */
+const hurrying = new WeakSet<CancellationScope>();
+
+function hurryWhenCancelled(scope: CancellationScope): void {
+  if (hurrying.has(scope)) return;
+  hurrying.add(scope);
+  scope.cancelRequested.catch(() => pulse.hurry());
 }

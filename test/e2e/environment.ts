@@ -113,13 +113,15 @@ export class Environment {
   /**
    * Starts a worker; all of them are one host, as a worker that is started again is.
    * @param coreFolder where it works, and may write core files
+   * @param flags of Node.js; as is, those of `npm start`, the image and the unit for systemd.
    */
   startWorker(
     env: Readonly<Record<string, string | undefined>> = {},
     program = 'dist/worker.js',
     coreFolder?: string,
+    flags: readonly string[] = ['--max-semi-space-size=4'],
   ): WorkerProcess {
-    const node = [process.execPath, resolve(program)];
+    const node = [process.execPath, ...flags, resolve(program)];
     const withCore = ['sh', '-c', 'ulimit -c unlimited; cd "$0" && exec "$@"', coreFolder ?? '.'];
     const [command = '', ...args] = coreFolder === undefined ? node : [...withCore, ...node];
     const child = spawn(command, args, {
@@ -133,9 +135,7 @@ export class Environment {
         MONGORESTORE_BIN: this.#tools.mongorestore,
         WORKER_HOST: 'e2e',
         CSM_DUMP_FOLDER: this.dumpFolder,
-        // As `npm start`, the image and the unit for systemd start it.
         MALLOC_ARENA_MAX: '2',
-        NODE_OPTIONS: '--max-semi-space-size=4',
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

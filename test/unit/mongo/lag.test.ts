@@ -6,8 +6,8 @@ const ago = (seconds: number) => new Date(now.getTime() - seconds * 1000);
 
 function control(capture: object, replay: object) {
   return {
-    capture: { epoch: 1, events: 0, buffered: 0, bytes: 0, rate: 0, ...capture },
-    replay: { epoch: 1, events: 0, rate: 0, ...replay },
+    capture: { epoch: 1, events: 2, buffered: 2, bytes: 0, rate: 0, ...capture },
+    replay: { epoch: 1, events: 1, rate: 0, ...replay },
   };
 }
 
@@ -31,6 +31,13 @@ describe('lagSeconds', () => {
       '82A',
       { asOf: ago(8) },
       8,
+    ],
+    [
+      'the position has moved without changes',
+      { asOf: ago(1), at: ago(0.9) },
+      '82A',
+      { asOf: ago(5), events: 2 },
+      0.1,
     ],
     ['clocks disagree', { asOf: ago(-2), at: ago(-1.5) }, '82A', { asOf: ago(-1) }, 0],
   ])('when %s', (_when, capture, through, replay, expected) => {
