@@ -63,9 +63,15 @@ export const migrateCollectionsInput = z.strictObject({
 /** The checked input with all defaults filled in. */
 export type MigrateCollectionsOptions = Readonly<z.infer<typeof migrateCollectionsInput>>;
 
-/** Checks the input of `migrateCollections` and fills in its defaults. */
-export function parseMigrateCollections(payload: unknown): Parsed<MigrateCollectionsOptions> {
-  const what = 'input of migrateCollections';
+/**
+ * Checks the input of `migrateCollections` and fills in its defaults.
+ * @param workflow what messages call it.
+ */
+export function parseMigrateCollections(
+  payload: unknown,
+  workflow = 'migrateCollections',
+): Parsed<MigrateCollectionsOptions> {
+  const what = `input of ${workflow}`;
   const parsed = parseInput(migrateCollectionsInput, payload ?? {}, what);
   if ('error' in parsed) return parsed;
   const { cutover } = parsed.value;
@@ -77,8 +83,7 @@ export function parseMigrateCollections(payload: unknown): Parsed<MigrateCollect
     namespace: 'any.name',
     targetNamespace: 'any.other',
   });
-  if ('error' in one)
-    return { error: one.error.replace('migrateCollection', 'migrateCollections') };
+  if ('error' in one) return { error: one.error.replace('migrateCollection', workflow) };
   return parsed;
 }
 

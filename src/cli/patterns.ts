@@ -16,11 +16,11 @@ export function plainNamespace(text: string): string | undefined {
  * @param does what it does with one: `verify compares`
  * @throws CliError usage where a pattern was given
  */
-export function requirePlain(text: string, does: string, todo: readonly string[] = []): string {
+export function requirePlain(text: string, does: string): string {
   const namespace = plainNamespace(text);
   if (namespace !== undefined) return namespace;
   throw new CliError('usage', `${does} one collection, and ${text} is a pattern`, {
-    todo: [...todo, "a * that belongs to the name is written \\*: 'shop.odd\\*name'"],
+    todo: ["a * that belongs to the name is written \\*: 'shop.odd\\*name'"],
   });
 }
 

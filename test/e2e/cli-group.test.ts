@@ -70,7 +70,7 @@ describe('a group', () => {
       [['start', GROUP, '--target-namespace', 'a.b'], "by rules: --rename 'shop.*=store.*'"],
       [['start', GROUP, '--rename', 'shop.*=all.one'], 'as many are needed'],
       [['start', 'shop.group_a', '--follow'], '--follow is for several collections'],
-      [['preflight', GROUP], `csm start '${GROUP}' looks at all`],
+      [['preflight', GROUP, '--target-namespace', 'a.b'], "by rules: --rename 'shop.*=store.*'"],
     ];
     for (const [args, message] of mistakes) {
       const { exitCode, stderr } = await csm(...args);
@@ -84,6 +84,14 @@ describe('a group', () => {
     expect(nothing.stderr).toContain('matches no collection at source');
 
     const rename = 'shop.group_*=shop.moved_*';
+    const looked = await csm('preflight', GROUP, '--copy', 'direct', '--rename', rename);
+    expect(looked).toMatchObject({ exitCode: exitCodes.ok, stderr: '' });
+    expect(looked.stdout).toContain('may start');
+    expect(looked.stdout).toContain('shop.group_a → shop.moved_a: ');
+    const refused = await csm('preflight', 'shop.nothing_*', '--copy', 'direct');
+    expect(refused.exitCode).toBe(exitCodes.refused);
+    expect(refused.stdout).toContain('matches no collection at source');
+
     const started = await csm('start', GROUP, '--copy', 'direct', '--rename', rename);
     expect(started).toMatchObject({ exitCode: exitCodes.ok, stderr: '' });
     expect(started.stdout).toContain(`started ${ID}`);

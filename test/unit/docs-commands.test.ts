@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { refuseConnectionStrings } from '../../src/cli/arguments.js';
 import { cutoverPayload, type CutoverOptions } from '../../src/cli/commands/cutover.js';
 import { createProgram } from '../../src/cli/program.js';
-import { collectionOrder, startOrder } from '../../src/cli/start-order.js';
+import { startOrder } from '../../src/cli/start-order.js';
 import { TASK_QUEUE } from '../../src/names.js';
 import * as workflows from '../../src/workflows/index.js';
 import { groupMessageNames } from '../../src/workflows/group/messages.js';
@@ -101,8 +101,7 @@ async function complaintAbout(args: readonly string[]): Promise<string | undefin
 function check(command: Command, given: readonly unknown[]): void {
   const options = given.at(-1) as never;
   const [first] = given as [never];
-  if (command.name() === 'start') startOrder(first, options);
-  if (command.name() === 'preflight') collectionOrder(first, options);
+  if (['start', 'preflight'].includes(command.name())) startOrder(first, options);
   if (command.name() === 'cutover') cutoverPayload(inTime(options));
 }
 

@@ -51,6 +51,30 @@ describe('preflight', () => {
     expect(fakes.calls).toHaveLength(1);
   });
 
+  it('says of many collections what a group would be, and what it would be refused for', async () => {
+    const found = {
+      collections: [{ namespace: 'shop.a', targetNamespace: 'store.a', documents: 3, bytes: 90 }],
+      leftOut: [{ namespace: 'shop.view', why: 'is a view' }],
+      warnings: ['the clocks differ'],
+    };
+    const fakes = new FakeActivities().once('resolveCollections', async () => found);
+    const many = { source: 'source', target: 'target', namespaces: ['shop.*'] };
+    await look(fakes, many, async (handle) => {
+      expect(await handle.result()).toEqual({ mayStart: true, errors: [], ...found });
+    });
+    const reasons = ['"shop.x*" matches no collection', 'shop.a exists at the target'];
+    fakes.set('resolveCollections', async () => {
+      throw ApplicationFailure.nonRetryable('2 things speak', 'PreflightFailed', ...reasons);
+    });
+    await look(fakes, many, async (handle) => {
+      expect(await handle.result()).toMatchObject({ mayStart: false, errors: reasons });
+    });
+    const mistyped = { ...many, namespaces: ['shop'] };
+    const failure = await look(fakes, mistyped, (handle) => failureOf(handle.result()));
+    expect(failure).toMatchObject({ type: 'InvalidInput' });
+    expect(failure.message).toContain('input of preflight');
+  });
+
   it('fails with what is wrong in its input, before any step', async () => {
     const fakes = new FakeActivities();
     const failure = await look(fakes, { ...input, copy: 'fast' }, (handle) =>

@@ -3,16 +3,14 @@ import {
   WorkflowFailedError,
   type WorkflowHandle,
 } from '@temporalio/client';
-import type { Inspection } from '../../inspection.js';
+import type { GroupInspection, Inspection } from '../../inspection.js';
 import { TASK_QUEUE } from '../../names.js';
-import { migrateCollectionInput, parseMigrateCollection } from '../../options.js';
 import { CliError } from '../cli-error.js';
-import { bytes, count, duration, number, quoted } from '../format.js';
-import { inputFrom } from '../migration-options.js';
+import { bytes, count, duration, number } from '../format.js';
 import type { Output } from '../output.js';
-import { requirePlain } from '../patterns.js';
-import { row } from '../render-migration.js';
+import { row, rowsOf } from '../render-migration.js';
 import type { Session } from '../session.js';
+import { startOrder } from '../start-order.js';
 import { askWorker, requireWorker } from '../workers.js';
 import { type CommonOptions, openContext } from './context.js';
 import { exists } from './start.js';
@@ -24,19 +22,25 @@ export interface PreflightOptions extends CommonOptions, Readonly<Record<string,
 }
 
 /** `csm preflight`: what a migration would meet. @throws CliError refused when it would not begin */
-export async function preflight(given: string, options: PreflightOptions): Promise<void> {
-  const namespace = requirePlain(given, 'preflight looks at', [
-    `csm start ${quoted(given)} looks at all that it matches before anything is written`,
-  ]);
-  const input = { ...inputFrom(migrateCollectionInput.shape, options), namespace };
-  const parsed = parseMigrateCollection(input, 'preflight');
-  if ('error' in parsed) throw new CliError('usage', parsed.error);
+export async function preflight(
+  namespaces: readonly string[],
+  options: PreflightOptions,
+): Promise<void> {
+  const { type, input, workflowId } = startOrder(namespaces, options);
   const { session, output } = await openContext(options);
   output.onInterrupt('nobody waits for the answer any more; nothing is written in any case');
   output.show(['looking at both sides; nothing is written']);
-  const inspection = await inspect(session, `preflight:${options.source}:${namespace}`, input);
+  const id = workflowId.replace(/^[^:]*/, 'preflight');
+  const isGroup = type === 'migrateCollections';
+  const inspection = isGroup
+    ? await inspect<GroupInspection>(session, id, input)
+    : await inspect(session, id, input);
   output.data(inspection);
-  output.say(...renderInspection(inspection, output));
+  const lines =
+    'collections' in inspection
+      ? renderGroupInspection(inspection, output)
+      : renderInspection(inspection, output);
+  output.say(...lines);
   const { errors, mayStart } = inspection;
   if (mayStart) return;
   throw new CliError('refused', `a migration would not begin: ${count(errors.length, 'error')}`, {
@@ -45,11 +49,11 @@ export async function preflight(given: string, options: PreflightOptions): Promi
 }
 
 /** Runs the workflow `preflight`. @throws CliError with what kept it from looking */
-export async function inspect(
+export async function inspect<Found extends Inspection | GroupInspection = Inspection>(
   session: Session,
   workflowId: string,
   input: Readonly<Record<string, unknown>>,
-): Promise<Inspection> {
+): Promise<Found> {
   await requireWorker(session);
   try {
     const handle = await session.call(() =>
@@ -60,7 +64,7 @@ export async function inspect(
       }),
     );
     await requireTaken(session, handle);
-    return (await handle.result()) as Inspection;
+    return (await handle.result()) as Found;
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) throw exists(workflowId);
     if (!(error instanceof WorkflowFailedError)) throw error;
@@ -81,6 +85,45 @@ async function requireTaken(session: Session, handle: WorkflowHandle): Promise<v
     }
     throw error;
   }
+}
+
+/** What patterns stand for, and what speaks against moving it, as lines. */
+export function renderGroupInspection(
+  { mayStart, collections, leftOut, errors, warnings }: GroupInspection,
+  { colors }: Pick<Output, 'colors'>,
+): string[] {
+  const all = collections.reduce((sum, each) => sum + each.documents, 0);
+  const size = collections.reduce((sum, each) => sum + each.bytes, 0);
+  const found = collections.map(({ namespace, targetNamespace, openedAt, ...each }) => {
+    const renamed = namespace === targetNamespace ? '' : ` → ${targetNamespace}`;
+    const what =
+      openedAt === undefined
+        ? `${number(each.documents)} documents, ${bytes(each.bytes)}`
+        : `cut over at ${openedAt}, not done again`;
+    return `${namespace}${renamed}: ${what}`;
+  });
+  return [
+    colors.bold(mayStart ? colors.green('may start') : colors.red('may not start')),
+    ...(mayStart
+      ? row(
+          'all',
+          `${count(collections.length, 'collection')}, ${number(all)} documents, ${bytes(size)}`,
+        )
+      : []),
+    ...rowsOf('found', found),
+    ...rowsOf(
+      'left out',
+      leftOut.map(({ namespace, why }) => `${namespace} ${why}`),
+    ),
+    ...rowsOf(
+      'error',
+      errors.map((each) => colors.red(each)),
+    ),
+    ...rowsOf(
+      'warning',
+      warnings.map((each) => colors.yellow(each)),
+    ),
+  ];
 }
 
 /** An inspection as lines. */

@@ -6,7 +6,7 @@ import type { LogsOptions } from '../commands/logs.js';
 import type { PreflightOptions } from '../commands/preflight.js';
 import type { StatusOptions } from '../commands/status.js';
 import type { VerifyOptions } from '../commands/verify.js';
-import { addMigrationOptions, addVerifyOptions } from '../migration-options.js';
+import { addGroupOptions, addMigrationOptions, addVerifyOptions } from '../migration-options.js';
 import type { CommonOptions } from '../commands/context.js';
 import { addCommonOptions, addExamples, addSides, addSource, MIGRATION } from './common.js';
 
@@ -87,15 +87,21 @@ function definePreflight(program: Command): void {
     .command('preflight')
     .summary('what a migration would meet; writes nothing')
     .description(
-      'Looks at both sides as a migration does before it begins: errors, warnings, versions, sizes. Writes nothing. It is for one collection; "csm start" looks at all that patterns match before it writes anything.',
+      'Looks at both sides as a migration does before it begins: errors, warnings, versions, sizes. Writes nothing. With several namespaces or a pattern it says what they stand for, and what each is called at the target.',
     )
-    .argument('<namespace>', '<db>.<collection> at the source')
-    .action(async (...args: [string, PreflightOptions]) =>
+    .argument('<namespaces...>', '<db>.<collection> at the source, or patterns such as "shop.*"')
+    .action(async (...args: [string[], PreflightOptions]) =>
       (await import('../commands/preflight.js')).preflight(...args),
     );
   addSides(preflight);
-  addCommonOptions(addMigrationOptions(preflight));
-  addExamples(preflight, 'csm preflight shop.orders', 'csm preflight shop.orders --copy direct');
+  addMigrationOptions(preflight);
+  addCommonOptions(addGroupOptions(preflight));
+  addExamples(
+    preflight,
+    'csm preflight shop.orders',
+    'csm preflight shop.orders --copy direct',
+    "csm preflight 'shop.*' --exclude 'shop.tmp_*' --rename 'shop.*=store.*'",
+  );
 }
 
 function defineVerify(program: Command): void {
