@@ -5,7 +5,7 @@ const WIDTH = 1200;
 const ROW = 17;
 const CHARACTER = 6.6;
 /** Narrower boxes than this share of all are left out: nobody could read them. */
-const LEAST = 0.002;
+const LEAST = 0.004;
 
 /** A function called from the ones above it, and the time spent in it and below, in µs. */
 interface Frame {
