@@ -1,6 +1,6 @@
 import type { MigrateCollectionsOptions } from './group-options.js';
 import type { MigrateCollectionOptions } from './options.js';
-import { shorten } from './shorten.js';
+import { firstOf, shorten } from './shorten.js';
 
 /** Patterns that are named. */
 const SHOWN = 5;
@@ -37,8 +37,7 @@ function whatOf(options: OfOne | OfGroup): string {
 }
 
 function some(patterns: readonly string[]): string {
-  const more = patterns.length - SHOWN;
-  return `${patterns.slice(0, SHOWN).map(code).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return firstOf(patterns.map(code), SHOWN);
 }
 
 /** A name in which nothing is formatting: a backtick would end it. */

@@ -31,9 +31,7 @@ export async function cutover(
     async (pulse) => {
       await using one = new CollectionCutover({ deps, migration, force, pulse });
       const outcome = await cutOverTogether([one], { pulse, status });
-      if ('done' in outcome) {
-        return { done: outcome.done[0] as CutoverReport };
-      }
+      if ('done' in outcome) return { done: outcome.done[0] as CutoverReport };
       return { refused: outcome.refused.map(({ code, message }) => ({ code, message })) };
     },
   );

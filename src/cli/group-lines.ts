@@ -1,5 +1,6 @@
 import { memberPhases } from '../workflows/group/lines.js';
 import type { GroupStatus } from '../workflows/group/status.js';
+import { firstOf } from '../shorten.js';
 import { number } from './format.js';
 
 /** How many collections are in which phase: `1 queued, 2 copying, 9 ready`. */
@@ -18,7 +19,5 @@ export function endedWithout({ counts }: GroupStatus): number {
 
 /** The first of a group's namespaces and patterns, and how many more. */
 export function describeNamespaces(namespaces: readonly string[], shown = 3): string {
-  const more = namespaces.length - shown;
-  const first = namespaces.slice(0, shown).join(', ');
-  return more > 0 ? `${first} and ${more} more` : first;
+  return firstOf(namespaces, shown);
 }

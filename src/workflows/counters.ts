@@ -15,11 +15,10 @@ export class Counters {
   #refused: MigrationState['refused'];
   #isOver = false;
 
-  constructor({ source, target, namespace }: Identified) {
-    const meter = metricMeter.withTags({ source, target, collection: namespace });
-    const counter = ({ name, help }: MetricDefinition) => meter.createCounter(name, '', help);
-    this.#refusals = counter(definitions.refusals);
-    this.#ended = counter(definitions.ended);
+  constructor(identified: Identified) {
+    const { refusals, ended } = workflowCounters(identified);
+    this.#refusals = refusals;
+    this.#ended = ended;
   }
 
   /** After every change of the state. */
@@ -35,4 +34,11 @@ export class Counters {
     this.#isOver = true;
     this.#ended.add(1, { phase });
   }
+}
+
+/** The metrics that workflows count themselves, under the labels of one collection or group. */
+export function workflowCounters({ source, target, namespace }: Identified) {
+  const meter = metricMeter.withTags({ source, target, collection: namespace });
+  const counter = ({ name, help }: MetricDefinition) => meter.createCounter(name, '', help);
+  return { refusals: counter(definitions.refusals), ended: counter(definitions.ended) };
 }

@@ -55,6 +55,20 @@ function namespaceOf(migration: Pick<Migration, 'options'>): string {
   return migration.options.namespace;
 }
 
+/** Lets the migration of a collection fail before its copy. @returns what mends that. */
+function breakCopyOf(namespace: string, fakes: FakeActivities): () => void {
+  let isBroken = true;
+  fakes.set('planCopy', async (migration) => {
+    if (isBroken && namespaceOf(migration) === namespace) {
+      throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
+    }
+    return 1;
+  });
+  return () => {
+    isBroken = false;
+  };
+}
+
 function sized(sizes: Readonly<Record<string, number>>) {
   return Object.entries(sizes).map(([namespace, bytes]) => ({
     namespace,
@@ -163,13 +177,7 @@ describe('migrateCollections', () => {
 
   it('refuses while one has failed, begins it anew, or leaves it', async () => {
     const fakes = groupFakes(environment.client);
-    let isBroken = true;
-    fakes.set('planCopy', async (migration) => {
-      if (isBroken && namespaceOf(migration) === 'shop.b') {
-        throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
-      }
-      return 1;
-    });
+    const mend = breakCopyOf('shop.b', fakes);
     await run(fakes, {}, async (group) => {
       const status = await group.until(({ counts }) => counts.ready === 2 && counts.failed === 1);
       expect(status).toMatchObject({ phase: 'ready', mayCutOver: false });
@@ -182,7 +190,7 @@ describe('migrateCollections', () => {
       expect((await failureOf(group.update('cutover', { leave: ['shop.bb'] }))).message).toContain(
         '"shop.bb" (did you mean "shop.b"?) is no collection',
       );
-      isBroken = false;
+      mend();
       expect(await group.update('retry')).toEqual({ retrying: ['shop.b'] });
       await group.until(({ counts }) => counts.ready === 3);
       expect((await failureOf(group.update('retry'))).message).toContain('nothing to begin anew');
@@ -200,13 +208,7 @@ describe('migrateCollections', () => {
 
   it('begins anew by a retry what has failed, and nothing that is finished or goes on', async () => {
     const fakes = groupFakes(environment.client);
-    let isBroken = true;
-    fakes.set('planCopy', async (migration) => {
-      if (isBroken && namespaceOf(migration) === 'shop.b') {
-        throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
-      }
-      return 1;
-    });
+    const mend = breakCopyOf('shop.b', fakes);
     const begun = () =>
       fakes.of('captureToken').map(({ args }) => namespaceOf(takenAs<Migration>(args[0])));
     await run(fakes, {}, async (group) => {
@@ -215,7 +217,7 @@ describe('migrateCollections', () => {
       const { collections } = await group.until(({ counts }) => counts.completed === 1);
       expect(collections[0]).toMatchObject({ namespace: 'shop.a', phase: 'completed' });
       expect(begun().toSorted()).toEqual([...names]);
-      isBroken = false;
+      mend();
       const finished = await failureOf(group.update('retry', { namespaces: ['shop.a'] }));
       expect(finished.message).toContain('nothing to begin anew');
       expect(await group.update('retry')).toEqual({ retrying: ['shop.b'] });

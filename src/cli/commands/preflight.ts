@@ -26,15 +26,12 @@ export async function preflight(
   namespaces: readonly string[],
   options: PreflightOptions,
 ): Promise<void> {
-  const { type, input, workflowId } = startOrder(namespaces, options);
+  const { input, workflowId } = startOrder(namespaces, options);
   const { session, output } = await openContext(options);
   output.onInterrupt('nobody waits for the answer any more; nothing is written in any case');
   output.show(['looking at both sides; nothing is written']);
   const id = workflowId.replace(/^[^:]*/, 'preflight');
-  const isGroup = type === 'migrateCollections';
-  const inspection = isGroup
-    ? await inspect<GroupInspection>(session, id, input)
-    : await inspect(session, id, input);
+  const inspection = await inspect<Inspection | GroupInspection>(session, id, input);
   output.data(inspection);
   const lines =
     'collections' in inspection

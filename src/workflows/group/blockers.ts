@@ -1,4 +1,5 @@
 import type { GroupBlocker } from '../../group.js';
+import { firstOf } from '../../shorten.js';
 import { isFinal } from '../phases.js';
 import { type GroupState, hasFailed, isCopied, isToCutOver, type MemberState } from './state.js';
 
@@ -44,7 +45,8 @@ export function groupBlockers(
 
 /** Namespaces of which a message speaks: the first of them, and how many more. */
 export function name(members: readonly Pick<MemberState, 'namespace'>[]): string {
-  const shown = members.slice(0, SHOWN).map(({ namespace }) => namespace);
-  const more = members.length - shown.length;
-  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return firstOf(
+    members.map(({ namespace }) => namespace),
+    SHOWN,
+  );
 }

@@ -1,8 +1,7 @@
 import type { MetricCounter } from '@temporalio/common';
-import { metricMeter } from '@temporalio/workflow';
 import { groupLabel } from '../../group.js';
 import type { MigrateCollectionsOptions } from '../../group-options.js';
-import { definitions, type MetricDefinition } from '../../metrics/definitions.js';
+import { workflowCounters } from '../counters.js';
 import type { Phase } from '../phases.js';
 import type { GroupState } from './state.js';
 
@@ -16,10 +15,10 @@ export class GroupCounters {
   #refused: GroupState['refused'];
 
   constructor({ source, target, namespaces }: MigrateCollectionsOptions) {
-    const meter = metricMeter.withTags({ source, target, collection: groupLabel(namespaces) });
-    const counter = ({ name, help }: MetricDefinition) => meter.createCounter(name, '', help);
-    this.#refusals = counter(definitions.refusals);
-    this.#ended = counter(definitions.ended);
+    const named = { source, target, namespace: groupLabel(namespaces) };
+    const { refusals, ended } = workflowCounters(named);
+    this.#refusals = refusals;
+    this.#ended = ended;
   }
 
   /** After every change of the state. */
