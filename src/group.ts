@@ -11,7 +11,7 @@ export interface Group {
 /** Characters of a group's name in metrics: a label is repeated in every sample. */
 const LONGEST_NAME = 200;
 
-/** What metrics call a group, in the place of a collection's name. */
+/** What metrics and searches call a group, in the place of a collection's name. */
 export function groupLabel(namespaces: readonly string[]): string {
   const all = namespaces.join(',');
   const [first = '', ...others] = namespaces;
@@ -43,6 +43,8 @@ export interface FoundCollections {
   readonly collections: readonly FoundCollection[];
   readonly leftOut: readonly LeftOut[];
   readonly warnings: readonly string[];
+  /** Whether the search attributes are registered; see `searchAttributes`. */
+  readonly searchable?: boolean;
 }
 
 /** The running migration of one collection of a group. */

@@ -75,6 +75,16 @@ export const migrateCollectionInput = z.strictObject({
    * that is alone has its own. `own`: a change stream of its own in any case.
    */
   capture: z.enum(['shared', 'own']).default('shared'),
+  /**
+   * Changed documents that the capture reads back at the source per second at most. Where applications change more
+   * than that, the lag grows for as long. Least 100: the server closes a stream that waits for too long. There is no
+   * limit at the cutover, where applications wait.
+   */
+  captureDocumentsPerSecond: documentsPerSecond.unwrap().min(100).optional(),
+  /** The same in bytes of documents. */
+  captureBytesPerSecond: bytesPerSecond,
+  /** Changes applied at once at most; without it as many as are fastest. Less of them hold the target for less long. */
+  replayBatch: z.number().int().min(100).max(20_000).optional(),
   /** `signal`: after dump and capture, wait for the signal `restore`. */
   restore: z.enum(['auto', 'signal']).default('auto'),
   /**

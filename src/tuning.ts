@@ -11,6 +11,9 @@ export const tuneFields = {
   gzip: shape.gzip.unwrap().optional(),
   copyDocumentsPerSecond: shape.copyDocumentsPerSecond.unwrap().nullable().optional(),
   copyBytesPerSecond: shape.copyBytesPerSecond.unwrap().nullable().optional(),
+  captureDocumentsPerSecond: shape.captureDocumentsPerSecond.unwrap().nullable().optional(),
+  captureBytesPerSecond: shape.captureBytesPerSecond.unwrap().nullable().optional(),
+  replayBatch: shape.replayBatch.unwrap().nullable().optional(),
   verifyDocumentsPerSecond: shape.verifyDocumentsPerSecond.unwrap().nullable().optional(),
   verifyBytesPerSecond: shape.verifyBytesPerSecond.unwrap().nullable().optional(),
   maxBufferBytes: shape.maxBufferBytes.unwrap().nullable().optional(),
@@ -33,6 +36,9 @@ export type Tuning = Readonly<z.infer<typeof tuneInput>>;
 export interface Limits {
   readonly copyDocumentsPerSecond: number | null;
   readonly copyBytesPerSecond: number | null;
+  readonly captureDocumentsPerSecond: number | null;
+  readonly captureBytesPerSecond: number | null;
+  readonly replayBatch: number | null;
   readonly verifyDocumentsPerSecond: number | null;
   readonly verifyBytesPerSecond: number | null;
   readonly maxBufferBytes: number | null;
@@ -62,6 +68,9 @@ export function limitsOf(given: {
   return {
     copyDocumentsPerSecond: given.copyDocumentsPerSecond ?? null,
     copyBytesPerSecond: given.copyBytesPerSecond ?? null,
+    captureDocumentsPerSecond: given.captureDocumentsPerSecond ?? null,
+    captureBytesPerSecond: given.captureBytesPerSecond ?? null,
+    replayBatch: given.replayBatch ?? null,
     verifyDocumentsPerSecond: given.verifyDocumentsPerSecond ?? null,
     verifyBytesPerSecond: given.verifyBytesPerSecond ?? null,
     maxBufferBytes: given.maxBufferBytes ?? null,
@@ -70,7 +79,7 @@ export function limitsOf(given: {
 
 /** Whether a setting is of the copy. */
 function isOfCopy(name: string): boolean {
-  return !name.startsWith('verify') && name !== 'maxBufferBytes';
+  return name === 'parallelPartitions' || name === 'gzip' || name.startsWith('copy');
 }
 
 /** What of a tuning has an effect; nothing where none of it has. */

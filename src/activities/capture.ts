@@ -15,6 +15,7 @@ import { shorten, SHOWN_TOKEN } from '../shorten.js';
 import { type ActivityDependencies, open, type Opened } from './context.js';
 import { type Pulse, withPulse } from './pulse.js';
 import { CaptureRoom } from './capture-room.js';
+import { captureLimits } from './live-limits.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
 
 /** How long a request waits at the source for new events, in ms. */
@@ -87,6 +88,7 @@ async function captureEpoch(
   let writtenAt = 0;
   let changedAt = Date.now();
   let position: Timestamp | undefined;
+  const limits = captureLimits(opened, migration.options, taken);
   using room = new CaptureRoom(opened, migration, taken);
   const onCommit = async (commit: CaptureCommit): Promise<void> => {
     pulse.touch();
@@ -126,6 +128,7 @@ async function captureEpoch(
       },
       { events: commit.events, buffered: commit.buffered, bytes: commit.bytes },
     );
+    limits.hear(document);
     deps.wakeups.wake(migration.runId, { document });
   };
   const buffer = await Buffered.open(target, targetCollection, taken.bufferUuid);
@@ -167,6 +170,7 @@ async function captureEpoch(
         collection,
         shared: migration.options.capture === 'shared' ? deps.sharedStreams.of(source) : undefined,
         buffer,
+        limits,
         start: through,
         natural: migration.traits.capped,
         mayRead: () => room.isOpen,

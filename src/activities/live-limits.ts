@@ -8,13 +8,15 @@ import type { Opened } from './context.js';
 const LOOK_MS = 1_000;
 
 /** Limits as they are now: looked up while somebody asks, without making anybody wait. */
-class Live {
-  readonly #read: () => Promise<ReadLimits>;
+class Live<Found> {
+  readonly #of: (found: Found) => ReadLimits;
+  readonly #read: () => Promise<Found>;
   #limits: ReadLimits;
   #readAt = Date.now();
 
-  constructor(first: ReadLimits, read: () => Promise<ReadLimits>) {
-    this.#limits = first;
+  constructor(first: Found, of: (found: Found) => ReadLimits, read: () => Promise<Found>) {
+    this.#limits = of(first);
+    this.#of = of;
     this.#read = read;
   }
 
@@ -31,11 +33,16 @@ class Live {
   #look(): void {
     if (Date.now() - this.#readAt < LOOK_MS) return;
     this.#readAt = Date.now();
-    const keep = (limits: ReadLimits) => {
-      this.#limits = limits;
-    };
     // Whoever reads the collections finds out himself that a side does not answer.
-    this.#read().then(keep, () => undefined);
+    this.#read().then(
+      (found) => this.hear(found),
+      () => undefined,
+    );
+  }
+
+  hear(found: Found): void {
+    this.#limits = this.#of(found);
+    this.#readAt = Date.now();
   }
 }
 
@@ -52,7 +59,7 @@ export function verifyLimits(
       bytesPerSecond: limits.verifyBytesPerSecond ?? undefined,
     };
   };
-  return new Live(of(document), async () => of(await control.read()));
+  return new Live(document, of, () => control.read());
 }
 
 /**
@@ -73,18 +80,47 @@ export async function copyLimits(
       bytesPerSecond: bytes === null ? undefined : bytes / sharing,
     };
   };
-  return new Live(await read(), read);
+  return new Live(await read(), (limits) => limits, read);
+}
+
+/** Limits that are told of every document that comes by anyway, and look for one only where none does. */
+export interface HearingLimits extends ReadLimits {
+  hear(document: ControlDocument): void;
+}
+
+/** How fast changed documents may be read back at the source, as it was tuned last. */
+export function captureLimits(
+  { control }: Pick<Opened, 'control'>,
+  options: MigrateCollectionOptions,
+  document: ControlDocument,
+): HearingLimits {
+  const of = (found: ControlDocument): ReadLimits => {
+    const limits = tunedLimits(found, options);
+    return {
+      documentsPerSecond: limits.captureDocumentsPerSecond ?? undefined,
+      bytesPerSecond: limits.captureBytesPerSecond ?? undefined,
+    };
+  };
+  return new Live(document, of, () => control.read());
+}
+
+/** Changes that may be applied at once, as it was tuned last; nothing is no limit. */
+export function replayBatch(
+  options: MigrateCollectionOptions,
+  document: ControlDocument,
+): number | undefined {
+  return tunedLimits(document, options).replayBatch ?? undefined;
 }
 
 /** Bytes that the buffer may have before capture waits, as it was tuned last; `null` is no limit. */
 export function bufferLimit(
-  { maxBufferBytes }: MigrateCollectionOptions,
-  { limits }: ControlDocument,
+  options: MigrateCollectionOptions,
+  document: ControlDocument,
 ): number | null {
-  // A worker that did not know this limit may have written the others.
-  return limits?.maxBufferBytes === undefined ? (maxBufferBytes ?? null) : limits.maxBufferBytes;
+  return tunedLimits(document, options).maxBufferBytes;
 }
 
+/** A worker that does not know some limit may have written the others. */
 function tunedLimits({ limits }: ControlDocument, options: MigrateCollectionOptions): Limits {
-  return limits ?? limitsOf(options);
+  return { ...limitsOf(options), ...limits };
 }

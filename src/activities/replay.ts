@@ -6,6 +6,7 @@ import { Refusals } from '../mongo/refusals.js';
 import { takeOverReplay } from '../mongo/takeover.js';
 import { type ActivityDependencies, open, type Opened } from './context.js';
 import { type Pulse, withPulse } from './pulse.js';
+import { replayBatch } from './live-limits.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
 
 /**
@@ -41,6 +42,7 @@ export async function replay(deps: ActivityDependencies, migration: Migration): 
             ...replayTarget(opened, migration, taken, pulse),
             session,
             start: taken.replay,
+            batch: (document) => replayBatch(migration.options, document),
             idle: async () => {
               const limitMs = isHeard ? LOOK_MS.heard : LOOK_MS.unheard;
               const wake = await captured.wait(limitMs, pulse.signal);

@@ -141,8 +141,14 @@ export function limitsOf({
   // A worker of another version may not tell.
   if (!settings) return [];
   const copy = copiedPercent === 100 ? undefined : describeLimits(settings, 'copy');
+  const capture = describeLimits(settings, 'capture');
   const verify = describeLimits(settings, 'verify');
-  return [...(copy ? [`copy ${copy}`] : []), ...(verify ? [`compare ${verify}`] : [])];
+  return [
+    ...(copy ? [`copy ${copy}`] : []),
+    ...(capture ? [`capture ${capture}`] : []),
+    ...(settings.replayBatch ? [`apply at most ${number(settings.replayBatch)} at once`] : []),
+    ...(verify ? [`compare ${verify}`] : []),
+  ];
 }
 
 /** Hours of history in words. The status says 31 days for that or more. */

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db, Timestamp } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Buffered } from './buffer.js';
 import { resumeAfter } from './change-event.js';
 import { storeChanges, type StoredChanges } from './change-store.js';
 import { type ChangeBatch, ChangeStream } from './change-stream.js';
+import { type ReadLimits, ReadPace } from './pace.js';
 import type { SharedStream } from './shared-stream.js';
 import { type ResumeToken, timestampMs, tokenTime } from './token.js';
 
@@ -40,6 +42,8 @@ export interface CaptureOptions {
   readonly shared?: SharedStream | undefined;
   /** Stop once all events up to this cluster time are in the buffer. Without it: never. */
   readonly until?: Timestamp;
+  /** How fast documents are read back, looked at again and again; without it as fast as it goes. */
+  readonly limits?: ReadLimits | undefined;
   /** Keep a document's first change beside its last: it says where it stands in a capped collection. */
   readonly natural: boolean;
   /** Asked before each request; with `false` it ends, and all that was read is in the buffer. */
@@ -72,6 +76,14 @@ interface InFlight {
 export async function captureChanges(options: CaptureOptions): Promise<void> {
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
+  const pace =
+    options.limits &&
+    new ReadPace(options.limits, {
+      wait: async (ms) => {
+        options.touch?.();
+        await sleep(ms, undefined, { signal });
+      },
+    });
   const queue: InFlight[] = [];
   const settled = new Set<Promise<void>>();
   let committing: Promise<void> | undefined;
@@ -89,7 +101,7 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     const { batch, end } = entry;
     const { events, token } = batch;
     const changes = end < 0 ? events : events.slice(0, end);
-    const stored = await storeChanges(options, changes, signal);
+    const stored = await storeChanges({ ...options, pace }, changes, signal);
     // Not from where the stream has ended: a server goes on from no `invalidate`.
     const last = changes.at(-1);
     entry.token = end < 0 ? token : last && resumeAfter(last);

@@ -3,6 +3,7 @@ import { type Buffered, encodeChange } from './buffer.js';
 import type { ChangeEvent } from './change-event.js';
 import { chunks, idLimits } from './chunks.js';
 import { findByIds, pairEqual } from './equal-ids.js';
+import type { ReadPace } from './pace.js';
 import { idOf, type RawValue } from './raw.js';
 import { majorityAfter, RawCursor } from './raw-cursor.js';
 
@@ -16,6 +17,8 @@ export interface ChangeRoute {
   readonly buffer: Buffered;
   /** Keep a document's first change beside its last: it says where it stands in a capped collection. */
   readonly natural: boolean;
+  /** How fast documents are read back; without it as fast as it goes. */
+  readonly pace?: ReadPace | undefined;
   /** Called when the work has moved. */
   readonly touch?: () => void;
 }
@@ -56,14 +59,25 @@ export async function storeChanges(
       deleted.set(key, event);
     } else if (!first.has(key)) first.set(key, event);
   }
+  const { collection, pace } = route;
   const writer = new ChangeWriter(route, signal);
   const time = events.at(-1)?.time;
   const read = (command: Document): Promise<RawCursor> => {
     route.touch?.();
     const readConcern = majorityAfter(time);
-    return RawCursor.open(route.source, { ...command, readConcern }, { signal });
+    return RawCursor.open(
+      route.source,
+      { ...command, readConcern },
+      {
+        signal,
+        ...(pace && {
+          get batchSize() {
+            return pace.batchSize(idLimits.items);
+          },
+        }),
+      },
+    );
   };
-  const { collection } = route;
   const add = (event: DocumentEvent, document: Buffer, id: RawValue): void => {
     if (route.natural) {
       const gone = deleted.get(event.id.key);
@@ -81,8 +95,10 @@ export async function storeChanges(
   }
   for (const part of chunks(living, ({ id }) => id.bytes.length, idLimits)) {
     const wanted = new Map(part.map((event) => [event.id.key, event]));
-    await using found = await read(findByIds(collection, part, { batchSize: part.length }));
-    for await (const { documents } of found) {
+    const batchSize = pace?.batchSize(part.length) ?? part.length;
+    await using found = await read(findByIds(collection, part, { batchSize }));
+    for await (const { documents, bytes } of found) {
+      await pace?.spend({ documents: documents.length, bytes });
       for (const document of documents) {
         const id = idOf(document);
         const event = wanted.get(id.key);

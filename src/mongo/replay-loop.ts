@@ -33,6 +33,8 @@ export interface ReplayLoop extends ReplayTarget {
    * that is captured is applied.
    */
   readonly idle?: () => Promise<ControlDocument | void>;
+  /** Changes that may be applied at once, as somebody has set it; nothing is as many as are fastest. */
+  readonly batch?: (document: ControlDocument) => number | undefined;
   readonly onProgress: (progress: ReplayProgress) => void;
 }
 
@@ -74,6 +76,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const document = known && isNew ? known : await control.read();
       known = undefined;
       const { capture, replay, verify, refused, bufferUuid } = document;
+      const atOnce = loop.batch?.(document) ?? RANGE_EVENTS;
+      most = Math.min(most, atOnce);
       if (replay.epoch !== epoch) throw new FencedError('replay');
       if (refused && refused.count > 0 && Date.now() >= retryAt) {
         const begun = Date.now();
@@ -100,7 +104,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         if (!range.last) ahead = readAhead(range.end, upTo);
         try {
           await applyRange(loop, range);
-          most = Math.min(RANGE_EVENTS, most * 2);
+          most = Math.min(atOnce, most * 2);
         } catch (error) {
           if (!isLate(error) || most <= LEAST_EVENTS) throw error;
           // That is no standing still: the next one is smaller.

@@ -11,13 +11,16 @@ import { step } from './steps.js';
  */
 const REST_MINUTES = { first: 0.2, longest: 60 } as const;
 
-/** Keeps a migration's search attributes as its state is. Only for where they are registered. */
+/** Keeps a migration's or a group's search attributes as its state is. Only for where they are registered. */
 export class Attributes {
   readonly #state: Pick<MigrationState, 'phase'>;
   #phase: string | undefined;
   #problem: string | null = null;
 
-  constructor({ source, target, namespace }: Migration['options'], state: MigrationState) {
+  constructor(
+    { source, target, namespace }: Pick<Migration['options'], 'source' | 'target' | 'namespace'>,
+    state: Pick<MigrationState, 'phase'>,
+  ) {
     this.#state = state;
     upsertSearchAttributes([
       { key: searchAttributes.namespace, value: namespace },

@@ -86,7 +86,9 @@ function counters(status: MigrationStatus): string {
   if (verification.state !== 'none') {
     rows.push(['Compared', `${number(verification.documents)} documents (${verification.state})`]);
   }
-  const limits = Object.entries(status.settings).filter(([name]) => name.endsWith('PerSecond'));
+  const limits = Object.entries(status.settings).filter(
+    ([name]) => name.endsWith('PerSecond') || name === 'replayBatch',
+  );
   for (const [name, limit] of isFinal(status.phase) ? [] : limits) {
     if (limit !== null) rows.push([`\`${name}\``, number(Number(limit))]);
   }

@@ -38,7 +38,7 @@ export const descriptions: Readonly<Record<MessageName | 'status', string>> = {
     'Cuts over now, or later: {"at": "2026-12-01T02:00:00Z"}, {"whenLagUnder": 2, "forSeconds": 60}; {"at": null} withdraws that. Refused with reasons while something speaks against it; {"force": ["lag"]} overrules blockers by their code: verification, differences, refused, lag. The update with {"dryRun": true} only answers what speaks against it.',
   pause: 'Stops copy, replay and verification; capture goes on, so that nothing is lost.',
   resume: 'Ends a pause.',
-  tune: 'Changes settings while it runs: {"parallelPartitions": 4, "gzip": true, "copyDocumentsPerSecond": 5000, "copyBytesPerSecond": 5000000, "verifyDocumentsPerSecond": 5000, "verifyBytesPerSecond": 5000000, "maxBufferBytes": 100000000000}, each optional; a limit of null is none.',
+  tune: 'Changes settings while it runs: {"parallelPartitions": 4, "gzip": true, "copyDocumentsPerSecond": 5000, "copyBytesPerSecond": 5000000, "captureDocumentsPerSecond": 5000, "captureBytesPerSecond": 5000000, "replayBatch": 2000, "verifyDocumentsPerSecond": 5000, "verifyBytesPerSecond": 5000000, "maxBufferBytes": 100000000000}, each optional; a limit of null is none.',
   restart:
     'Discards the copy and begins it anew, for a target that somebody has written to. The capture goes on, so that nothing is lost; {"reason": "…"} is shown in status.',
   abort:

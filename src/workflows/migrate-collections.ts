@@ -11,8 +11,9 @@ import {
 } from '@temporalio/workflow';
 import { type LagBound, planOf } from '../cutover-plan.js';
 import { errorTypes } from '../errors.js';
-import { type Group, groupMessages } from '../group.js';
+import { type Group, groupLabel, groupMessages } from '../group.js';
 import { parseMigrateCollections } from '../group-options.js';
+import { Attributes } from './attributes.js';
 import { CutoverPlanner } from './cutover-planner.js';
 import { acceptInput, bareFailure, failed, messageOf } from './failure.js';
 import { GroupCounters } from './group/counters.js';
@@ -63,6 +64,7 @@ class CollectionsMigration {
   readonly #cutovers: GroupCutovers;
   readonly #teller = new Teller();
   readonly #counters: GroupCounters;
+  #attributes: Attributes | undefined;
   #isShowing = false;
   /** What an abort ends: everything but the migrations of the collections, which end by themselves. */
   readonly #story = new CancellationScope();
@@ -134,6 +136,9 @@ class CollectionsMigration {
         const found = await step('resolveCollections')(this.#group);
         this.#state.leftOut = found.leftOut;
         this.#state.warnings = found.warnings;
+        const { source, target, namespaces } = this.#group.options;
+        const named = { source, target, namespace: groupLabel(namespaces) };
+        if (found.searchable) this.#attributes = new Attributes(named, this.#state);
         void this.#members.add(found.collections);
         const context = { group: this.#group, state: this.#state, members: this.#members };
         const planned = {
@@ -183,6 +188,7 @@ class CollectionsMigration {
   #changed(): void {
     const { phase, aborting, members } = this.#state;
     if (!isFinal(phase) && members.length > 0) this.#state.phase = phaseOfGroup(this.#state);
+    this.#attributes?.showPhase();
     this.#members.giveTurns();
     this.#counters.look(this.#state);
     if (aborting) this.#story.cancel();

@@ -5,6 +5,7 @@ import { captureChanges, type CaptureCommit } from '../../src/mongo/capture.js';
 import { readStartToken } from '../../src/mongo/change-stream.js';
 import { Control } from '../../src/mongo/control.js';
 import type { ControlDocument } from '../../src/mongo/control-document.js';
+import type { ReadLimits } from '../../src/mongo/pace.js';
 import { asBuffer, fields, idOf } from '../../src/mongo/raw.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
 import { Refusals } from '../../src/mongo/refusals.js';
@@ -60,6 +61,8 @@ export interface PathOptions {
 export class DataPath {
   /** How often a capture has said that its work has moved. */
   touches = 0;
+  /** How much had been applied each time that a replay told it. */
+  readonly applied: number[] = [];
   readonly source: Db;
   readonly target: Db;
   readonly name: string;
@@ -125,11 +128,16 @@ export class DataPath {
    * Captures all that has happened until now, from where the last capture ended; with a signal until it is given,
    * which throws.
    */
-  async capture(from?: ResumeToken, signal?: AbortSignal): Promise<CaptureCommit[]> {
+  async capture(
+    from?: ResumeToken,
+    signal?: AbortSignal,
+    limits?: ReadLimits,
+  ): Promise<CaptureCommit[]> {
     const taken = must(await this.control.takeEpoch('capture'));
     const commits: CaptureCommit[] = [];
     await this.captureFrom(from ?? taken.capture.through ?? this.start, {
       ...(signal ? { signal } : { until: await this.now() }),
+      limits,
       onCommit: async (commit) => {
         commits.push(commit);
         const { token, time, asOf, readAsOf, events, buffered, bytes } = commit;
@@ -151,16 +159,18 @@ export class DataPath {
     options: {
       readonly until?: Timestamp;
       readonly signal?: AbortSignal;
+      readonly limits?: ReadLimits | undefined;
       readonly onCommit?: (commit: CaptureCommit) => Promise<void>;
     },
   ): Promise<void> {
     const { bufferUuid } = await this.control.read();
-    const { until, signal, onCommit } = options;
+    const { until, signal, limits, onCommit } = options;
     await captureChanges({
       source: this.source,
       collection: this.name,
       buffer: await Buffered.open(this.target, this.name, bufferUuid),
       start,
+      limits,
       ...(until && { until }),
       maxAwaitMs: 50,
       natural: this.#options.capped ?? false,
@@ -172,15 +182,16 @@ export class DataPath {
     });
   }
 
-  /** Applies all that is captured. @returns the number of changes applied. */
-  async replay(): Promise<number> {
+  /** Applies all that is captured, so many changes at once at most. @returns the number of changes applied. */
+  async replay(batch?: number): Promise<number> {
     await using session = this.target.client.startSession({ causalConsistency: false });
     const taken = must(await this.control.takeEpoch('replay'));
     return await replayRanges({
       ...this.replayTarget(taken),
       session,
       start: taken.replay,
-      onProgress: () => undefined,
+      batch: () => batch,
+      onProgress: ({ applied }) => this.applied.push(applied),
     });
   }
 

@@ -4,6 +4,7 @@ import type { GroupStatus } from '../../src/workflows/group/status.js';
 import type { migrateCollections } from '../../src/workflows/index.js';
 import { isFinal } from '../../src/workflows/phases.js';
 import { FakeActivities, report } from './fake-activities.js';
+import type { WorkflowEnvironment } from './workflow-environment.js';
 
 /** Activities of a group that touch no server, but reach the workflows of its collections. */
 export function groupFakes(client: Client): FakeActivities {
@@ -59,4 +60,29 @@ export class RunningGroup {
   child(namespace: string): WorkflowHandle {
     return this.#client.workflow.getHandle(`migrate:source:${namespace}`);
   }
+}
+
+/** Starts a group of some of the collections `shop.a` to `shop.d`, lets `story` follow it, and ends what is left of it. */
+export async function runGroup<T>(
+  environment: WorkflowEnvironment,
+  fakes: FakeActivities,
+  options: object,
+  story: (group: RunningGroup) => Promise<T>,
+): Promise<T> {
+  return environment.runWorkflow<typeof migrateCollections, T>(
+    'migrateCollections',
+    fakes,
+    { source: 'source', target: 'target', copy: 'direct', ...options },
+    async (handle) => {
+      const group = new RunningGroup(environment.client, handle);
+      try {
+        return await story(group);
+      } finally {
+        // A terminated group asks its collections to end; the next test has the same ids.
+        await handle.terminate().catch(() => undefined);
+        const all = ['a', 'b', 'c', 'd'].map((each) => group.child(`shop.${each}`));
+        await Promise.all(all.map((each) => each.terminate().catch(() => undefined)));
+      }
+    },
+  );
 }

@@ -4,7 +4,12 @@ import type { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ActivityDependencies } from '../../src/activities/context.js';
 import { untilLagIs, untilLagsAre } from '../../src/activities/lag.js';
-import { copyLimits, verifyLimits } from '../../src/activities/live-limits.js';
+import {
+  captureLimits,
+  copyLimits,
+  replayBatch,
+  verifyLimits,
+} from '../../src/activities/live-limits.js';
 import { plannedCutover } from '../../src/activities/planned-cutover.js';
 import { tune } from '../../src/activities/tune.js';
 import type { Group } from '../../src/group.js';
@@ -93,6 +98,20 @@ describe('limits', () => {
     await vi.waitUntil(() => verify.bytesPerSecond === 80_000, { timeout: 30_000 });
     expect((await copyLimits(opened, given)).documentsPerSecond).toBeUndefined();
     expect(verifyLimits(opened, given, await path.control.read()).bytesPerSecond).toBe(80_000);
+  });
+
+  it('of the capture and the replay come with what these read anyway, or are looked up', async () => {
+    const given = { ...migration.options, captureDocumentsPerSecond: 900, replayBatch: 400 };
+    const before = await path.control.read();
+    const capture = captureLimits({ control: path.control }, given, before);
+    expect([capture.documentsPerSecond, replayBatch(given, before)]).toEqual([900, 400]);
+    await run(() => tune(deps, migration, limitsOf({ captureBytesPerSecond: 80_000 })));
+    const tuned = await path.control.read();
+    expect(replayBatch(given, tuned)).toBeUndefined();
+    capture.hear(tuned);
+    expect(capture).toMatchObject({ documentsPerSecond: undefined, bytesPerSecond: 80_000 });
+    await run(() => tune(deps, migration, limitsOf({ captureDocumentsPerSecond: 500 })));
+    await vi.waitUntil(() => capture.documentsPerSecond === 500, { timeout: 30_000 });
   });
 
   it('are not lost while the target does not answer', async () => {

@@ -71,7 +71,7 @@ describe('toFailure', () => {
   });
 
   it('says which hosts cannot be reached', async () => {
-    const client = new MongoClient('mongodb://u:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=500');
+    const client = new MongoClient('mongodb://u:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=3000');
     const error: unknown = await client
       .db('a')
       .command({ ping: 1 })

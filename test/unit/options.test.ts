@@ -55,6 +55,8 @@ describe('the input of migrateCollection', () => {
     { cutover: { whenLagUnder: 5, forSeconds: 86_400 } },
     { copy: 'direct', copyDocumentsPerSecond: 1, copyBytesPerSecond: 65_536 },
     { verifyDocumentsPerSecond: 1, verifyBytesPerSecond: 65_536 },
+    { captureDocumentsPerSecond: 100, captureBytesPerSecond: 65_536, replayBatch: 100 },
+    { replayBatch: 20_000 },
     { maxBufferBytes: 1024 ** 2 },
     { namespace: 'shop.orders.archive' },
     { namespace: 'shöp.ördërs und mehr' },
@@ -129,6 +131,10 @@ describe('the input of migrateCollection', () => {
     ['maxBufferBytes', 1024 ** 2 - 1],
     ['maxBufferBytes', '100 GB'],
     ['verifyBytesPerSecond', '1 MB'],
+    ['captureDocumentsPerSecond', 99],
+    ['captureBytesPerSecond', 65_535],
+    ['replayBatch', 99],
+    ['replayBatch', 20_001],
   ])('with a wrong %s (%j) is refused by that name', (field, value) => {
     const [top = ''] = field.split('.');
     const error = errorOf({ ...input, [top]: value });

@@ -2,6 +2,7 @@ import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { KEYWORD_TYPE, searchAttributeNames } from '../../src/search-attributes.js';
 import { FakeActivities, traits } from '../helpers/fake-activities.js';
+import { groupFakes, runGroup } from '../helpers/running-group.js';
 import { WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
 let environment: WorkflowEnvironment;
@@ -55,6 +56,34 @@ it('follow the phase and what is wrong, and tell no problem at the end', async (
     expect(await running.complete()).toMatchObject({ phase: 'completed' });
     expect(await attributes()).toMatchObject({ CsmPhase: ['completed'] });
     expect((await attributes())['CsmProblem'] ?? []).toEqual([]);
+  });
+});
+
+it('of a group are its patterns and the phase of all', async () => {
+  const fakes = groupFakes(environment.client);
+  fakes.set('resolveCollections', async ({ options }) => ({
+    collections: options.namespaces.map((each) => ({
+      namespace: each,
+      targetNamespace: each,
+      documents: 1,
+      bytes: 1,
+    })),
+    leftOut: [],
+    warnings: [],
+    searchable: true,
+  }));
+  await runGroup(environment, fakes, { namespaces: ['shop.a', 'shop.b'] }, async (group) => {
+    const attributes = async () => (await group.handle.describe()).searchAttributes;
+    await group.reaches('ready');
+    expect(await attributes()).toMatchObject({
+      CsmPhase: ['ready'],
+      CsmNamespace: ['shop.a,shop.b'],
+      CsmSource: ['source'],
+      CsmTarget: ['target'],
+    });
+    await group.update('cutover');
+    await group.handle.result();
+    expect(await attributes()).toMatchObject({ CsmPhase: ['completed'] });
   });
 });
 

@@ -4,15 +4,13 @@ import { groupMessages, type MemberRun } from '../../src/group.js';
 import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { Migration } from '../../src/migration.js';
 import type { MemberReport } from '../../src/workflows/group/state.js';
-import type { migrateCollections } from '../../src/workflows/index.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 import { type FakeActivities, report, traits, untilCancelled } from '../helpers/fake-activities.js';
 import { historyOf } from '../helpers/history.js';
-import { groupFakes, RunningGroup } from '../helpers/running-group.js';
+import { groupFakes, type RunningGroup, runGroup } from '../helpers/running-group.js';
 import { takenAs } from '../helpers/taken-as.js';
 import { failureOf, WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
-const both = { source: 'source', target: 'target', copy: 'direct' } as const;
 const names = ['shop.a', 'shop.b', 'shop.c'] as const;
 
 let environment: WorkflowEnvironment;
@@ -32,23 +30,7 @@ async function run<T>(
   options: object,
   story: (group: RunningGroup) => Promise<T>,
 ): Promise<T> {
-  const payload = { ...both, namespaces: names, ...options };
-  return environment.runWorkflow<typeof migrateCollections, T>(
-    'migrateCollections',
-    fakes,
-    payload,
-    async (handle) => {
-      const group = new RunningGroup(environment.client, handle);
-      try {
-        return await story(group);
-      } finally {
-        // A terminated group asks its collections to end; the next test has the same ids.
-        await handle.terminate().catch(() => undefined);
-        const all = [...names, 'shop.d'].map((each) => group.child(each));
-        await Promise.all(all.map((each) => each.terminate().catch(() => undefined)));
-      }
-    },
-  );
+  return runGroup(environment, fakes, { namespaces: names, ...options }, story);
 }
 
 function namespaceOf(migration: Pick<Migration, 'options'>): string {
@@ -236,7 +218,7 @@ describe('migrateCollections', () => {
       const other = await environment.client.workflow.start('migrateCollections', {
         taskQueue,
         workflowId: 'overlapping',
-        args: [{ ...both, namespaces: ['shop.a'] }],
+        args: [{ source: 'source', target: 'target', namespaces: ['shop.a'] }],
       });
       const failure = await failureOf(other.result());
       expect(failure).toMatchObject({ type: 'CollectionsFailed' });
@@ -302,6 +284,11 @@ describe('migrateCollections', () => {
           .query<MigrationStatus>('status');
         expect(settings).toMatchObject({ parallelPartitions: 3, maxBufferBytes: 2_000_000 });
         expect(rejectedMessages).toEqual([]);
+      }
+      await group.update('tune', { parallelPartitions: 5 });
+      for (const namespace of names) {
+        const { settings } = await group.child(namespace).query<MigrationStatus>('status');
+        expect(settings.parallelPartitions).toBe(5);
       }
       gate.open();
     });

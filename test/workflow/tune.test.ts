@@ -18,6 +18,9 @@ const untuned = {
   gzip: false,
   copyDocumentsPerSecond: null,
   copyBytesPerSecond: null,
+  captureDocumentsPerSecond: null,
+  captureBytesPerSecond: null,
+  replayBatch: null,
   verifyDocumentsPerSecond: null,
   verifyBytesPerSecond: null,
   maxBufferBytes: null,
@@ -55,6 +58,8 @@ describe('tune', () => {
     const given = {
       copy: 'direct',
       copyDocumentsPerSecond: 7,
+      captureBytesPerSecond: 300_000,
+      replayBatch: 500,
       verifyBytesPerSecond: 100_000,
       maxBufferBytes: 300_000_000,
     };
@@ -67,6 +72,9 @@ describe('tune', () => {
       const limits = {
         copyDocumentsPerSecond: null,
         copyBytesPerSecond: 200_000,
+        captureDocumentsPerSecond: null,
+        captureBytesPerSecond: 300_000,
+        replayBatch: 500,
         verifyDocumentsPerSecond: null,
         verifyBytesPerSecond: 100_000,
         maxBufferBytes: 300_000_000,

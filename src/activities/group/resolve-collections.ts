@@ -81,6 +81,7 @@ export async function resolveCollections(
           ...together.warnings.map(({ message }) => message),
           ...gather(looked.flatMap(({ warnings }) => warnings)),
         ],
+        ...((await deps.hasSearchAttributes()) && { searchable: true }),
       };
     },
   );

@@ -1,7 +1,7 @@
 import { parseInput } from '../../options.js';
 import { tuneFields, tuneInput, type Settings } from '../../tuning.js';
 import { CliError } from '../cli-error.js';
-import { bytes } from '../format.js';
+import { bytes, number } from '../format.js';
 import { inputFrom, NONE } from '../migration-options.js';
 import { nameOf } from '../next-step.js';
 import { describeLimits } from '../render-settings.js';
@@ -38,6 +38,8 @@ function describeSettings(settings: Settings): string[] {
   const { parallelPartitions, gzip } = settings;
   return [
     `copy: ${parallelPartitions} at the same time, ${gzip ? '' : 'not '}compressed, ${describeLimits(settings, 'copy') ?? 'no limit'}`,
+    `capture: ${describeLimits(settings, 'capture') ?? 'no limit'}`,
+    `replay: ${settings.replayBatch ? `at most ${number(settings.replayBatch)} changes at once` : 'no limit'}`,
     `comparison: ${describeLimits(settings, 'verify') ?? 'no limit'}`,
     `buffer: ${settings.maxBufferBytes ? `at most ${bytes(settings.maxBufferBytes)}` : 'no limit'}`,
   ];

@@ -2,6 +2,7 @@ import {
   condition,
   defineSignal,
   defineUpdate,
+  patched,
   setDefaultSignalHandler,
   setHandler,
 } from '@temporalio/workflow';
@@ -143,7 +144,8 @@ export class GroupInbox {
     const told = await this.#pass(
       'tune',
       () => (this.#state.tuned = { ...this.#state.tuned, ...tuning }),
-      (member) => tuningFor(tuning, isCopied(member)),
+      // Code before this kept settings of the copy from one that is copied, and may begin it anew.
+      (member) => (patched('tuneAll') ? tuning : tuningFor(tuning, isCopied(member))),
     );
     return { ...settingsOf(this.#hooks.options, this.#state.tuned), ...told };
   }

@@ -1,5 +1,5 @@
 import { Int32 } from 'mongodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DataPath, must, TestMongo, tokenOf } from '../../helpers/data-path.js';
 import { keyOf } from '../../helpers/bson.js';
 
@@ -78,6 +78,23 @@ describe('capture', () => {
     await path.replay();
     expect(await path.copy.countDocuments({ n: 1 })).toBe(2);
     expect(await path.copy.countDocuments({ _id: { $gte: 10 } })).toBe(4);
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
+  it('reads changed documents back no faster than it may, as that changes', async () => {
+    const path = await DataPath.begin(mongo.client);
+    const documents = Array.from({ length: 200 }, (_, _id) => ({ _id, t: 'x' }));
+    await path.orders.insertMany(documents);
+    // Ten documents are read at once at least: all of them take three minutes.
+    const limits: { documentsPerSecond?: number | undefined } = { documentsPerSecond: 1 };
+    const capturing = path.capture(undefined, undefined, limits);
+    // It says that it is there while it waits.
+    await vi.waitUntil(() => path.touches > 3, { timeout: 30_000 });
+    expect(await path.buffer.countDocuments()).toBe(0);
+    limits.documentsPerSecond = undefined;
+    await capturing;
+    expect(await path.buffer.countDocuments()).toBe(200);
+    await path.replay();
     expect(await path.hashes()).toSatisfy(isEqual);
   });
 

@@ -218,6 +218,15 @@ describe('replay', () => {
     expect(await path.hashes()).toSatisfy(isEqual);
   });
 
+  it('applies no more at once than it may', async () => {
+    const path = await DataPath.begin(client);
+    await path.orders.insertMany(Array.from({ length: 250 }, (_, _id) => ({ _id })));
+    await path.capture();
+    expect(await path.replay(100)).toBe(250);
+    expect(path.applied).toEqual([100, 200, 250, 250]);
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
   it('changes nothing when a range is applied again', async () => {
     const path = await DataPath.begin(client);
     await change(path, randomFrom(4), [1, 2, 3, 'a', null, new Map([['b', 1]])], 120);

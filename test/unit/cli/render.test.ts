@@ -59,6 +59,10 @@ describe('a migration in a pipe', () => {
     expect(copying).toContain('limits      copy at most 5,000 documents/s; compare at most 2 MB/s');
     const ready = textOf(viewOf({ phase: 'ready', copiedPercent: 100, settings: limited }));
     expect(ready).toContain('limits      compare at most 2 MB/s');
+    const gentle = { ...settings, captureDocumentsPerSecond: 900, replayBatch: 500 };
+    expect(textOf(viewOf({ phase: 'ready', settings: gentle }))).toContain(
+      'limits      capture at most 900 documents/s; apply at most 500 at once',
+    );
     expect(textOf(viewOf({ phase: 'ready' }))).not.toContain('limits');
   });
 
