@@ -152,6 +152,27 @@ it.each(['cutover-held', 'cutover-drained', 'cutover-enforced'])(
   },
 );
 
+it('begun anew, migrates only what it has not cut over before', async () => {
+  const { sourceClient, targetClient } = environment;
+  for (const name of ['again_a', 'again_b']) await loadItems(sourceClient, name, 20);
+  const first = await startGroup(['shop.again_*'], { cutover: 'auto' });
+  const { counts } = (await first.result()) as GroupStatus;
+  expect(counts).toMatchObject({ all: 2, completed: 2 });
+  const items = (client: typeof sourceClient) =>
+    client.db('shop').collection<{ _id: number }>('again_a');
+  // Applications use the target by now: whatever is written at the source is not theirs.
+  await items(sourceClient).insertOne({ _id: 1_001 });
+  await items(targetClient).insertOne({ _id: 1_002 });
+  await loadItems(sourceClient, 'again_c', 20);
+
+  const second = await startGroup(['shop.again_*'], { cutover: 'auto' });
+  const again = (await second.result()) as GroupStatus;
+  expect(again).toMatchObject({ phase: 'completed', counts: { all: 3, completed: 3 } });
+  expect(await items(targetClient).distinct('_id', { _id: { $gt: 1_000 } })).toEqual([1_002]);
+  const [source, target] = await environment.hashes('again_c');
+  expect(target).toBe(source);
+});
+
 it('takes up what appears, and cuts it over with the others', async () => {
   await loadItems(environment.sourceClient, 'grows_1', 100);
   const handle = await startGroup(['shop.grows_*'], { follow: true, exclude: ['shop.grows_not*'] });
