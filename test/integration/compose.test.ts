@@ -1,5 +1,6 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
 import { Ajv } from 'ajv';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
@@ -104,9 +105,10 @@ describe('docker-compose.yml', () => {
     if (script !== undefined) await read(script.replace('/docker', folder));
   });
 
-  it('starts what watches by its profile alone', () => {
-    const watching = all.filter(([, { profiles }]) => profiles.length > 0);
-    expect(watching.map(([name, { profiles }]) => [name, profiles])).toEqual([
+  it('starts sample writers, and what watches, by their profiles alone', () => {
+    const optional = all.filter(([, { profiles }]) => profiles.length > 0);
+    expect(optional.map(([name, { profiles }]) => [name, profiles])).toEqual([
+      ['writers', ['demo']],
       ['prometheus', ['monitoring']],
       ['grafana', ['monitoring']],
     ]);
@@ -122,7 +124,8 @@ describe('docker-compose.yml', () => {
       recursive: true,
       withFileTypes: true,
     });
-    const files = scripts.filter((entry) => entry.isFile());
+    // Writers wait for nothing: they keep a pace.
+    const files = scripts.filter((entry) => entry.isFile() && entry.name !== 'writers.js');
     const texts = await Promise.all(
       files.map(({ parentPath, name }) => readFile(`${parentPath}/${name}`, 'utf8')),
     );
@@ -146,6 +149,43 @@ describe('docker-compose.yml', () => {
     ]);
     const folder = /CSM_DUMP_FOLDER=(\S+)/.exec(dockerfile)?.[1];
     expect(mounts).toEqual([`dumps:${folder}`]);
+  });
+});
+
+describe('docker/mongo/writers.js', async () => {
+  const script = await read('docker/mongo/writers.js');
+
+  /** Lets it write so many rounds into a collection, as mongosh would. */
+  function write(collection: Map<number, object>, rounds: number): void {
+    const toArray = () => [...collection.keys()].toSorted((a, b) => b - a).map((_id) => ({ _id }));
+    const insertOne = (document: { readonly _id: number }) => {
+      if (collection.has(document._id)) throw new Error(`a second ${document._id}`);
+      collection.set(document._id, document);
+    };
+    const orders = {
+      createIndex: () => undefined,
+      find: () => ({ sort: () => ({ limit: () => ({ toArray }) }) }),
+      insertOne,
+      insertMany: (documents: readonly { readonly _id: number }[]) => documents.forEach(insertOne),
+      deleteOne: ({ _id }: { _id: number }) => expect(collection.delete(_id)).toBe(true),
+      updateOne: ({ _id }: { _id: number }) => expect(collection.has(_id)).toBe(true),
+    };
+    let left = rounds;
+    const sleep = () => {
+      left -= 1;
+      if (left === 0) throw new Error('stopped');
+    };
+    expect(() => runInNewContext(script, { db: { getCollection: () => orders }, sleep })).toThrow(
+      'stopped',
+    );
+  }
+
+  it('fills the collection once, and goes on from where it was', () => {
+    const collection = new Map<number, object>();
+    write(collection, 5);
+    expect([collection.size, Math.min(...collection.keys())]).toEqual([100_000, 5]);
+    write(collection, 3);
+    expect([collection.size, Math.min(...collection.keys())]).toEqual([100_000, 8]);
   });
 });
 

@@ -7,6 +7,7 @@ import { Service } from 'kubernetes-models/v1/Service';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { readConfiguration } from '../../src/configuration.js';
+import { commandsOf, sectionOf } from '../helpers/documentation.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -78,6 +79,14 @@ describe('deploy/systemd/changestream-migration.service', () => {
     const [, command = ''] = /(node .*)$/.exec(scripts.start) ?? [];
     expect(value('ExecStart')).toBe(`/usr/bin/env ${command}`);
     expect(Number(value('TimeoutStopSec'))).toBeGreaterThan(END_SECONDS);
+  });
+
+  it('is installed with its settings in one file, which the worker does not read by itself', () => {
+    const steps = commandsOf(sectionOf(read('docs/deploy.md'), 'systemd'));
+    const moved = steps.indexOf(`sudo install -m 600 .env ${value('EnvironmentFile')}`);
+    expect(moved).toBeGreaterThan(-1);
+    expect(steps[moved + 1]).toBe('sudo rm .env');
+    expect(value('EnvironmentFile')).not.toBe(`${value('WorkingDirectory')}/.env`);
   });
 
   it('has sections and directives of the right shape', () => {
