@@ -64,8 +64,10 @@ describe('the package, installed in an empty project', () => {
         'LICENSE',
         'README.md',
         'SECURITY.md',
+        'deploy',
         'dist',
         'docs',
+        'monitoring',
         'package.json',
       ].toSorted(),
     );
