@@ -137,7 +137,11 @@ describe('docs/options.md', () => {
     const configuration = readConfiguration(env, { terminal: false });
     const [, known = ''] = /known: ([^)]*)/.exec(configuration.warnings[0] ?? '') ?? [];
     expect(known.split(', ').length).toBeGreaterThan(5);
-    for (const name of known.split(', ')) expect(section).toContain(`\`${name}\``);
+    const own = [...read('src/configuration.ts').matchAll(/'([A-Z]+(?:_[A-Z]+)+)'/g)];
+    expect(own.length).toBeGreaterThan(10);
+    for (const name of [...known.split(', '), ...own.map(([, each]) => each)]) {
+      expect(section).toContain(`\`${name}\``);
+    }
     const defaults = new Map(
       tableBelow(page, "The worker's settings").map(([name = '', value = '']) => [name, value]),
     );
