@@ -63,6 +63,9 @@ export async function requireWorker(session: Session): Promise<void> {
   if (!workers.some(({ isFresh }) => isFresh)) throw noWorker(session, workers);
 }
 
+/** What to do where no worker answers. */
+export const FIND_WORKER = 'start one with "npm start", or see with "csm doctor" where it is';
+
 /** Says that no worker answers, and what to do. */
 export function noWorker(
   { namespace, address }: Pick<Session, 'namespace' | 'address'>,
@@ -74,7 +77,7 @@ export function noWorker(
   return new CliError(
     'noWorker',
     `no worker answers on task queue ${TASK_QUEUE} in namespace ${namespace} of ${address}${seen}`,
-    { todo: ['start one with "npm start", or see with "csm doctor" where it is'] },
+    { todo: [FIND_WORKER] },
   );
 }
 

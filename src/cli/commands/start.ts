@@ -8,7 +8,7 @@ import { quoted } from '../format.js';
 import { nameOf } from '../next-step.js';
 import { collectionOrder, type StartOrder, startOrder } from '../start-order.js';
 import { isGroup, isMigration, type View } from '../view.js';
-import { requireWorker } from '../workers.js';
+import { FIND_WORKER, requireWorker } from '../workers.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
 /** Options of `start` and `init`; those of the input beside them. */
@@ -20,11 +20,14 @@ export interface StartOptions extends CommonOptions, Readonly<Record<string, unk
   readonly wait: boolean;
 }
 
-/** `csm start`: returns once the migration has got over its preflight. */
+/**
+ * `csm start`: returns once the migration has got over its preflight.
+ * @throws CliError noWorker when nobody tells whether it has
+ */
 export async function start(namespaces: readonly string[], options: StartOptions): Promise<void> {
   const order = startOrder(namespaces, options);
   const context = await openContext(options);
-  await run(context, order, options, options.watch ? () => false : isBegun);
+  await run(context, order, options, options.watch ? () => false : isAnswered);
 }
 
 /** All is dumped; somebody may have sent `restore` before. */
@@ -82,6 +85,7 @@ async function run(
   if (!watch) output.data(view);
   if (!output.isLive) output.say(...renderView(view, output));
   requireGoodEnd(view);
+  if (!watch) requireAnswer(view);
   if (view.state === 'running') output.say(`go on watching with: csm status ${name} --watch`);
 }
 
@@ -91,7 +95,22 @@ async function run(
  */
 export function isBegun(view: View): boolean {
   const phase = phaseOf(view);
-  return phase !== 'preflight' && (phase === undefined || !isFinal(phase));
+  return phase !== undefined && phase !== 'preflight' && !isFinal(phase);
+}
+
+/** Whether it is known how the preflight has ended, or nobody answers: a command does not wait for a worker. */
+function isAnswered(view: View): boolean {
+  return isBegun(view) || view.noAnswer !== null;
+}
+
+/** @throws CliError noWorker where it is not known whether the preflight was good */
+export function requireAnswer({ workflowId, noAnswer }: View): void {
+  if (noAnswer === null) return;
+  throw new CliError(
+    'noWorker',
+    `${workflowId} is started, but nobody answers for it yet: whether it may begin is not known`,
+    { todo: [`look again with: csm status ${nameOf(workflowId)} --watch`, FIND_WORKER] },
+  );
 }
 
 function phaseOf(view: View): Phase | undefined {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isBegun } from '../../../src/cli/commands/start.js';
+import { isBegun, requireAnswer } from '../../../src/cli/commands/start.js';
 import type { View } from '../../../src/cli/view.js';
 import type { Phase } from '../../../src/workflows/phases.js';
 import { statusOf } from '../../helpers/migration-status.js';
@@ -27,4 +27,17 @@ it.each([
   ['failed', false],
 ] as const)('a migration whose phase is %s has begun: %s', (phase, expected) => {
   expect(isBegun(viewIn(phase))).toBe(expected);
+});
+
+it('a migration for which nobody answers has not begun, and that is no success', () => {
+  const unanswered = { ...viewIn('copying'), status: null, noAnswer: 'no worker answers' };
+  expect(isBegun(unanswered)).toBe(false);
+  expect(() => requireAnswer(unanswered)).toThrow(
+    expect.objectContaining({
+      exit: 'noWorker',
+      message: expect.stringMatching(/^migrate:source:a\.b is started, but nobody answers/),
+      todo: expect.arrayContaining(['look again with: csm status a.b --watch']),
+    }),
+  );
+  expect(() => requireAnswer(viewIn('copying'))).not.toThrow();
 });
