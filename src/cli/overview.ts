@@ -26,18 +26,27 @@ interface Row {
   readonly cutover?: string;
 }
 
-/** Several migrations as a table, collections below their group, and below the table what hinders them. */
+/**
+ * Several migrations as a table, collections below their group, and below the table what hinders them.
+ * @param room rows of the terminal for it; all is shown unless given.
+ */
 export function renderOverview(
   views: readonly Shown[],
   speeds: ReadonlyMap<string, number>,
   output: Output,
+  room?: number,
 ): string[] {
   if (views.length === 0) return ['no migration is running'];
   const { colors, columns } = output;
-  const rows = views.flatMap((view) => [
-    rowOf(view, speeds.get(view.workflowId) ?? 0, colors),
-    ...(isGroup(view) ? rowsOfCollections(view, colors) : []),
-  ]);
+  const troubles = [...new Set(views.flatMap((view) => troubleOf(view, colors)))];
+  const below = within(troubles, room && Math.floor(room / 2), output);
+  const left = room && room - output.heightOf(below);
+  const rows = fewEnough(left, (mostOfGroup) =>
+    views.flatMap((view) => [
+      rowOf(view, speeds.get(view.workflowId) ?? 0, colors),
+      ...(isGroup(view) ? rowsOfCollections(view, mostOfGroup, colors) : []),
+    ]),
+  );
   const cells: Column<Row>[] = [
     { head: 'MIGRATION', cell: ({ name }) => name },
     { head: 'PHASE', cell: ({ phase }) => phase },
@@ -52,10 +61,28 @@ export function renderOverview(
     { head: 'LAG', cell: ({ lagSeconds }) => secondsCell(lagSeconds), spare: 1 },
     { head: 'CUTOVER', cell: ({ cutover = '' }) => cutover, spare: 5 },
   ];
-  return [
-    ...renderTable(rows, cells, output.isLive ? columns : Number.POSITIVE_INFINITY),
-    ...new Set(views.flatMap((view) => troubleOf(view, colors))),
-  ];
+  const table = renderTable(rows, cells, output.isLive ? columns : Number.POSITIVE_INFINITY);
+  return [...within(table, left, output), ...below];
+}
+
+/** Collections of groups give way before migrations do: their group stands for them. */
+function fewEnough(
+  room: number | undefined,
+  rowsWith: (mostOfGroup: number) => Row[],
+  most = MOST_OF_GROUP,
+): Row[] {
+  const rows = rowsWith(most);
+  // The head of the table needs one, too.
+  const hasRoom = room === undefined || rows.length < room;
+  return hasRoom || most === 0 ? rows : fewEnough(room, rowsWith, most - 1);
+}
+
+/** As many lines as there is room for, and how many more. */
+function within(lines: readonly string[], room: number | undefined, output: Output): string[] {
+  if (room === undefined || output.heightOf(lines) <= room) return [...lines];
+  let shown = Math.max(0, Math.min(lines.length, room) - 1);
+  while (shown > 0 && output.heightOf(lines.slice(0, shown)) >= room) shown -= 1;
+  return [...lines.slice(0, shown), `and ${number(lines.length - shown)} more`];
 }
 
 function rowOf(view: Shown, copyPerSecond: number, colors: Output['colors']): Row {
@@ -73,9 +100,9 @@ function rowOf(view: Shown, copyPerSecond: number, colors: Output['colors']): Ro
 }
 
 /** Those that are least far, and how many more. */
-function rowsOfCollections({ status }: GroupView, colors: Output['colors']): Row[] {
-  if (!status) return [];
-  const shown = leastFarFirst(status.collections).slice(0, MOST_OF_GROUP);
+function rowsOfCollections({ status }: GroupView, most: number, colors: Output['colors']): Row[] {
+  if (!status || most === 0) return [];
+  const shown = leastFarFirst(status.collections).slice(0, most);
   const more = status.counts.all - shown.length;
   return [
     ...shown.map(({ namespace, phase, copiedPercent, lagSeconds }) => ({

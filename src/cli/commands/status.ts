@@ -9,6 +9,7 @@ import { nameOf } from '../next-step.js';
 import { renderOverview } from '../overview.js';
 import { AT_ONCE, type Session } from '../session.js';
 import { type GroupView, isGroup, isMigration, type MigrationView, readView } from '../view.js';
+import { FIND_WORKER } from '../workers.js';
 import { listMigrations } from '../workflow-list.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
@@ -77,7 +78,9 @@ async function showAll({ session, output }: Context, { watch }: StatusOptions): 
         return [view.workflowId, speed.perSecond(copiedIn(view), performance.now())] as const;
       }),
     );
-    const lines = renderOverview(views, perSecond, output);
+    // The footer is below it, and the line of the cursor.
+    const room = output.isLive ? output.rows - 2 : undefined;
+    const lines = renderOverview(views, perSecond, output, room);
     output.data({ migrations: views }, { lines: true });
     output.show([...lines, footer(output)]);
     if (!output.isLive && performance.now() - writtenAt > TABLE_EVERY_MS) {
@@ -104,6 +107,6 @@ async function readAll(session: Session): Promise<(MigrationView | GroupView)[]>
 // Why, and what is known all the same, is shown by then.
 function unanswered(): CliError {
   return new CliError('noWorker', 'no worker answers; above is what Temporal knows by itself', {
-    todo: ['start one with "npm start", or see with "csm doctor" where it is'],
+    todo: [FIND_WORKER],
   });
 }
