@@ -5,12 +5,12 @@ import {
 } from '../group-options.js';
 import { workflowId } from '../names.js';
 import { migrateCollectionInput, parseMigrateCollection, type Parsed } from '../options.js';
-import { shorten } from '../shorten.js';
 import { staticDetails } from '../static-details.js';
 import { CliError } from './cli-error.js';
 import { describeNamespaces } from './group-lines.js';
 import { inputFrom } from './migration-options.js';
 import { plainNamespace } from './patterns.js';
+import { summaryOf } from './summary.js';
 
 /** Longer ids of groups name the first pattern only. */
 const MOST_LETTERS = 200;
@@ -43,9 +43,14 @@ const groupOnly = {
 /**
  * What a command line asks to start: one plain namespace is a migration of that collection, all else is one
  * of many.
+ * @param takesId whether the command has `--id`, for what it advises.
  * @throws CliError usage
  */
-export function startOrder(namespaces: readonly string[], given: Given): StartOrder {
+export function startOrder(
+  namespaces: readonly string[],
+  given: Given,
+  { takesId = true }: { readonly takesId?: boolean } = {},
+): StartOrder {
   const [first = '', ...others] = namespaces;
   const one = others.length === 0 ? plainNamespace(first) : undefined;
   const mine = Object.entries(groupOnly).find(([name]) => given[name] !== undefined)?.[1];
@@ -58,7 +63,12 @@ export function startOrder(namespaces: readonly string[], given: Given): StartOr
         ? `give its name at the target with --target-namespace, without ${mine}`
         : 'leave it out, or give more namespaces or a pattern';
     throw new CliError('usage', `${mine} is for several collections, and ${one} is one`, {
-      todo: [todo, 'for a group of one collection give it an id of its own: --id <workflow-id>'],
+      todo: [
+        todo,
+        ...(takesId
+          ? ['for a group of one collection give it an id of its own: --id <workflow-id>']
+          : []),
+      ],
     });
   }
   return collectionOrder(one, given);
@@ -76,7 +86,7 @@ export function collectionOrder(
     type: 'migrateCollection',
     workflowId: given.id ?? workflowId(given.source, namespace),
     input,
-    summary: shorten(`${given.source}:${namespace} to ${given.target}`),
+    summary: summaryOf(`${given.source}:${namespace} to ${given.target}`),
     details: staticDetails(options),
   };
 }
@@ -93,7 +103,7 @@ function groupOrder(namespaces: readonly string[], given: Given): StartOrder {
     type: 'migrateCollections',
     workflowId: given.id ?? groupId(given.source, namespaces),
     input,
-    summary: shorten(`${given.source}: ${describeNamespaces(namespaces)} to ${given.target}`),
+    summary: summaryOf(`${given.source}: ${describeNamespaces(namespaces)} to ${given.target}`),
     details: staticDetails(options),
   };
 }

@@ -135,8 +135,12 @@ async function serversOf(
   { source, target }: DoctorOptions,
 ): Promise<Check[]> {
   const input = { source, target, namespace: namespace ?? NO_COLLECTION };
-  const id = `doctor:${source}:${target}:${Date.now()}`;
-  const { errors, warnings, source: from, target: to, disk } = await inspect(session, id, input);
+  const found = await inspect(session, {
+    workflowId: `doctor:${source}:${target}:${Date.now()}`,
+    input,
+    summary: `csm doctor looks at ${source} and ${target}`,
+  });
+  const { errors, warnings, source: from, target: to, disk } = found;
   const isAsked = ({ code }: Finding) => namespace !== undefined || !ABOUT_A_COLLECTION.test(code);
   const bad = errors.filter(isAsked);
   const hasTools = !errors.some(({ code }) => code === 'toolsMissing');

@@ -11,6 +11,7 @@ import type { Output } from '../output.js';
 import { row, rowsOf } from '../render-migration.js';
 import type { Session } from '../session.js';
 import { startOrder } from '../start-order.js';
+import { summaryOf } from '../summary.js';
 import { askWorker, requireWorker } from '../workers.js';
 import { type CommonOptions, openContext } from './context.js';
 import { exists } from './start.js';
@@ -26,12 +27,16 @@ export async function preflight(
   namespaces: readonly string[],
   options: PreflightOptions,
 ): Promise<void> {
-  const { input, workflowId } = startOrder(namespaces, options);
+  const { input, workflowId, summary } = startOrder(namespaces, options, { takesId: false });
   const { session, output } = await openContext(options);
   output.onInterrupt('nobody waits for the answer any more; nothing is written in any case');
   output.show(['looking at both sides; nothing is written']);
   const id = workflowId.replace(/^[^:]*/, 'preflight');
-  const inspection = await inspect<Inspection | GroupInspection>(session, id, input);
+  const inspection = await inspect<Inspection | GroupInspection>(session, {
+    workflowId: id,
+    input,
+    summary: `looks at ${summary}`,
+  });
   output.data(inspection);
   const lines =
     'collections' in inspection
@@ -45,11 +50,18 @@ export async function preflight(
   });
 }
 
+/** A look at both sides by the workflow `preflight`. */
+interface Look {
+  readonly workflowId: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  /** What is shown beside its id in Temporal's UI. */
+  readonly summary: string;
+}
+
 /** Runs the workflow `preflight`. @throws CliError with what kept it from looking */
 export async function inspect<Found extends Inspection | GroupInspection = Inspection>(
   session: Session,
-  workflowId: string,
-  input: Readonly<Record<string, unknown>>,
+  { workflowId, input, summary }: Look,
 ): Promise<Found> {
   await requireWorker(session);
   try {
@@ -58,6 +70,7 @@ export async function inspect<Found extends Inspection | GroupInspection = Inspe
         taskQueue: TASK_QUEUE,
         workflowId,
         args: [input],
+        staticSummary: summaryOf(summary),
       }),
     );
     await requireTaken(session, handle);

@@ -7,6 +7,7 @@ import { follow, renderView } from '../follow.js';
 import { inputFrom } from '../migration-options.js';
 import { nameOf } from '../next-step.js';
 import { requirePlain } from '../patterns.js';
+import { summaryOf } from '../summary.js';
 import { isComparison } from '../view.js';
 import { requireWorker } from '../workers.js';
 import { type CommonOptions, openContext } from './context.js';
@@ -27,7 +28,8 @@ export async function verify(given: string, options: VerifyOptions): Promise<voi
   const parsed = parseVerifyCollection(input);
   if ('error' in parsed) throw new CliError('usage', parsed.error);
   const { session, output } = await openContext(options);
-  const workflowId = options.id ?? `verify:${options.source}:${namespace}`;
+  const { source, target, targetNamespace } = parsed.value;
+  const workflowId = options.id ?? `verify:${source}:${namespace}`;
   if (options.wait) await requireWorker(session);
   const handle = await session
     .call(() =>
@@ -35,6 +37,9 @@ export async function verify(given: string, options: VerifyOptions): Promise<voi
         taskQueue: TASK_QUEUE,
         workflowId,
         args: [input],
+        staticSummary: summaryOf(
+          `compares ${source}:${namespace} with ${target}:${targetNamespace}`,
+        ),
       }),
     )
     .catch((error: unknown) => {

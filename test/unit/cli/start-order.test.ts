@@ -5,9 +5,9 @@ import { groupId, startOrder } from '../../../src/cli/start-order.js';
 
 const sides = { source: 'source', target: 'target' };
 
-function refusalOf(namespaces: readonly string[], options: object = {}): CliError {
+function refusalOf(namespaces: readonly string[], options: object = {}, command = {}): CliError {
   try {
-    startOrder(namespaces, { ...sides, ...options });
+    startOrder(namespaces, { ...sides, ...options }, command);
   } catch (error) {
     if (error instanceof CliError) return error;
     throw error;
@@ -48,6 +48,14 @@ describe('one plain namespace', () => {
     expect(refusal.todo.join('\n')).toContain(todo);
   });
 
+  it('is not advised to have an id where the command has no option for it', () => {
+    const todoOf = (takesId: boolean) =>
+      refusalOf(['shop.orders'], { follow: true }, { takesId }).todo.join('\n');
+    expect(todoOf(true)).toContain('--id');
+    expect(todoOf(false)).not.toContain('--id');
+    expect(todoOf(false)).toContain('leave it out');
+  });
+
   it('is a group where it has an id of its own, since its collection has the usual one', () => {
     expect(startOrder(['shop.orders'], { ...sides, follow: true, id: 'mine' })).toMatchObject({
       type: 'migrateCollections',
@@ -82,6 +90,14 @@ describe('several, or a pattern', () => {
     const refusal = refusalOf(namespaces, options);
     expect(refusal).toMatchObject({ exit: 'usage' });
     expect(refusal.message).toContain(message);
+  });
+
+  it('have a summary that Temporal takes, whatever letters it has', () => {
+    const namespaces = ['訂', '客', '貨'].map((letter) => `shop.${letter.repeat(60)}*`);
+    const { summary } = startOrder(namespaces, sides);
+    expect(summary).toMatch(/^source: shop\.訂.*…$/);
+    // 400 with its envelope.
+    expect(Buffer.byteLength(JSON.stringify(summary))).toBeLessThan(370);
   });
 
   it('have an id that is not too long', () => {
