@@ -123,3 +123,14 @@ export async function describe(
     throw error;
   }
 }
+
+/** A workflow that was there before. @throws CliError notFound where Temporal keeps it no longer */
+export async function describeKnown(
+  session: Session,
+  id: string,
+  runId: string,
+): Promise<WorkflowExecutionDescription> {
+  const described = await describe(session, id, runId);
+  if (described) return described;
+  throw new CliError('notFound', `Temporal does not know ${id} any more`);
+}

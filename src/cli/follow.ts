@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopySpeed } from './copy-speed.js';
-import { CliError } from './cli-error.js';
-import { describe } from './find-migration.js';
+import { describeKnown } from './find-migration.js';
 import { duration, moment, number } from './format.js';
 import { describeCounts } from './group-lines.js';
 import { isAway } from './grpc.js';
@@ -40,11 +39,9 @@ export async function follow(
   const lines = new PlainLines(output);
   const read = new Reading(output);
   for (;;) {
-    const view = await read.once(async () => {
-      const described = await describe(session, workflowId, runId);
-      if (!described) throw gone(workflowId);
-      return readView(session, described);
-    });
+    const view = await read.once(async () =>
+      readView(session, await describeKnown(session, workflowId, runId)),
+    );
     if (view) {
       const copyPerSecond = speed.perSecond(copiedIn(view), performance.now());
       if (everyAnswer) output.data(view, { lines: true });
@@ -167,8 +164,4 @@ function progressLine({ status }: View, copyPerSecond: number): string {
     `: ${before}copied ${copiedPercent ?? 0} % (${number(copied.documents)} of ${number(total.documents)})${rate}` +
     `${compared}${lag}${eta}`
   );
-}
-
-function gone(workflowId: string): CliError {
-  return new CliError('notFound', `Temporal does not know ${workflowId} any more`);
 }

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, findMigration } from '../find-migration.js';
+import { findMigration } from '../find-migration.js';
+import { Reading } from '../follow.js';
 import { moment } from '../format.js';
+import { History } from '../history.js';
 import { HANG, type Output } from '../output.js';
-import { tellHistory, type Told } from '../story.js';
+import type { Told } from '../story.js';
 import { type CommonOptions, openContext } from './context.js';
 
 const EVERY_MS = 2_000;
@@ -23,28 +25,39 @@ export async function logs(
 ): Promise<void> {
   const { session, output } = await openContext(options);
   const { workflowId, runId } = await findMigration(session, migration, source);
-  const handle = session.client.workflow.getHandle(workflowId, runId);
-  if (follow) output.onInterrupt('the migration goes on');
+  const history = new History(session, workflowId, runId);
+  if (follow) {
+    await goOn(history, output);
+    return;
+  }
+  const { told } = await history.read();
+  output.data(told);
+  write(told, output);
+}
+
+/** Writes what is new until the workflow is over; outlives restarts of Temporal. */
+async function goOn(history: History, output: Output): Promise<void> {
+  output.onInterrupt('the migration goes on');
+  const reading = new Reading(output);
   const written = new Set<string>();
   for (;;) {
-    const described = await describe(session, workflowId, runId);
-    const { events } = await session.call(() => handle.fetchHistory());
-    const isOver = described?.closeTime !== undefined;
-    const pending = isOver ? [] : (described?.raw.pendingActivities ?? []);
-    const told = tellHistory(events ?? [], pending);
+    const story = await reading.once(() => history.read());
     // What is under way is told anew each time; a line that stays would be said again and again.
-    const lines = follow ? told.filter(({ kind }) => kind !== 'underway') : told;
+    const lines = story?.told.filter(({ kind }) => kind !== 'underway') ?? [];
     const news = lines.filter((each) => !written.has(keyOf(each)));
     news.forEach((each) => written.add(keyOf(each)));
-    if (follow) news.forEach((each) => output.data(each, { lines: true }));
-    else output.data(told);
-    const collections = news.map(({ what }) => what).filter((what) => what.includes('.'));
-    const longest = Math.max(NARROWEST, ...collections.map(({ length }) => length));
-    const width = Math.min(WIDEST, longest);
-    output.say(...news.map((each) => lineOf(each, width, output)));
-    if (!follow || isOver) return;
+    news.forEach((each) => output.data(each, { lines: true }));
+    write(news, output);
+    if (story?.isOver) return;
     await sleep(EVERY_MS);
   }
+}
+
+function write(lines: readonly Told[], output: Output): void {
+  const collections = lines.map(({ what }) => what).filter((what) => what.includes('.'));
+  const longest = Math.max(NARROWEST, ...collections.map(({ length }) => length));
+  const width = Math.min(WIDEST, longest);
+  output.say(...lines.map((each) => lineOf(each, width, output)));
 }
 
 function keyOf({ at, what, text }: Told): string {
