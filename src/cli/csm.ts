@@ -6,7 +6,7 @@ import { CliError } from './cli-error.js';
 import { exitCodes } from './exit-codes.js';
 import { isUnusable } from './grpc.js';
 import { Output } from './output.js';
-import { createProgram } from './program.js';
+import { createProgram, meantBy } from './program.js';
 
 /** Runs one command. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
@@ -20,7 +20,7 @@ async function main(args: readonly string[]): Promise<number> {
       program.outputHelp();
       return exitCodes.usage;
     }
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(meantBy(args, program), { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     // Help and version end this way too.

@@ -26,6 +26,16 @@ export function createProgram(writeError: (text: string) => void): Command {
   return program;
 }
 
+/**
+ * The arguments as they are meant. Help for a command that there is not is answered as that command is, with the
+ * nearest name; commander would print the whole help as an error.
+ */
+export function meantBy(args: readonly string[], program: Command): readonly string[] {
+  const [first, name = '-'] = args;
+  const isThere = program.commands.some((command) => command.name() === name);
+  return first !== 'help' || name.startsWith('-') || isThere ? args : [name];
+}
+
 function addCompletion(program: Command): void {
   const completions = tab(program, { completionCommandName: 'completion' });
   const completion = program.commands.find((command) => command.name() === 'completion');

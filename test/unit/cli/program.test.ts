@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../../../src/cli/exit-codes.js';
-import { createProgram } from '../../../src/cli/program.js';
+import { createProgram, meantBy } from '../../../src/cli/program.js';
 import { migrateCollectionsInput } from '../../../src/group-options.js';
 import { migrateCollectionInput, verifyCollectionInput } from '../../../src/options.js';
 import { tuneFields } from '../../../src/tuning.js';
@@ -25,7 +25,8 @@ async function read(...args: string[]): Promise<{ given: unknown[]; options: obj
 async function complaintOf(...args: string[]): Promise<string> {
   const said: string[] = [];
   const program = createProgram((text) => said.push(text));
-  await expect(program.parseAsync(args, { from: 'user' })).rejects.toThrow();
+  const line = program.parseAsync(meantBy(args, program), { from: 'user' });
+  await expect(line).rejects.toThrow();
   return said.join('');
 }
 
@@ -72,6 +73,7 @@ describe('the command line', () => {
   it.each([
     [['stats'], 'Did you mean status?'],
     [['cutovr', 'shop.orders'], 'Did you mean cutover?'],
+    [['help', 'statsu'], "unknown command 'statsu'\n(Did you mean status?)"],
     [['status', '--wacth'], 'Did you mean --watch?'],
     [['start', 'shop.orders', '--copy', 'driect'], 'Allowed choices are dump, direct'],
     [['start', 'shop.orders', '--parallel-partitions', '0'], 'expected number to be >=1'],
@@ -92,6 +94,17 @@ describe('the command line', () => {
   ])('answers %j', async (args, answer) => {
     expect(await complaintOf(...args)).toContain(answer);
   });
+
+  it.each([[['help']], [['help', 'status']], [['help', '--json']], [['status', 'help']]])(
+    'leaves %j as it is',
+    (args) =>
+      expect(
+        meantBy(
+          args,
+          createProgram(() => undefined),
+        ),
+      ).toBe(args),
+  );
 
   it('reads what is for several collections', async () => {
     const line =
