@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
 import { parseEnv } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { explainTemporal } from '../temporal-failures.js';
@@ -53,10 +54,22 @@ export async function openSession(options: TemporalOptions = {}): Promise<Sessio
     const call = <T>(run: () => Promise<T>): Promise<T> =>
       connection.withDeadline(Date.now() + ANSWER_MS, run);
     await call(() => connection.workflowService.describeNamespace({ namespace }));
-    const client = new Client({ connection, namespace });
+    const client = new Client({ connection, namespace, ...identity() });
     return { client, connection, namespace, address, call };
   } catch (error) {
     throw explain(error);
+  }
+}
+
+/** Who sends what is sent, for histories: a person rather than a process, where that is known. */
+export function identity(whoAmI: () => { readonly username: string } = userInfo): {
+  readonly identity?: string;
+} {
+  try {
+    return { identity: `${whoAmI().username}@${hostname()}` };
+  } catch {
+    // A user of a container may have no name: the SDK gives the number of the process.
+    return {};
   }
 }
 

@@ -3,6 +3,7 @@ import { planFields } from '../cutover-plan.js';
 import { migrateCollectionsInput } from '../group-options.js';
 import { migrateCollectionInput } from '../options.js';
 import { redact } from '../redact.js';
+import { shorten } from '../shorten.js';
 import { tuneFields } from '../tuning.js';
 import { count, duration, secondsBetween } from './format.js';
 import { tellCollections } from './story-group.js';
@@ -12,8 +13,12 @@ import { decode } from './workflow-list.js';
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 type PendingActivity = temporal.api.workflow.v1.IPendingActivityInfo;
 type Failure = temporal.api.failure.v1.IFailure;
+type Payload = Readonly<Record<string, unknown>>;
 
-/** One thing that happened, in plain words; nothing of a payload but what is known to be harmless. */
+/**
+ * One thing that happened, in plain words; of a payload what is known to be harmless, and the reason that somebody
+ * gave for those who read this.
+ */
 export interface Told {
   /** ISO 8601. */
   readonly at: string;
@@ -30,6 +35,8 @@ const PLAIN_FIELDS = Object.keys({ ...planFields, ...tuneFields });
 const KNOWN_OPTIONS = [migrateCollectionInput, migrateCollectionsInput].flatMap(({ shape }) =>
   Object.keys(shape),
 );
+/** Messages that take a reason. */
+const WITH_REASON = ['pause', 'resume', 'restore', 'restart', 'abort'];
 /** Lists of names in messages. */
 const NAMES = ['force', 'leave', 'namespaces'] as const;
 
@@ -166,18 +173,35 @@ function tellMessage(event: HistoryEvent, say: Say): Told[] | undefined {
   const signaled = event.workflowExecutionSignaledEventAttributes;
   if (signaled) {
     const { signalName, identity, input } = signaled;
-    const with_ = harmlessIn(input?.payloads?.[0]?.data);
-    return say(signalName ?? '', `signal${with_}, sent by ${identity || 'somebody'}`, 'message');
+    return tellSent('signal', signalName, input?.payloads?.[0]?.data, identity, say);
   }
   const request = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest;
   if (request) {
-    const with_ = harmlessIn(request.input?.args?.payloads?.[0]?.data);
-    const by = request.meta?.identity || 'somebody';
-    return say(request.input?.name ?? '', `update${with_}, sent by ${by}`, 'message');
+    const { name, args } = request.input ?? {};
+    return tellSent('update', name, args?.payloads?.[0]?.data, request.meta?.identity, say);
   }
   const failure = event.workflowExecutionUpdateCompletedEventAttributes?.outcome?.failure;
   if (failure) return say('update', `answered with: ${reasonOf(failure)}`, 'message');
   return undefined;
+}
+
+function tellSent(
+  way: string,
+  name: string | null | undefined,
+  data: Uint8Array | null | undefined,
+  identity: string | null | undefined,
+  say: Say,
+): Told[] {
+  const payload = (decode(data) ?? {}) as Payload;
+  const why = WITH_REASON.includes(name ?? '') ? whyIn(payload) : '';
+  const by = identity || 'somebody';
+  return say(name ?? '', `${way}${harmlessIn(payload)}, sent by ${by}${why}`, 'message');
+}
+
+/** Redacted while it is whole: a part of a connection string might not be known for one. */
+function whyIn({ reason }: Payload): string {
+  if (typeof reason !== 'string' || reason.trim() === '') return '';
+  return `: ${shorten(redact(reason.trim().replaceAll(/[\s\p{Cc}]+/gu, ' ')))}`;
 }
 
 function tellWorkflow(event: HistoryEvent, say: Say): Told[] | undefined {
@@ -251,8 +275,7 @@ function inputOf(data: Uint8Array | null | undefined): string {
     : `: ${given.map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')}`;
 }
 
-function harmlessIn(data: Uint8Array | null | undefined): string {
-  const payload = (decode(data) ?? {}) as Readonly<Record<string, unknown>>;
+function harmlessIn(payload: Payload): string {
   const names = NAMES.flatMap((name) => {
     const list = payload[name];
     return Array.isArray(list) && list.length > 0 ? [`${name} ${list.map(String).join(', ')}`] : [];

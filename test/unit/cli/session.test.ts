@@ -1,5 +1,6 @@
+import { hostname } from 'node:os';
 import { expect, it } from 'vitest';
-import { environmentFor } from '../../../src/cli/session.js';
+import { environmentFor, identity } from '../../../src/cli/session.js';
 
 const FILE =
   'TEMPORAL_ADDRESS=file:1\nTEMPORAL_NAMESPACE=file\nMONGODB_URI_SOURCE=mongodb://u:p@h/\n';
@@ -15,4 +16,12 @@ it('takes options before variables, and those before the .env file', () => {
 
 it("reads nothing of the worker's secrets", () => {
   expect(JSON.stringify(environmentFor({}, {}, FILE))).not.toContain('mongodb');
+});
+
+it('says who it is, where its user has a name', () => {
+  expect(identity(() => ({ username: 'ann' }))).toEqual({ identity: `ann@${hostname()}` });
+  const nameless = () => {
+    throw new Error('ENOENT: no such user');
+  };
+  expect(identity(nameless)).toEqual({});
 });

@@ -98,11 +98,39 @@ describe('a story', () => {
         workflowExecutionSignaledEventAttributes: {
           signalName: 'abort',
           identity: '1@host',
-          input: payloads({ dropTarget: true, reason: 'secret-reason', other: 'secret' }),
+          input: payloads({ dropTarget: true, other: 'secret' }),
         },
       }),
     ]);
     expect(told?.text).toBe('signal with dropTarget, sent by 1@host');
+  });
+
+  it('says who has sent a message, and why', () => {
+    const tell = (name: string, reason: unknown) =>
+      tellHistory([
+        HistoryEvent.fromObject({
+          eventId: 1,
+          ...at(1),
+          workflowExecutionUpdateAcceptedEventAttributes: {
+            acceptedRequest: {
+              meta: { identity: 'ann@desk' },
+              input: { name, args: payloads({ reason }) },
+            },
+          },
+        }),
+      ])[0]?.text;
+    const sent = 'update, sent by ann@desk';
+    for (const name of ['pause', 'resume', 'restore', 'restart', 'abort']) {
+      expect(tell(name, ' the disk\nis full ')).toBe(`${sent}: the disk is full`);
+    }
+    expect(tell('pause', 'of mongodb://u:s3cret@host/')).toBe(`${sent}: of mongodb://***@host/`);
+    // What is cut off would have told that it is one.
+    const long = `${'x'.repeat(180)} mongodb://u:${'s3cret'.repeat(20)}@host/`;
+    expect(tell('pause', long)).not.toContain('s3cret');
+    expect(tell('pause', 'y'.repeat(900))).toBe(`${sent}: ${'y'.repeat(199)}…`);
+    expect(tell('pause', undefined)).toBe(sent);
+    expect(tell('pause', 7)).toBe(sent);
+    expect(tell('cutover', 'lunch')).toBe(sent);
   });
 
   it('shows when a cutover is planned', () => {
