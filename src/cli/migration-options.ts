@@ -29,7 +29,7 @@ const migrationTexts: Texts<typeof migrateCollectionInput.shape> = {
   restore: ['when', 'auto: at once; signal: wait after dump and capture for "csm restore"'],
   cutover: [
     'when',
-    'signal: by "csm cutover"; auto: as soon as nothing speaks against it; a time, such as 2026-12-01T02:00:00Z; or lag:2, once the lag has been under 2 s for a while',
+    'signal: by "csm cutover"; auto: as soon as nothing speaks against it; a time, such as 2026-12-01T02:00:00Z; or lag:2/60, once the lag has been at most 2 s for 60 s, which lag:2 means too',
   ],
   verify: ['how much', 'full: compare every document byte for byte; none: do not'],
   verifyDocumentsPerSecond: ['n', 'documents compared per second at most, on each side'],
@@ -143,17 +143,23 @@ function optionFor(name: string, value: string, text: string, field: z.ZodType):
   return option;
 }
 
-/** When to cut over: a word, a lag, or else a time. */
+/** When to cut over: a word, a lag and for how long, or else a time. */
 function readWhen(schema: z.ZodUnion, given: string): unknown {
   if (schema.safeParse(given).success) return given;
-  const [, lag] = /^lag:(.*)$/.exec(given) ?? [];
-  const plan = lag === undefined ? { at: given } : { whenLagUnder: readNumber(lag) };
+  const [, lag, seconds] = /^lag:([^/]*)(?:\/(.*))?$/.exec(given) ?? [];
+  const plan =
+    lag === undefined
+      ? { at: given }
+      : {
+          whenLagUnder: readNumber(lag),
+          ...(seconds !== undefined && { forSeconds: readNumber(seconds) }),
+        };
   const isWord = /^[a-z]*$/i.test(given);
   const parsed = schema.safeParse(plan);
   if (parsed.success) return plan;
   throw new InvalidArgumentError(
     isWord
-      ? 'It has to be signal, auto, a time such as 2026-12-01T02:00:00Z, or a lag such as lag:2.'
+      ? 'It has to be signal, auto, a time such as 2026-12-01T02:00:00Z, or a lag such as lag:2/60.'
       : parsed.error.issues.map(({ message }) => message).join('; '),
   );
 }

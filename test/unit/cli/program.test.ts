@@ -81,6 +81,8 @@ describe('the command line', () => {
     [['start', 'shop.orders', '--cutover', 'atuo'], 'It has to be signal, auto, a time'],
     [['start', 'shop.orders', '--cutover', 'lag:x'], 'It has to be a number'],
     [['start', 'shop.orders', '--cutover', 'lag:9999'], 'Too big'],
+    [['start', 'shop.orders', '--cutover', 'lag:2/'], 'It has to be a number'],
+    [['start', 'shop.orders', '--cutover', 'lag:2/0'], 'Too small'],
     [['start', 'shop.orders', '--cutover', '2026-12-01T02:00'], 'has no time zone'],
     [['tune', 'a.b', '--parallel-partitions', '65'], 'expected number to be <=64'],
     [['tune', 'a.b', '--copy-bytes-per-second', 'no'], 'It has to be a number'],
@@ -133,6 +135,12 @@ describe('the command line', () => {
     expect((await read('start', 'a.b', '--cutover', 'auto')).options).toMatchObject({
       cutover: 'auto',
     });
+    for (const [given, cutover] of [
+      ['lag:0.5', { whenLagUnder: 0.5 }],
+      ['lag:2/120', { whenLagUnder: 2, forSeconds: 120 }],
+    ] as const) {
+      expect((await read('start', 'a.b', '--cutover', given)).options).toMatchObject({ cutover });
+    }
     const { options } = await read('cutover', 'a.b', '--when-lag-under', '2', '--for-seconds', '9');
     expect(options).toMatchObject({ whenLagUnder: 2, forSeconds: 9 });
   });
