@@ -33,7 +33,10 @@ export interface ListFilter {
   readonly limit: number;
 }
 
-/** Workflows of this product, the last that were started first. */
+/**
+ * Workflows of this product, the last that were started first. Beyond the limit those are left out that ended
+ * first: Temporal gives what runs, and then what ended last.
+ */
 export async function listWorkflows(
   { client, call }: Session,
   { types = workflowTypes, running = false, isWanted, limit }: ListFilter,
@@ -57,13 +60,13 @@ export async function listWorkflows(
       if (isWanted?.(entry) ?? true) listed.push(entry);
       if (listed.length >= limit) break;
     }
-    return listed;
+    return lastStartedFirst(listed);
   });
 }
 
 /**
- * Migrations of one collection and of many, the last that were started first. Collections of a group are in
- * the group, not beside it.
+ * Migrations of one collection and of many, in the order of `listWorkflows`. Collections of a group are in the
+ * group, not beside it.
  */
 export async function listMigrations(
   session: Session,
@@ -81,9 +84,17 @@ export async function listMigrations(
     isWanted: ({ parent }) => parent === null || !ids.has(parent),
     limit,
   });
-  return [...groups, ...alone]
-    .toSorted((one, other) => other.startedAt.localeCompare(one.startedAt))
-    .slice(0, limit);
+  return lastStartedFirst([...groups, ...alone].toSorted(byEnd).slice(0, limit));
+}
+
+function lastStartedFirst(listed: readonly Listed[]): Listed[] {
+  return listed.toSorted((one, other) => other.startedAt.localeCompare(one.startedAt));
+}
+
+/** Temporal's own order: what runs, and then what ended last. */
+function byEnd(one: Listed, other: Listed): number {
+  const order = Number(one.endedAt !== null) - Number(other.endedAt !== null);
+  return order || (other.endedAt ?? other.startedAt).localeCompare(one.endedAt ?? one.startedAt);
 }
 
 /** What a workflow was started with, as far as it says. */

@@ -50,7 +50,7 @@ function defineList(program: Command): void {
     .command('list')
     .summary('migrations that Temporal knows')
     .description(
-      'Lists migrations, running and ended, the last that were started first. A group stands for its collections.',
+      'Lists migrations, running and ended, the last that were started first. A group stands for its collections. Beyond the limit, those are left out first that ended first.',
     )
     .option('--running', 'only those that run')
     .option('--all', 'also comparisons, preflights, and the collections of groups')
