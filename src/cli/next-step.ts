@@ -45,7 +45,8 @@ export const blockerTodos: Readonly<Record<string, string>> = {
 
 /** The same of those that only a group has. */
 export const groupBlockerTodos: Readonly<Record<string, string>> = {
-  failed: 'csm retry <migration>, or go ahead without: csm cutover <migration> --leave <namespace>',
+  failed:
+    'where its migration has failed: csm retry <migration>; where the cutover itself has: mend what it names and send it again; or go ahead without: csm cutover <migration> --leave <namespace>',
   appeared: 'wait until it is copied: csm status <migration> --watch',
   none: 'csm retry <migration>',
 };

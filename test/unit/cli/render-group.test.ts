@@ -91,7 +91,11 @@ describe('a group in a pipe', () => {
     ];
     const blocked = textOf(viewOf({ ...ready, mayCutOver: false, blockers }));
     expect(blocked).toContain('cutover     shop.a: the target is 9 seconds behind (lag)');
-    expect(blocked).toContain("→ csm retry 'shop.*,crm.people', or go ahead without");
+    expect(blocked).toContain("→ where its migration has failed: csm retry 'shop.*,crm.people';");
+    expect(blocked).toContain(
+      'where the cutover itself has: mend what it names and send it again;',
+    );
+    expect(blocked).toContain("without: csm cutover 'shop.*,crm.people' --leave <namespace>");
     expect(blocked).toContain("next        csm retry 'shop.*,crm.people'");
   });
 
