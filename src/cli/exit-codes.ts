@@ -22,8 +22,8 @@ export const exitMeanings: Readonly<Record<ExitName, string>> = {
   notFound: 'there is no migration of that name',
   noTemporal: 'Temporal cannot be reached, refuses, or does not know the namespace',
   noWorker: 'no worker answers',
-  refused: 'refused: a cutover, a second start, by preflight, or by doctor',
-  ended: 'the migration or comparison has failed or was aborted',
+  refused: 'refused: a cutover, a second start, or by "csm preflight" or "csm doctor"',
+  ended: 'the migration (its preflight too) or comparison failed or was aborted',
   different: 'the compared collections are not equal',
   interrupted: 'ended by Ctrl-C; what runs goes on',
 };

@@ -23,6 +23,16 @@ describe('docs/csm.md', () => {
     expect(cellsBelow('Commands').toSorted()).toEqual(shown.toSorted());
   });
 
+  it('says what every command prints with --json', () => {
+    const withJson = program.commands.filter(({ options }) =>
+      options.some(({ long }) => long === '--json'),
+    );
+    const [, table = ''] = /\n## JSON\n([^]*?)\nA view:/.exec(page) ?? [];
+    const cells = [...table.matchAll(/^\| ([^|]*)\|/gm)].map(([, cell]) => cell).join();
+    const named = [...cells.matchAll(/`(\w+)/g)].map(([, name]) => name);
+    expect(new Set(named)).toEqual(new Set(withJson.map((command) => command.name())));
+  });
+
   it('explains every exit code', () => {
     expect(cellsBelow('Exit codes')).toEqual(Object.values(exitCodes).map(String));
   });
