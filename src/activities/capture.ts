@@ -26,6 +26,8 @@ const MAX_AWAIT_MS = 2_000;
  */
 const IDLE_WRITE_MS = { atFirst: 1_000, later: 3_000, laterAfter: 60_000 } as const;
 const OPLOG_PROBE_MS = 10 * 60_000;
+/** What waits for long says by writing that it is there after so many ms, or others would take its place. */
+const ALIVE_MS = 5_000;
 /** How often the stream's position is held against the source's own time, in ms. */
 const STANDSTILL_LOOK_MS = 10_000;
 
@@ -154,14 +156,26 @@ async function captureEpoch(
     // The capture itself meets whatever is wrong here, and says so.
     look().catch(() => undefined);
   }, STANDSTILL_LOOK_MS);
+  /** Standing still is no fault while it has to wait, and what was seen before says nothing after it. */
+  const forgetStandstill = (): void => {
+    standstill = new Standstill();
+    standsSince = undefined;
+  };
+  const onWait = async (what: 'reply' | 'limit'): Promise<void> => {
+    pulse.touch();
+    forgetStandstill();
+    const now = Date.now();
+    if (now - writtenAt < ALIVE_MS) return;
+    writtenAt = now;
+    if (what === 'reply') show({ doing: 'waiting for the source, which searches its oplog' });
+    limits.hear(await control.advance('capture', epoch, { ...room.state, standsSince: null }));
+  };
   try {
     // It ends when the buffer is full: a stream that waits for long would be closed by the server.
     for (;;) {
       await room.wait(pulse, () => {
         show({ doing: 'waiting for room in the buffer', eventsPerSecond: 0 });
-        // Standing still is no fault now, and what was seen before says nothing after it.
-        standstill = new Standstill();
-        standsSince = undefined;
+        forgetStandstill();
       });
       show({ doing: 'reading the change stream' });
       const source = pinned.db(db);
@@ -177,6 +191,7 @@ async function captureEpoch(
         maxAwaitMs: MAX_AWAIT_MS,
         signal: pulse.signal,
         touch: pulse.touch,
+        onWait,
         onCommit,
       });
     }

@@ -13,8 +13,15 @@ import { type ResumeToken, timestampMs, tokenTime } from './token.js';
 const MAX_IN_FLIGHT = 3;
 /** Seconds between a stream's token and the server's time that are none: both are cut to whole ones. */
 const NEAR_SECONDS = 1;
-/** Longest silence of the server before the connection counts as dead. */
-const REPLY_TIMEOUT_MS = 60_000;
+/**
+ * After so many ms without a reply the source is asked whether it is there, and has so many to say so. One that finds
+ * nothing for the collection reads its oplog to the end before it answers, which takes as long as it takes.
+ */
+const SILENCE_MS = { untilAsked: 10_000, untilGone: 50_000 } as const;
+/** What is read back under a limit is put into the buffer after so many seconds, so that an end loses no more. */
+const SLICE_SECONDS = 2;
+/** What a reply of the stream may be worth under a limit, in seconds: a cursor that nobody reads lives for ten minutes. */
+const REPLY_SECONDS = 60;
 
 /** What is durable in the buffer now; handed over in stream order. */
 export interface CaptureCommit {
@@ -53,6 +60,10 @@ export interface CaptureOptions {
   readonly signal: AbortSignal;
   /** Called when the work has moved. */
   readonly touch?: () => void;
+  /** Called again and again while it waits for a reply that takes long, or for its limits. */
+  readonly onWait?: (what: 'reply' | 'limit') => Promise<void>;
+  /** In place of `SILENCE_MS.untilAsked`, for tests. */
+  readonly silenceMs?: number;
   /** Called after the changes are in the buffer by majority, one call at a time, in order. */
   readonly onCommit: (commit: CaptureCommit) => Promise<void>;
 }
@@ -81,7 +92,8 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     new ReadPace(options.limits, {
       wait: async (ms) => {
         options.touch?.();
-        await sleep(ms, undefined, { signal });
+        await options.onWait?.('limit');
+        await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
       },
     });
   const queue: InFlight[] = [];
@@ -115,20 +127,26 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
   };
 
   const { source, collection, start, shared, maxAwaitMs } = options;
+  const mostEvents = pace && (() => pace.worth(REPLY_SECONDS));
+  const reading = { signal, maxAwaitMs, mostEvents };
   const stream =
-    shared?.subscribe({ source, collection, start, signal, maxAwaitMs }) ??
-    (await ChangeStream.follow(source, collection, start, { signal, maxAwaitMs }));
+    shared?.subscribe({ source, collection, start, ...reading }) ??
+    (await ChangeStream.follow(source, collection, start, reading));
   try {
     while (options.mayRead?.() ?? true) {
-      const batch = await withReplyTimeout(stream.next());
+      const batch = await untilReply(stream.next(), options);
       signal.throwIfAborted();
       const end = batch.events.findIndex(({ id }) => !id);
-      const entry: InFlight = { batch, end };
-      queue.push(entry);
-      const work = track(entry)
-        .catch((error: unknown) => failed.abort(error))
-        .finally(() => settled.delete(work));
-      settled.add(work);
+      for (const part of pace && end < 0 ? sliced(batch, pace) : [batch]) {
+        while (settled.size >= MAX_IN_FLIGHT) await Promise.race(settled);
+        signal.throwIfAborted();
+        const entry: InFlight = { batch: part, end };
+        queue.push(entry);
+        const work = track(entry)
+          .catch((error: unknown) => failed.abort(error))
+          .finally(() => settled.delete(work));
+        settled.add(work);
+      }
       if (options.until && hasReached(batch, options.until)) break;
       // What follows is of another collection of its name.
       if (end >= 0) break;
@@ -189,16 +207,46 @@ function knownUpTo({ batch }: InFlight): Date {
   return batch.isFull || isBehind ? new Date(timestampMs(reached)) : batch.receivedAt;
 }
 
-async function withReplyTimeout<T>(reply: Promise<T>): Promise<T> {
+/** A reply in parts, each worth about so many seconds of the pace, from whose ends a stream goes on as well. */
+function* sliced(batch: ChangeBatch, pace: ReadPace): Generator<ChangeBatch> {
+  let { events } = batch;
+  for (let most = pace.worth(SLICE_SECONDS); events.length > most;) {
+    const part = events.slice(0, most);
+    const last = part.at(-1);
+    if (last) yield { ...batch, events: part, token: resumeAfter(last), isFull: true };
+    events = events.slice(most);
+    most = pace.worth(SLICE_SECONDS);
+  }
+  yield { ...batch, events };
+}
+
+/** @throws Error when neither the reply comes nor the source says that it is there. */
+async function untilReply<T>(reply: Promise<T>, options: CaptureOptions): Promise<T> {
+  const { source, touch, onWait, silenceMs = SILENCE_MS.untilAsked } = options;
+  const answer = reply.then((value) => ({ value }));
+  // Whoever loses patience does not wait for its failure.
+  answer.catch(() => undefined);
+  for (;;) {
+    const answered = await within(silenceMs, answer);
+    if (answered) return answered.value;
+    const asked = source.command({ ping: 1 });
+    asked.catch(() => undefined);
+    if (!(await within(SILENCE_MS.untilGone, asked))) {
+      throw new Error('the source has not answered for a minute');
+    }
+    touch?.();
+    await onWait?.('reply');
+  }
+}
+
+/** @returns nothing when it takes longer. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`the source has not answered for ${REPLY_TIMEOUT_MS / 1000} s`)),
-      REPLY_TIMEOUT_MS,
-    );
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
   });
   try {
-    return await Promise.race([reply, silence]);
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -5,7 +5,7 @@ import { chunks, idLimits } from './chunks.js';
 import { findByIds, pairEqual } from './equal-ids.js';
 import type { ReadPace } from './pace.js';
 import { idOf, type RawValue } from './raw.js';
-import { majorityAfter, RawCursor } from './raw-cursor.js';
+import { majorityAfter, RawCursor, type RawCursorOptions } from './raw-cursor.js';
 
 /** Changes are inserted when this many bytes of them are at hand: bounds memory with large documents. */
 const INSERT_BYTES = 8 * 1024 * 1024;
@@ -62,21 +62,18 @@ export async function storeChanges(
   const { collection, pace } = route;
   const writer = new ChangeWriter(route, signal);
   const time = events.at(-1)?.time;
+  const reading: RawCursorOptions = pace
+    ? {
+        signal,
+        get batchSize() {
+          return pace.batchSize(idLimits.items);
+        },
+      }
+    : { signal };
   const read = (command: Document): Promise<RawCursor> => {
     route.touch?.();
     const readConcern = majorityAfter(time);
-    return RawCursor.open(
-      route.source,
-      { ...command, readConcern },
-      {
-        signal,
-        ...(pace && {
-          get batchSize() {
-            return pace.batchSize(idLimits.items);
-          },
-        }),
-      },
-    );
+    return RawCursor.open(route.source, { ...command, readConcern }, reading);
   };
   const add = (event: DocumentEvent, document: Buffer, id: RawValue): void => {
     if (route.natural) {

@@ -37,16 +37,20 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
   /** Longest wait for new events per request, in ms. */
   readonly maxAwaitMs: number;
+  /** Events per reply at most, where that is less than usual: what is read has to be taken before the cursor dies. */
+  readonly mostEvents?: (() => number) | undefined;
 }
 
 /** A change stream of a collection or of its database, read without decoding. */
 export class ChangeStream implements ChangeSource, AsyncDisposable {
   readonly #cursor: RawCursor;
+  readonly #most: () => number;
   /** Token of the reply that opened it: it stands between events. */
   readonly start: ResumeToken;
 
-  private constructor(cursor: RawCursor, start: ResumeToken) {
+  private constructor(cursor: RawCursor, start: ResumeToken, most: () => number) {
     this.#cursor = cursor;
+    this.#most = most;
     this.start = start;
   }
 
@@ -55,8 +59,9 @@ export class ChangeStream implements ChangeSource, AsyncDisposable {
     db: Db,
     collection: string | 1,
     pipeline: readonly object[],
-    { signal, maxAwaitMs }: ReadOptions,
+    { signal, maxAwaitMs, mostEvents = () => BATCH_EVENTS }: ReadOptions,
   ): Promise<ChangeStream> {
+    const most = () => Math.min(BATCH_EVENTS, mostEvents());
     const cursor = await RawCursor.open(
       db,
       {
@@ -65,10 +70,16 @@ export class ChangeStream implements ChangeSource, AsyncDisposable {
         cursor: { batchSize: 0 },
         readConcern: { level: 'majority' },
       },
-      { signal, maxAwaitMs, batchSize: BATCH_EVENTS },
+      {
+        signal,
+        maxAwaitMs,
+        get batchSize() {
+          return most();
+        },
+      },
     );
     try {
-      return new ChangeStream(cursor, tokenOf(await cursor.next()));
+      return new ChangeStream(cursor, tokenOf(await cursor.next()), most);
     } catch (error) {
       await cursor.close();
       throw error;
@@ -91,6 +102,7 @@ export class ChangeStream implements ChangeSource, AsyncDisposable {
   }
 
   async next(): Promise<ChangeBatch> {
+    const most = this.#most();
     const batch = await this.#cursor.next();
     const { documents, bytes, operationTime } = batch;
     return {
@@ -98,7 +110,7 @@ export class ChangeStream implements ChangeSource, AsyncDisposable {
       token: tokenOf(batch),
       operationTime,
       receivedAt: new Date(),
-      isFull: documents.length >= BATCH_EVENTS || bytes >= FULL_REPLY_BYTES,
+      isFull: documents.length >= most || bytes >= FULL_REPLY_BYTES,
     };
   }
 

@@ -85,11 +85,16 @@ export class ReadPace {
 
   /** Documents to read at once, so that a limited reader reads evenly and not in bursts. */
   batchSize(most: number): number {
+    return Math.min(most, Math.max(FEWEST, this.worth(EVEN_SECONDS)));
+  }
+
+  /** Documents that may be read in so many seconds, as large as those before; at least one. */
+  worth(inSeconds: number): number {
     const { documentsPerSecond = Infinity, bytesPerSecond } = this.#limits;
     const { documents, bytes } = this.#spent;
     const size = documents === 0 ? undefined : bytes / documents;
     const byBytes = bytesPerSecond === undefined ? Infinity : bytesPerSecond / (size ?? Infinity);
     const perSecond = Math.min(documentsPerSecond, byBytes);
-    return Math.min(most, Math.max(FEWEST, Math.floor(perSecond * EVEN_SECONDS)));
+    return Math.max(1, Math.floor(perSecond * inSeconds));
   }
 }

@@ -69,6 +69,8 @@ export class DataPath {
   readonly control: Control;
   readonly start: ResumeToken;
   readonly commits: CaptureCommit[] = [];
+  /** The same, of captures that are under way or were ended too. */
+  readonly committed: CaptureCommit[] = [];
   readonly #options: PathOptions;
 
   private constructor(
@@ -140,6 +142,7 @@ export class DataPath {
       limits,
       onCommit: async (commit) => {
         commits.push(commit);
+        this.committed.push(commit);
         const { token, time, asOf, readAsOf, events, buffered, bytes } = commit;
         const set = { through: token, time, asOf, readAsOf };
         await this.control.advance('capture', taken.capture.epoch, set, {
@@ -160,17 +163,21 @@ export class DataPath {
       readonly until?: Timestamp;
       readonly signal?: AbortSignal;
       readonly limits?: ReadLimits | undefined;
+      readonly silenceMs?: number;
+      readonly onWait?: (what: 'reply' | 'limit') => Promise<void>;
       readonly onCommit?: (commit: CaptureCommit) => Promise<void>;
     },
   ): Promise<void> {
     const { bufferUuid } = await this.control.read();
-    const { until, signal, limits, onCommit } = options;
+    const { until, signal, limits, silenceMs, onWait, onCommit } = options;
     await captureChanges({
       source: this.source,
       collection: this.name,
       buffer: await Buffered.open(this.target, this.name, bufferUuid),
       start,
       limits,
+      ...(silenceMs !== undefined && { silenceMs }),
+      ...(onWait && { onWait }),
       ...(until && { until }),
       maxAwaitMs: 50,
       natural: this.#options.capped ?? false,

@@ -6,7 +6,7 @@ import { keyOf } from '../../helpers/bson.js';
 let mongo: TestMongo;
 
 beforeAll(async () => {
-  mongo = await TestMongo.start('capture');
+  mongo = await TestMongo.start('capture', ['--setParameter', 'enableTestCommands=1']);
 });
 
 afterAll(async () => {
@@ -96,6 +96,47 @@ describe('capture', () => {
     expect(await path.buffer.countDocuments()).toBe(200);
     await path.replay();
     expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
+  it('keeps what it reads under a limit piece by piece, and goes on from there', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertMany(Array.from({ length: 300 }, (_, _id) => ({ _id })));
+    await using session = mongo.client.startSession();
+    await session.withTransaction(async () => {
+      await path.orders.updateMany({}, { $set: { n: 1 } }, { session });
+    });
+    const limits = { documentsPerSecond: 50 };
+    const ended = new AbortController();
+    const capturing = path.capture(undefined, ended.signal, limits);
+    await vi.waitUntil(() => path.committed.length > 1, { timeout: 30_000 });
+    ended.abort(new Error('the worker is gone'));
+    await expect(capturing).rejects.toThrow('the worker is gone');
+    const kept = path.committed.reduce((sum, { events }) => sum + events, 0);
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(600);
+    await path.capture();
+    await path.replay();
+    expect(path.committed.reduce((sum, { events }) => sum + events, 0)).toBe(600);
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
+  it('waits for a source that is there and takes long to answer', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertOne({ _id: 1 });
+    await mongo.client.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['getMore'], blockConnection: true, blockTimeMS: 3_000 },
+    });
+    const waited: string[] = [];
+    await path.captureFrom(path.start, {
+      until: await path.now(),
+      silenceMs: 300,
+      onWait: async (what) => void waited.push(what),
+    });
+    expect(waited.length).toBeGreaterThan(2);
+    expect(new Set(waited)).toEqual(new Set(['reply']));
+    expect(await path.buffer.countDocuments()).toBe(1);
   });
 
   it('keeps only the last of several events of one document in a batch', async () => {
