@@ -135,12 +135,7 @@ export async function writeExactly(
   target: FencedTarget,
   documents: readonly ExactDocument[],
 ): Promise<Refusal[]> {
-  const limits = { items: DOCUMENTS_PER_TRANSACTION, bytes: BYTES_PER_TRANSACTION };
-  const refused: Refusal[] = [];
-  for (const part of chunks(documents, ({ document }) => document.length, limits)) {
-    refused.push(...(await writePart(target, part)));
-  }
-  return refused;
+  return writeParts(target, documents, DOCUMENTS_PER_TRANSACTION);
 }
 
 /** Writes fewer and fewer at a time, until it is known which of them the server does not take. */
@@ -151,7 +146,14 @@ async function writePart(
   const [first] = documents;
   if (!first) return [];
   target.touch();
-  const why = await tryWrite(target, writeSteps(target, documents, []));
+  let why: string | undefined;
+  try {
+    why = await tryWrite(target, writeSteps(target, documents, []));
+  } catch (error) {
+    if (!isEnded(error) || documents.length === 1) throw error;
+    // Fewer at once are through in time.
+    return writeParts(target, documents, Math.ceil(documents.length / 8));
+  }
   if (why === undefined) return [];
   // In a capped collection what is written in another way comes out of order.
   const single = documents.length === 1;
@@ -166,7 +168,14 @@ async function writePart(
   if (single) return [{ id: first.id, why }];
   // There each write is waited for by itself, too: so halves, which keep the order.
   const few = documents.length <= FEW_DOCUMENTS ? 1 : FEW_DOCUMENTS;
-  const items = target.capped ? Math.ceil(documents.length / 2) : few;
+  return writeParts(target, documents, target.capped ? Math.ceil(documents.length / 2) : few);
+}
+
+async function writeParts(
+  target: FencedTarget,
+  documents: readonly ExactDocument[],
+  items: number,
+): Promise<Refusal[]> {
   const limits = { items, bytes: BYTES_PER_TRANSACTION };
   const refused: Refusal[] = [];
   for (const part of chunks(documents, ({ document }) => document.length, limits)) {
@@ -260,12 +269,15 @@ async function tryDelete(target: FencedTarget, ids: readonly RawValue[]): Promis
     await inFencedTransaction(target, [{ ...deletion(target, ids), mayKeep: true }]);
     return true;
   } catch (error) {
-    const isEnded =
-      error instanceof MongoError &&
-      (error.code === LIFETIME_EXCEEDED || error.hasErrorLabel('TransientTransactionError'));
-    if (!isEnded || ids.length === 1) throw error;
+    if (!isEnded(error) || ids.length === 1) throw error;
     return false;
   }
+}
+
+/** Whether the server has ended a transaction, again and again where that may pass: it takes too long. */
+function isEnded(error: unknown): boolean {
+  if (!(error instanceof MongoError)) return false;
+  return error.code === LIFETIME_EXCEEDED || error.hasErrorLabel('TransientTransactionError');
 }
 
 function deletion({ collection }: FencedTarget, ids: readonly RawValue[]): Step {

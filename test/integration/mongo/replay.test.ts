@@ -380,6 +380,24 @@ describe('the worker writes every document itself', () => {
     expect(target).toEqual(source);
   });
 
+  it('fewer at a time where the server ends a transaction that takes too long', async () => {
+    const path = await DataPath.begin(client, { exactOnly: true, collection: { collation } });
+    await path.orders.insertMany(Array.from({ length: 20 }, (_, n) => ({ _id: `id${n}` })));
+    await path.capture();
+    const TransactionExceededLifetimeLimitSeconds = 290;
+    await client.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 2 },
+      data: {
+        failCommands: ['update'],
+        errorCode: TransactionExceededLifetimeLimitSeconds,
+        namespace: `target.${path.name}`,
+      },
+    });
+    await path.replay();
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
   it('over an equal _id that was copied later than it was captured', async () => {
     const path = await DataPath.begin(client, { exactOnly: true, collection: { collation } });
     await path.orders.insertOne({ _id: 'Bob', v: 1 });
