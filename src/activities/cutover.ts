@@ -94,7 +94,7 @@ export async function cutOverTogether(
     const [first] = cutovers;
     if (!first) return { done: [] };
     const fencedAt = new Date();
-    const fence = await readFence(first.opened.source, pulse.signal);
+    const fence = await readFence(first.opened.source, first.opened.sourceCollection, pulse.signal);
     status.doing = `applying the last changes up to ${showTime(fence)}`;
     const appeared = await lookAround?.();
     if (appeared && appeared.length > 0) return { refused: appeared };

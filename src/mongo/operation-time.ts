@@ -8,6 +8,9 @@ import { readHello } from './hello.js';
  */
 const HEARD_MS = 5_000;
 
+/** The server answers once a majority has agreed that it is the primary. */
+const CONFIRMED = { readConcern: { level: 'linearizable' }, maxTimeMS: 10_000 } as const;
+
 /**
  * The cluster time of the newest operation at the primary: every write that was acknowledged before
  * the call is not after it. Where the connection string leads to a secondary alone, the newest that it has.
@@ -30,11 +33,22 @@ export async function isSecondary(db: Db): Promise<boolean> {
 }
 
 /**
- * Takes a fence: a cluster time that no write that was acknowledged before the call is after. A secondary
+ * Takes a fence before a collection is given up: a cluster time that no write that was acknowledged before the call is after. A secondary
  * has to be given 5 s for that.
  */
-export async function readFence(db: Db, signal: AbortSignal): Promise<Timestamp> {
-  if (!(await isSecondary(db))) return readOperationTime(db);
+export async function readFence(
+  db: Db,
+  collection: string,
+  signal: AbortSignal,
+): Promise<Timestamp> {
+  const { secondary, setName } = await readHello(db);
+  if (secondary !== true) {
+    const time = await readOperationTime(db);
+    // One that has been replaced and does not know it yet answers with a time of its own past.
+    const find = { find: collection, limit: 1, projection: { _id: 1 }, ...CONFIRMED };
+    if (setName !== undefined) await db.command(find, { readPreference: 'primary', signal });
+    return time;
+  }
   await sleep(HEARD_MS, undefined, { signal });
   return readClusterTime(db);
 }

@@ -12,6 +12,7 @@ import { errorTypes, TransientError } from '../errors.js';
 import { type Control, FencedError } from './control.js';
 import type { ControlDocument } from './control-document.js';
 import type { CopyPlan } from './copy-plan.js';
+import { readOperationTime } from './operation-time.js';
 import { type PaceClock, type ReadLimits, ReadPace } from './pace.js';
 import { partitionFilter } from './partitions.js';
 import { type Range, readRange } from './range.js';
@@ -120,7 +121,8 @@ export class Verifier {
           'than this migration writes to the target, or the replay lags far behind',
       );
     }
-    const found = await compareIds(source, target, differences.map(({ id }) => id), signal); // prettier-ignore
+    const after = await readOperationTime(source.db);
+    const found = await compareIds(source, target, differences.map(({ id }) => id), signal, { after }); // prettier-ignore
     await this.#settleLater(found, {}, async (standing) => {
       await this.#checkEpoch();
       await verification.record(index, compared, standing, before);
@@ -233,7 +235,8 @@ export class Verifier {
     const { control, source, target, signal, touch } = this.#context;
     const young = new YoungDifferences(source, target, signal, touch);
     const settled: DocumentDifference[] = [];
-    const found = await compareIds(source, target, ids, signal, { touch });
+    const after = await readOperationTime(source.db);
+    const found = await compareIds(source, target, ids, signal, { touch, after });
     await young.add(found, async (standing) => void settled.push(...standing));
     while (young.count > 0) {
       touch();

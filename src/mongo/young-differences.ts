@@ -55,8 +55,13 @@ export class YoungDifferences {
     const due = this.#entries.filter(({ lookedAt }) => applied?.greaterThanOrEqual(lookedAt));
     if (due.length === 0) return;
     const ids = new Map(due.flatMap(({ standing }) => standing.map(({ id }) => [id.key, id])));
+    // A member that has just become primary may know less than the one before it.
+    const after = due
+      .map((entry) => entry.lookedAt)
+      .reduce((one, other) => (other.greaterThan(one) ? other : one));
     const found = await compareIds(this.#source, this.#target, [...ids.values()], this.#signal, {
       touch: this.#touch,
+      after,
     });
     const again = new Map(found.map((difference) => [difference.id.key, difference]));
     const lookedAt = await readOperationTime(this.#source.db);

@@ -134,7 +134,7 @@ it('ends where another collection is refused, with nothing in force and no fence
     expect(await enforce(cutover)).toEqual([]);
     expect(await inForce()).toEqual(['a', 'b']);
     const now = new Date();
-    const fence = await readFence(from, pulse.signal);
+    const fence = await readFence(from, NAME, pulse.signal);
     await cutover.report({ fence, fencedAt: now, openedAt: now });
     expect((await control.read()).fence).toBeDefined();
     await cutover.letGo();
@@ -201,7 +201,7 @@ it('has its fence on record only as long as nobody else holds the migration', as
     expect(await enforce(cutover)).toEqual([]);
     await control.hold(new Date(Date.now() + 60_000));
     const now = new Date();
-    const fence = await readFence(from, pulse.signal);
+    const fence = await readFence(from, NAME, pulse.signal);
     const late = cutover.report({ fence, fencedAt: now, openedAt: now });
     await expect(late).rejects.toMatchObject({ type: 'Fenced' });
     expect((await control.read()).fence).toBeUndefined();
