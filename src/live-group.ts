@@ -8,12 +8,19 @@ import { currentRate, isStalled, lagSeconds } from './mongo/lag.js';
 import { parseNamespace } from './names.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
 import type { GroupLive, GroupUnread, MemberLive } from './workflows/group/live.js';
-import { type GroupState, isUnderWay, type MemberState } from './workflows/group/state.js';
+import {
+  type GroupState,
+  isToCutOver,
+  isUnderWay,
+  type MemberState,
+} from './workflows/group/state.js';
 import type { Problem } from './workflows/status.js';
 import { TIME_LIMIT_MS, withinLimit } from './within-limit.js';
 
 /** Capture writes every four seconds at least: after this silence Temporal is asked what is wrong (ms). */
 const SILENT_MS = 8_000;
+/** The same for replay and comparison, which write what the capture has written some seconds before (ms). */
+const FOLLOWING_MS = 20_000;
 /** Workflows that are asked for, of those that are silent or being copied. */
 const MOST_ASKED = 10;
 
@@ -22,13 +29,13 @@ export async function readGroup(
   connections: Connections,
   client: Client,
   { workflowId, options: { target } }: Group,
-  { members }: GroupState,
+  { members, paused }: Pick<GroupState, 'members' | 'paused'>,
 ): Promise<GroupLive | GroupUnread> {
   const going = members.filter((member) => isUnderWay(member) && member.runId !== undefined);
   const reading = readServers(connections, target, going);
   const own = withinLimit(readPending(client, workflowId));
   const early = await withinLimit(reading, TIME_LIMIT_MS / 2);
-  const asked = toAsk(going, 'error' in early ? undefined : early);
+  const asked = toAsk(going, 'error' in early ? undefined : early, paused);
   // Temporal knows why activities fail, also and above all when the servers give no answer.
   const [summaries, pending, ofGroup] = await Promise.all([
     withinLimit(reading, TIME_LIMIT_MS / 2),
@@ -72,8 +79,15 @@ async function readServers(
 }
 
 /** Those of which Temporal may know something that the target does not; any, where it says nothing. */
-function toAsk(going: readonly MemberState[], summaries: Summaries | undefined): MemberState[] {
-  const silent = going.filter(({ runId = '' }) => isSilent(summaries?.get(runId)));
+function toAsk(
+  going: readonly MemberState[],
+  summaries: Summaries | undefined,
+  paused: boolean,
+): MemberState[] {
+  const silent = going.filter((member) => {
+    const summary = summaries?.get(member.runId ?? '');
+    return isCaptureSilent(summary) || (!paused && isFollowingSilent(member, summary));
+  });
   const copying = going.filter(({ phase, turn }) => phase === 'copying' && turn);
   return [...new Set([...silent, ...copying])].slice(0, MOST_ASKED);
 }
@@ -84,25 +98,45 @@ async function readPendingOf(
 ): Promise<Map<string, Pending>> {
   const answers = await inParallel(members, MOST_ASKED, async ({ namespace, workflowId }) => {
     // One that has just ended must not hide the others.
-    const pending = await readPending(client, workflowId).catch((): Pending => []);
+    const pending = await readPending(client, workflowId).catch(() => undefined);
     return [namespace, pending] as const;
   });
-  return new Map(answers);
+  return new Map(
+    answers.flatMap(([namespace, pending]) => (pending ? [[namespace, pending]] : [])),
+  );
 }
 
-function isSilent(summary: RunSummary | undefined): boolean {
-  const at = summary?.control?.capture.at;
-  return at === undefined || Date.now() - at.getTime() > SILENT_MS;
+/** Whether the capture says nothing, as it always has to. */
+function isCaptureSilent(summary: RunSummary | undefined): boolean {
+  return isPast(summary?.control?.capture.at, SILENT_MS);
+}
+
+/** The same of replay and comparison, once the target follows. */
+function isFollowingSilent(member: MemberState, summary: RunSummary | undefined): boolean {
+  if (!isFollowing(member)) return false;
+  const { replay, verify } = summary?.control ?? {};
+  return (
+    isPast(replay?.at, FOLLOWING_MS) || (verify !== undefined && isPast(verify.at, FOLLOWING_MS))
+  );
+}
+
+function isFollowing(member: MemberState): boolean {
+  return isToCutOver(member) && (member.phase === 'replaying' || member.phase === 'ready');
+}
+
+function isPast(at: Date | undefined, ms: number): boolean {
+  return at === undefined || Date.now() - at.getTime() > ms;
 }
 
 function describe(
-  { phase, workflowId }: MemberState,
+  member: MemberState,
   summary: RunSummary | undefined,
-  pending: Pending = [],
+  pending: Pending | undefined,
 ): MemberLive {
+  const { phase, workflowId } = member;
   const { control, copied = { documents: 0, bytes: 0 }, differences = 0 } = summary ?? {};
   const hours = control?.capture.oplogHours;
-  const problem = problemIn(pending, workflowId);
+  const problem = problemIn(pending ?? [], workflowId) ?? stillness(member, summary, pending);
   return {
     lagSeconds: control && lagSeconds(control),
     stalled: control !== undefined && phase !== 'preflight' && isStalled(control),
@@ -114,7 +148,31 @@ function describe(
     refused: control?.refused?.count ?? 0,
     shape: control?.shape?.left ?? [],
     ...(hours !== undefined && { oplogHours: hours }),
-    ...(heartbeatIn(pending, 'buildIndexes') !== undefined && { indexing: true }),
+    ...(heartbeatIn(pending ?? [], 'buildIndexes') !== undefined && { indexing: true }),
     ...(problem && { problem }),
+  };
+}
+
+/** Why a collection does not move although nothing fails. */
+function stillness(
+  member: MemberState,
+  summary: RunSummary | undefined,
+  pending: Pending | undefined,
+): Problem | undefined {
+  const fullSince = summary?.control?.capture.fullSince;
+  if (fullSince) {
+    return {
+      what: 'its buffer is full, and the capture waits',
+      since: fullSince.toISOString(),
+      todo: 'its own status says what makes room',
+    };
+  }
+  const isRunning = pending?.some(({ activityType }) => activityType?.name === 'replay');
+  const at = summary?.control?.replay.at;
+  const isStill = isFollowing(member) && at !== undefined && isPast(at, FOLLOWING_MS);
+  if (!pending || isRunning || !isStill) return undefined;
+  return {
+    what: 'nothing applies its changes: it is paused, for itself or with all',
+    todo: 'send resume to it, or to the group',
   };
 }

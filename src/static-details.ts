@@ -5,6 +5,9 @@ import { firstOf, shorten } from './shorten.js';
 /** Patterns that are named. */
 const SHOWN = 5;
 
+/** Temporal refuses a start whose summary has more than 400 bytes with its envelope; a character has three at most. */
+const MOST_LETTERS = 120;
+
 type OfOne = Pick<
   MigrateCollectionOptions,
   'source' | 'target' | 'namespace' | 'targetNamespace' | 'copy' | 'verify' | 'cutover'
@@ -14,15 +17,21 @@ type OfGroup = Pick<
   'source' | 'target' | 'namespaces' | 'exclude' | 'copy' | 'verify' | 'cutover'
 >;
 
-/** What a migration was started for and how it is led, as Markdown: what Temporal's UI shows for as long as it runs. */
-export function staticDetails(options: OfOne | OfGroup): string {
+/**
+ * What a migration was started for and how it is led, as Markdown: what Temporal's UI shows for as long as it runs.
+ * @param group workflow id of the group that it belongs to.
+ */
+export function staticDetails(options: OfOne | OfGroup, group?: string): string {
   const { source, target, copy, verify, cutover } = options;
   const when = typeof cutover === 'string' ? cutover : JSON.stringify(cutover);
   return [
     `Moves ${whatOf(options)} from \`${source}\` to \`${target}\` while applications write.`,
     `Copy \`${copy}\`, comparison \`${verify}\`, cutover \`${when}\`.`,
-    'Where it is by now, and what it waits for: **Current Details**. Under **More Actions**, **Send an Update**: ' +
-      '`cutover` opens the target, `pause` and `resume`, `tune`, `abort` ends it and removes what it wrote.',
+    `Where it is by now, and what it waits for: **Current Details**. Under **More Actions**, **Send an Update**: ${
+      group === undefined
+        ? '`cutover` opens the target, '
+        : `its group ${code(group)} is what \`cutover\` is sent to; here `
+    }\`pause\` and \`resume\`, \`tune\`, ${'namespaces' in options ? '`retry` for those that have failed, ' : ''}\`abort\` ends it and removes what it wrote.`,
   ].join('\n\n');
 }
 
@@ -43,4 +52,9 @@ function some(patterns: readonly string[]): string {
 /** A name in which nothing is formatting: a backtick would end it. */
 function code(name: string): string {
   return `\`${shorten(name.replaceAll('`', "'"))}\``;
+}
+
+/** What is shown beside a workflow's id in Temporal's UI, as long as it may be. */
+export function summaryOf(text: string): string {
+  return shorten(text, MOST_LETTERS);
 }

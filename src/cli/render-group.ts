@@ -123,11 +123,13 @@ function slowest({ slowest: lines }: GroupStatus): string[] {
   return rowsOf('slowest', texts);
 }
 
-function outcome({ cutover }: GroupStatus): string[] {
-  if (!cutover) return [];
-  const { collections, openedAt, downtimeMs } = cutover;
+function outcome({ cutover, afterwards }: GroupStatus): string[] {
+  const { collections = 0, openedAt = '', downtimeMs = 0 } = cutover ?? {};
   const text = `${count(collections, 'collection')} since ${moment(openedAt)}, ${number(downtimeMs)} ms after the fence`;
-  return row('open', text);
+  // A worker of another version may not tell.
+  const { first, count: all } = afterwards ?? { first: [], count: 0 };
+  const reasons = first.map(({ namespace, what }) => `${namespace}: ${what.join('; ')}`);
+  return [...(cutover ? row('open', text) : []), ...rowsOf('look at', some(reasons, all))];
 }
 
 /** What the patterns match and the migration does not move. */

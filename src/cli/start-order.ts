@@ -5,12 +5,11 @@ import {
 } from '../group-options.js';
 import { workflowId } from '../names.js';
 import { migrateCollectionInput, parseMigrateCollection, type Parsed } from '../options.js';
-import { staticDetails } from '../static-details.js';
+import { staticDetails, summaryOf } from '../static-details.js';
 import { CliError } from './cli-error.js';
 import { describeNamespaces } from './group-lines.js';
 import { inputFrom } from './migration-options.js';
 import { plainNamespace } from './patterns.js';
-import { summaryOf } from './summary.js';
 
 /** Longer ids of groups name the first pattern only. */
 const MOST_LETTERS = 200;

@@ -1,3 +1,4 @@
+import type { GroupBlocker } from '../group.js';
 import type { BufferStatus } from './buffer-status.js';
 import { duration, historyLeft, nextLine, number, pairTable, table } from './markdown.js';
 import { isFinal, storyPhases } from './phases.js';
@@ -5,6 +6,8 @@ import type { MigrationStatus } from './status.js';
 
 /** Bytes per second that are not 0.0 MB. */
 const SHOWN_GROWTH = 1e5;
+/** Reasons of a refusal that are shown; the status has more. */
+const REASONS = 5;
 
 /** Status as a Markdown page for the Temporal UI: phases, counters, blockers, what to do next. */
 export function renderDetails(status: MigrationStatus): string {
@@ -86,12 +89,7 @@ function counters(status: MigrationStatus): string {
   if (verification.state !== 'none') {
     rows.push(['Compared', `${number(verification.documents)} documents (${verification.state})`]);
   }
-  const limits = Object.entries(status.settings).filter(
-    ([name]) => name.endsWith('PerSecond') || name === 'replayBatch',
-  );
-  for (const [name, limit] of isFinal(status.phase) ? [] : limits) {
-    if (limit !== null) rows.push([`\`${name}\``, number(Number(limit))]);
-  }
+  rows.push(...limitRows(status));
   rows.push(...plannedRows(status));
   if (status.oplogHoursLeft !== null) {
     rows.push(['History left', historyLeft(status.oplogHoursLeft)]);
@@ -119,15 +117,38 @@ function megabytes(bytes: number): string {
 
 function blockers(status: MigrationStatus): string[] {
   if (status.cutover || isFinal(status.phase)) return [];
-  if (status.mayCutOver) return ['**May it cut over? Yes.**'];
+  const last = lastRefusalLine(status.lastRefusal);
+  if (status.mayCutOver) return ['**May it cut over? Yes.**', ...last];
   const reasons = status.blockers.map(({ code, message }) => `- ${message} (\`${code}\`)`);
-  const refused = status.lastRefusal;
-  const last = refused
-    ? [
-        `The cutover asked for at ${refused.at} was refused: ${refused.blockers.map(({ message }) => message).join('; ')}`,
-      ]
-    : [];
   return [`**May it cut over? No, because:**\n\n${reasons.join('\n')}`, ...last];
+}
+
+/** The cutover that was refused last, in a sentence; a signal has no other answer. */
+export function lastRefusalLine(
+  refused: { readonly at: string; readonly blockers: readonly GroupBlocker[] } | null | undefined,
+): string[] {
+  if (!refused) return [];
+  const { at, blockers: against } = refused;
+  const reasons = against.map(({ namespace, message }) =>
+    namespace === undefined ? message : `\`${namespace}\`: ${message}`,
+  );
+  const more = reasons.length > REASONS ? `; and ${reasons.length - REASONS} more` : '';
+  return [
+    `The cutover asked for at ${at} was refused: ${reasons.slice(0, REASONS).join('; ')}${more}`,
+  ];
+}
+
+/** Limits that were set, and the size of the replay's steps. */
+export function limitRows({
+  settings,
+  phase,
+}: Pick<MigrationStatus, 'settings' | 'phase'>): [string, string][] {
+  if (isFinal(phase)) return [];
+  return Object.entries(settings)
+    .filter(
+      ([name, limit]) => limit !== null && (name.endsWith('PerSecond') || name === 'replayBatch'),
+    )
+    .map(([name, limit]) => [`\`${name}\``, number(Number(limit))]);
 }
 
 function next(status: MigrationStatus): string {

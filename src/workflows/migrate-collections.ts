@@ -20,6 +20,7 @@ import { GroupCounters } from './group/counters.js';
 import { GroupCutovers, LONGEST_PAUSE_SECONDS } from './group/cutovers.js';
 import { renderGroupDetails } from './group/details.js';
 import { followNew } from './group/follow-new.js';
+import { INTERNAL } from './group/member.js';
 import { GroupInbox, type PayloadFor } from './group/inbox.js';
 import { Members } from './group/members.js';
 import { groupDescriptions } from './group/messages.js';
@@ -41,8 +42,8 @@ import { step } from './steps.js';
 
 const statusQuery = defineQuery<GroupStatus>('status');
 const reportSignal = defineSignal<[MemberReport?]>(groupMessages.report);
-/** After this an abort is told again to those that have not ended. */
-const AGAIN = '30s';
+/** After this an abort is told again to those that have not ended; each time goes into the history. */
+const AGAIN_SECONDS = { first: 15, most: 3_600 } as const;
 
 /**
  * Moves many collections together: a `migrateCollection` each, some of them copied at the same time, all of
@@ -93,9 +94,13 @@ class CollectionsMigration {
       teller: this.#teller,
       changed,
     });
-    setHandler(reportSignal, (report) => {
-      if (report?.namespace) this.#members.report(report);
-    });
+    setHandler(
+      reportSignal,
+      (report) => {
+        if (report?.namespace && report.phase) this.#members.report(report);
+      },
+      { description: INTERNAL },
+    );
     setHandler(statusQuery, () => markStatus(this.#mark(), this.#status()), {
       description: groupDescriptions.status,
     });
@@ -110,13 +115,15 @@ class CollectionsMigration {
     );
     await CancellationScope.nonCancellable(async () => {
       const known = this.#state.aborting;
+      let again: number = AGAIN_SECONDS.first;
       // One that was busy with a cutover has not taken it the first time.
       do {
         const { aborting } = this.#state;
         // Code before this did not hear of an abort that came after another end.
         if (aborting && (known || patched('lateAbort'))) await this.#tell('abort', () => aborting);
         // Where the workflow was cancelled they are so too, and clean up.
-      } while (!(await condition(hasEnded, AGAIN)));
+        again = Math.min(AGAIN_SECONDS.most, 2 * again);
+      } while (!(await condition(hasEnded, again * 1_000)));
       this.#end(failure);
       await condition(allHandlersFinished);
     });

@@ -30,9 +30,10 @@ function copying(name: string, turn: boolean): MemberState {
 }
 
 /** Captures of these runs have just written. */
-function connectionsOf(runIds: readonly string[]): Connections {
+function connectionsOf(runIds: readonly string[], beside: object = {}): Connections {
   const capture = { epoch: 1, events: 0, buffered: 0, bytes: 0, rate: 0, at: new Date() };
-  const controls = runIds.map((runId) => ({ runId, capture, replay: { events: 0, rate: 0 } }));
+  const replay = { events: 0, rate: 0 };
+  const controls = runIds.map((runId) => ({ runId, capture, replay, ...beside }));
   const all = (documents: readonly object[]) => ({ toArray: async () => documents });
   const collection = { find: () => all(controls), aggregate: () => all([]) };
   return takenAs({ get: () => ({ db: () => ({ collection: () => collection }) }) });
@@ -41,17 +42,7 @@ function connectionsOf(runIds: readonly string[]): Connections {
 it('finds out by their activities which collections are being indexed', async () => {
   const data = Buffer.from(JSON.stringify({ doing: 'building indexes' }));
   const building = { activityId: 'buildIndexes', heartbeatDetails: { payloads: [{ data }] } };
-  const asked: string[] = [];
-  const client = takenAs<Client>({
-    workflow: {
-      getHandle: (id: string) => ({
-        describe: async () => {
-          asked.push(id);
-          return { raw: { pendingActivities: id === 'a' ? [building] : [] } };
-        },
-      }),
-    },
-  });
+  const { client, asked } = clientOf((id) => (id === 'a' ? [building] : []));
   const members = [copying('a', true), copying('b', true), copying('c', false)];
   const state = { ...initialGroup('2026-01-01T00:00:00.000Z', undefined), members };
   const live = await readGroup(connectionsOf(['a', 'b', 'c']), client, group, state);
@@ -60,6 +51,52 @@ it('finds out by their activities which collections are being indexed', async ()
   expect(live.members['shop.b']?.indexing).toBeUndefined();
   // One that waits for its turn and writes is not asked for.
   expect(asked.toSorted()).toEqual(['a', 'b', 'group']);
+});
+
+function clientOf(pending: (id: string) => readonly object[]): { client: Client; asked: string[] } {
+  const asked: string[] = [];
+  const getHandle = (id: string) => ({
+    describe: async () => {
+      asked.push(id);
+      return { raw: { pendingActivities: pending(id) } };
+    },
+  });
+  return { client: takenAs<Client>({ workflow: { getHandle } }), asked };
+}
+
+it('says that a collection is paused which is so for itself', async () => {
+  const activityOf = (name: string) => ({ activityId: name, activityType: { name }, state: 2 });
+  const { client, asked } = clientOf((id) => [
+    activityOf('capture'),
+    ...(id === 'b' ? [activityOf('replay')] : []),
+  ]);
+  const long = new Date(Date.now() - 60_000);
+  const connections = connectionsOf(['a', 'b'], { replay: { events: 0, rate: 0, at: long } });
+  const members = ['a', 'b'].map((name) => ({ ...copying(name, true), phase: 'ready' as const }));
+  const state = { ...initialGroup('2026-01-01T00:00:00.000Z', undefined), members };
+  const status = buildGroupStatus(state, group, await readGroup(connections, client, group, state));
+  expect(status.problems).toEqual([
+    expect.objectContaining({ namespace: 'shop.a', what: expect.stringContaining('is paused') }),
+  ]);
+  asked.length = 0;
+  // Of a group that is paused nobody has to be asked.
+  await readGroup(connections, client, group, { ...state, paused: true });
+  expect(asked).toEqual(['group']);
+});
+
+it('says whose buffer is full', async () => {
+  const at = new Date();
+  const full = { epoch: 1, events: 0, buffered: 0, bytes: 0, rate: 0, at, fullSince: at };
+  const connections = connectionsOf(['a'], { capture: full });
+  const state = {
+    ...initialGroup('2026-01-01T00:00:00.000Z', undefined),
+    members: [copying('a', true)],
+  };
+  const { client } = clientOf(() => []);
+  const status = buildGroupStatus(state, group, await readGroup(connections, client, group, state));
+  expect(status.problems).toEqual([
+    expect.objectContaining({ namespace: 'shop.a', since: at.toISOString() }),
+  ]);
 });
 
 it.each([

@@ -11,10 +11,10 @@ import type { Output } from '../output.js';
 import { row, rowsOf } from '../render-migration.js';
 import type { Session } from '../session.js';
 import { startOrder } from '../start-order.js';
-import { summaryOf } from '../summary.js';
 import { askWorker, requireWorker } from '../workers.js';
 import { type CommonOptions, openContext } from './context.js';
 import { exists } from './start.js';
+import { summaryOf } from '../../static-details.js';
 
 /** Options of `preflight`; those of the input beside them. */
 export interface PreflightOptions extends CommonOptions, Readonly<Record<string, unknown>> {

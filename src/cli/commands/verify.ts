@@ -7,11 +7,11 @@ import { follow, renderView } from '../follow.js';
 import { inputFrom } from '../migration-options.js';
 import { nameOf } from '../next-step.js';
 import { requirePlain } from '../patterns.js';
-import { summaryOf } from '../summary.js';
 import { isComparison } from '../view.js';
 import { requireWorker } from '../workers.js';
 import { type CommonOptions, openContext } from './context.js';
 import { exists } from './start.js';
+import { summaryOf } from '../../static-details.js';
 
 /** Options of `verify`; those of the input beside them. */
 export interface VerifyOptions extends CommonOptions, Readonly<Record<string, unknown>> {

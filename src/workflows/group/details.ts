@@ -1,5 +1,5 @@
 import { workflowId } from '../../names.js';
-import { plannedRows } from '../details.js';
+import { lastRefusalLine, limitRows, plannedRows } from '../details.js';
 import { duration, historyLeft, nextLine, number, pairTable, plain, table } from '../markdown.js';
 import { isFinal } from '../phases.js';
 import { leastFarFirst } from './least-far.js';
@@ -25,6 +25,9 @@ export function renderGroupDetails(status: GroupStatus): string {
     nextLine(status.waitingFor),
     ...collections(status),
     ...lists(status),
+    ...status.afterwards.first.map(
+      ({ namespace, what }) => `> **Look at** \`${namespace}\`: ${what.join('; ')}`,
+    ),
     ...status.warnings.map((warning) => `> Warning: ${warning}`),
     ...status.rejectedMessages.map(({ at, message }) => `> Not understood (${at}): ${message}`),
   ]
@@ -53,7 +56,7 @@ function counters(status: GroupStatus): string {
     if (hours !== null) rows.push(['History left', historyLeft(hours)]);
   }
   if (etaSeconds) rows.push(['Copied in about', duration(etaSeconds)]);
-  rows.push(...plannedRows(status));
+  rows.push(...limitRows(status), ...plannedRows(status));
   if (cutover) {
     rows.push(['Cut over together', `${number(cutover.collections)} collections`]);
     rows.push(['Open for applications since', cutover.openedAt]);
@@ -65,16 +68,12 @@ function counters(status: GroupStatus): string {
 
 function blockers({ phase, mayCutOver, blockers: reasons, lastRefusal }: GroupStatus): string[] {
   if (isFinal(phase)) return [];
-  if (mayCutOver) return ['**May they cut over? Yes.**'];
+  const last = lastRefusalLine(lastRefusal);
+  if (mayCutOver) return ['**May they cut over? Yes.**', ...last];
   const list = reasons.map(({ namespace, code, message }) => {
     const whose = namespace === undefined ? '' : `\`${namespace}\`: `;
     return `- ${whose}${message} (\`${code}\`)`;
   });
-  const last = lastRefusal
-    ? [
-        `The cutover asked for at ${lastRefusal.at} was refused: ${lastRefusal.blockers.map(({ message }) => message).join('; ')}`,
-      ]
-    : [];
   return [`**May they cut over? No, because:**\n\n${list.join('\n')}`, ...last];
 }
 

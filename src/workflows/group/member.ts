@@ -8,7 +8,8 @@ import {
 } from '@temporalio/workflow';
 import { groupMessages, type Membership } from '../../group.js';
 import type { Blocker, CutoverOutcome, CutoverReport, Migration } from '../../migration.js';
-import { refused } from '../failure.js';
+import type { JoinRequest } from '../../member-calls.js';
+import { invalid, refused } from '../failure.js';
 import type { Inbox } from '../inbox.js';
 import type { MigrationState } from '../status.js';
 import type { MemberReport } from './state.js';
@@ -24,6 +25,8 @@ export interface MemberContext {
 
 /** Phases that a group wants to know of; the end it sees by itself. */
 const told: readonly MigrationState['phase'][] = ['copying', 'waiting', 'replaying', 'ready'];
+/** What the UI shows beside these in its forms. */
+export const INTERNAL = 'Between a group and its collections: not for people.';
 /** How long an end waits for the cutover that is under way; a group that was terminated says nothing any more. */
 const SETTLE_PATIENCE = '5 minutes';
 
@@ -45,23 +48,30 @@ export class Member {
   constructor(group: Membership, context: MemberContext) {
     this.#group = group;
     this.#context = context;
-    setHandler(defineSignal(groupMessages.turn), () => {
-      this.#mayCopy = true;
-    });
     setHandler(
-      defineSignal<[{ cutover: number; outcome: CutoverOutcome }]>(groupMessages.outcome),
-      ({ cutover, outcome }) => {
-        // One of an earlier cutover has come late.
-        if (this.#joined?.cutover === cutover) this.#joined.outcome ??= outcome;
+      defineSignal(groupMessages.turn),
+      () => {
+        this.#mayCopy = true;
       },
+      { description: INTERNAL },
     );
     setHandler(
-      defineUpdate<Migration, [{ cutover: number; force: readonly string[] }]>(
-        groupMessages.cutover,
-      ),
+      defineSignal<[{ cutover: number; outcome: CutoverOutcome }?]>(groupMessages.outcome),
+      (letter) => {
+        // One of an earlier cutover has come late. Anybody can send anything here.
+        if (!letter?.outcome || this.#joined?.cutover !== letter.cutover) return;
+        this.#joined.outcome ??= letter.outcome;
+      },
+      { description: INTERNAL },
+    );
+    setHandler(
+      defineUpdate<Migration, [JoinRequest]>(groupMessages.cutover),
       ({ cutover, force }) => this.#standBy(cutover, force),
       {
-        validator: ({ cutover, force }) => {
+        description: INTERNAL,
+        validator: (request: Partial<JoinRequest> | undefined) => {
+          const { cutover, force } = request ?? {};
+          if (cutover === undefined || !Array.isArray(force)) throw invalid(INTERNAL);
           if (this.#isStandingByFor(cutover)) return;
           const blockers = this.#blockers(force);
           if (blockers.length > 0) throw refused(blockers);

@@ -16,10 +16,12 @@ import { type FoundCollection, groupMessages, type Membership } from '../../grou
 import { type MigrateCollectionsOptions, optionsFor } from '../../group-options.js';
 import type { MigrateCollectionOptions } from '../../options.js';
 import { workflowId } from '../../names.js';
-import { staticDetails } from '../../static-details.js';
+import { shorten } from '../../shorten.js';
+import { staticDetails, summaryOf } from '../../static-details.js';
 import type { migrateCollection } from '../migrate-collection.js';
 import { now } from '../identity.js';
 import { Lanes } from '../lanes.js';
+import type { MigrationStatus } from '../status.js';
 import { type GroupState, isUnderWay, type MemberReport, type MemberState } from './state.js';
 import { largestFirst, nextToCopy } from './turns.js';
 
@@ -76,6 +78,7 @@ export class Members {
     for (const member of ordered) {
       member.phase = 'preflight';
       delete member.failure;
+      delete member.afterwards;
       delete member.turn;
       delete member.keepsPlace;
       delete member.runId;
@@ -154,8 +157,8 @@ export class Members {
         args: [given, group],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        staticSummary: `${options.source}:${namespace} to ${options.target}`,
-        staticDetails: staticDetails(given),
+        staticSummary: summaryOf(`${options.source}:${namespace} to ${options.target}`),
+        staticDetails: staticDetails(given, group.workflowId),
       });
       this.#handles.set(namespace, handle);
       member.runId = handle.firstExecutionRunId;
@@ -169,9 +172,11 @@ export class Members {
       }
       if (state.paused) await handle.signal('pause').catch(() => undefined);
       if (state.restoreRequested) await handle.signal('restore').catch(() => undefined);
-      const { phase, openedAt } = await handle.result();
-      member.phase = phase;
-      if (openedAt !== null) member.openedAt = openedAt;
+      const ended = await handle.result();
+      member.phase = ended.phase;
+      if (ended.openedAt !== null) member.openedAt = ended.openedAt;
+      const afterwards = toLookAt(ended, state.warnings);
+      if (afterwards.length > 0) member.afterwards = afterwards;
     } catch (error) {
       member.phase = isCancellation(error) ? 'aborted' : 'failed';
       member.failure = failureOf(error, member.workflowId);
@@ -185,6 +190,23 @@ function tunedOptions(tuned: GroupState['tuned'] = {}): Partial<MigrateCollectio
   return Object.fromEntries(
     Object.entries(tuned).map(([name, value]) => [name, value ?? undefined]),
   );
+}
+
+/** What an operator should know of a migration that has ended; of its warnings those that the group has not. */
+function toLookAt(
+  { phase, lateWrites, left, warnings }: MigrationStatus,
+  known: readonly string[],
+): string[] {
+  const late = lateWrites?.count ?? 0;
+  return [
+    ...(late > 0
+      ? [`${late} writes reached the source after the fence and are not at the target`]
+      : []),
+    ...(phase !== 'completed' && left && left.length > 0
+      ? [`left at the target: ${left.join(', ')}`]
+      : []),
+    ...warnings.filter((each) => !known.some((told) => told.includes(each))),
+  ].map((each) => shorten(each));
 }
 
 function failureOf(error: unknown, id: string): string {

@@ -24,6 +24,8 @@ export interface MemberState extends CollectionNames {
   /** When it was cut over (ISO 8601). */
   openedAt?: string;
   failure?: string;
+  /** What somebody has to look at now that it has ended: late writes, what is left, warnings that came late. */
+  afterwards?: readonly string[];
 }
 
 /** What a collection tells its group: where it is now. */

@@ -19,6 +19,9 @@ import { type GroupState, hasFailed, isToCutOver, isUnderWay, type MemberState }
 
 /** Lists are cut at so many entries, with the number of all beside them. */
 const MOST = 20;
+/** Reasons of one collection, and characters of one. */
+const MOST_REASONS = 5;
+const LONGEST = 500;
 
 /** The answer to a group's query `status`. */
 export interface GroupStatus {
@@ -59,6 +62,11 @@ export interface GroupStatus {
   readonly collectionsNotShown: number;
   readonly cutover: GroupCutoverReport | null;
   readonly openedAt: string | null;
+  /** Collections that have ended and that somebody has to look at, with the reasons of the first ones. */
+  readonly afterwards: {
+    readonly count: number;
+    readonly first: readonly { readonly namespace: string; readonly what: readonly string[] }[];
+  };
   readonly failure: string | null;
   readonly warnings: readonly string[];
   readonly rejectedMessages: GroupState['rejected'];
@@ -110,8 +118,10 @@ export function buildGroupStatus(
     oplogHoursLeft: least(lives.flatMap(({ oplogHours }) => oplogHours ?? [])),
     mayCutOver: blockers.length === 0,
     ...plannedOf(state),
-    blockers: blockers.slice(0, MOST),
-    lastRefusal: state.refused ?? null,
+    blockers: shortened(blockers),
+    lastRefusal: state.refused
+      ? { at: state.refused.at, blockers: shortened(state.refused.blockers) }
+      : null,
     slowest: slowest(state.members, lines),
     problems: problemsOf(state, live),
     settings: settingsOf(options, state.tuned),
@@ -121,11 +131,28 @@ export function buildGroupStatus(
     collectionsNotShown: lines.length - shown.length,
     cutover: state.lastCutover ?? null,
     openedAt: state.lastCutover?.openedAt ?? null,
+    afterwards: afterwardsOf(state.members),
     failure: state.failure ?? null,
     warnings: state.warnings.slice(0, MOST),
     rejectedMessages: state.rejected,
     live: live ? ('error' in live ? { error: live.error } : { asOf: live.asOf }) : {},
   };
+}
+
+/** The first ones, in short: one may name whatever a server has said. */
+function shortened(blockers: readonly GroupBlocker[]): GroupBlocker[] {
+  return blockers
+    .slice(0, MOST)
+    .map((each) => ({ ...each, message: shorten(each.message, LONGEST) }));
+}
+
+function afterwardsOf(members: readonly MemberState[]): GroupStatus['afterwards'] {
+  const all = members.filter(({ afterwards }) => afterwards !== undefined);
+  const first = all.slice(0, MOST).map(({ namespace, afterwards = [] }) => ({
+    namespace,
+    what: afterwards.slice(0, MOST_REASONS),
+  }));
+  return { count: all.length, first };
 }
 
 /** What the group knows, and what is seen of the collections; they are asked themselves when it begins. */

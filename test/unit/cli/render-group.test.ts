@@ -105,7 +105,10 @@ describe('a group in a pipe', () => {
     const cutover = { ...fence, collections: 12 };
     const done = viewOf({ ...copying, phase: 'completed', cutover }, { state: 'completed' });
     expect(textOf(done)).toMatch(/open +12 collections since .*, 40 ms after the fence/);
-    expect(textOf(done)).not.toMatch(/next|lag/);
+    expect(textOf(done)).not.toMatch(/next|lag|look at/);
+    const first = [{ namespace: 'shop.a', what: ['2 writes reached the source', 'a warning'] }];
+    const late = viewOf({ phase: 'completed', cutover, afterwards: { count: 3, first } });
+    expect(textOf(late)).toMatch(/look at +shop\.a: 2 writes .*; a warning\n.*and 2 more/);
   });
 
   it('is told by what Temporal knows where no worker answers', () => {

@@ -1,7 +1,11 @@
 import { BSON, Decimal128, Double, Int32, Long, type Document } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { type Catalogue, decode, indexName } from '../../../src/mongo/catalogue.js';
-import { compareCatalogues, sameIndex } from '../../../src/mongo/catalogue-difference.js';
+import {
+  compareCatalogues,
+  differentOptions,
+  sameIndex,
+} from '../../../src/mongo/catalogue-difference.js';
 import { expirySeconds } from '../../../src/mongo/expiry.js';
 import {
   finalForm,
@@ -87,6 +91,11 @@ describe('the final form of an index', () => {
     [Decimal128.fromString('7'), 7],
     [new Int32(0), 0],
     [new Double(-0.5), 0],
+    // The monitor that deletes leaves these alone.
+    ['3600', 2147483647],
+    ['', 2147483647],
+    [false, 2147483647],
+    [new Date(60), 2147483647],
   ])('reads %s seconds as %s', (stored, seconds) => {
     expect(expirySeconds(fields(BSON.serialize({ s: stored })).get('s'))).toBe(seconds);
   });
@@ -145,6 +154,34 @@ describe('comparison', () => {
       { name: 'a', key: { a: new Double(1) } },
     );
     expect(compareCatalogues(one, other)).toEqual([]);
+  });
+
+  it('takes an expiry that is no number for one that never comes', () => {
+    const ttl = (expireAfterSeconds: unknown) =>
+      catalogueOf({}, { key: { a: 1 }, name: 'a', expireAfterSeconds });
+    expect(compareCatalogues(ttl('3600'), ttl(2147483647))).toEqual([]);
+    expect(compareCatalogues(ttl('3600'), ttl(3600))).toHaveLength(1);
+  });
+
+  it('leaves out what an index from before 3.4 has besides, but nothing that a newer server may know', () => {
+    const of = (index: Document) => catalogueOf({}, { key: { a: 1 }, name: 'a', ...index });
+    expect(compareCatalogues(of({ v: 1, dropDups: true, uniq: true }), of({}))).toEqual([]);
+    expect(compareCatalogues(of({ v: 1, unique: true }), of({}))).toHaveLength(1);
+    expect(compareCatalogues(of({ v: 1, prepareUnique: true }), of({}))).toHaveLength(1);
+    expect(compareCatalogues(of({ v: 2, newer: true }), of({}))).toHaveLength(1);
+  });
+
+  it('takes a capped size for the wanted one that the server has rounded up, but says what it is', () => {
+    const capped = (size: number) => catalogueOf({ capped: true, size });
+    const differ = (wanted: number, there: number) =>
+      differentOptions(capped(wanted).options, capped(there).options);
+    expect(differ(1000, 1024)).toEqual([]);
+    expect(differ(1024, 1000)).toEqual(['size']);
+    expect(differ(1000, 1280)).toEqual(['size']);
+    expect(differentOptions(capped(1000).options, new Map())).toEqual(['capped', 'size']);
+    expect(compareCatalogues(capped(1000), capped(1024))).toEqual([
+      { what: 'option size', source: '1000', target: '1024' },
+    ]);
   });
 
   it('tells what differs, and how', () => {

@@ -12,7 +12,7 @@ function check(
   targetVersion: string,
   options: Document,
   indexes: readonly Document[] = [],
-  { version = '4.4.2', documents = 1 } = {},
+  { version = '4.4.2', documents = 1, stagingCollMod = true } = {},
 ) {
   const findings = new Findings();
   const source = {
@@ -28,6 +28,7 @@ function check(
   const target = {
     deployment: { topology: 'replicaSet', members: 'to/a:1', featureVersion: targetVersion },
     report: { version: targetVersion, features: { collMod: true, preImages } },
+    stagingCollMod,
   };
   const namespaces = { namespace: 'shop.orders', targetNamespace: 'shop.orders' };
   checkPair(
@@ -72,6 +73,15 @@ it('pre-images of 6.0 are told to be lost before it', () => {
   expect(warning?.message).toMatch(
     /changeStreamPreAndPostImages.*5\.0\.32.*turn recordPreImages on/,
   );
+});
+
+it('what is tried on the staging collection takes collMod there', () => {
+  const codes = (options: Document, stagingCollMod: boolean) =>
+    check('6.0.5', options, [], { stagingCollMod }).errors.map(({ code }) => code);
+  expect(codes({ validator: { a: 1 } }, true)).toEqual([]);
+  expect(codes({ validator: { a: 1 } }, false)).toEqual(['collModRefused']);
+  expect(codes({ validationLevel: 'moderate' }, false)).toEqual(['collModRefused']);
+  expect(codes({}, false)).toEqual([]);
 });
 
 describe('indexes that are built again at the cutover', () => {
