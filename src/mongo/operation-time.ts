@@ -33,8 +33,9 @@ export async function isSecondary(db: Db): Promise<boolean> {
 }
 
 /**
- * Takes a fence before a collection is given up: a cluster time that no write that was acknowledged before the call is after. A secondary
+ * Takes a fence: a cluster time that no write that was acknowledged before the call is after. A secondary
  * has to be given 5 s for that.
+ * @param collection that the user may read.
  */
 export async function readFence(
   db: Db,
@@ -43,11 +44,10 @@ export async function readFence(
 ): Promise<Timestamp> {
   const { secondary, setName } = await readHello(db);
   if (secondary !== true) {
-    const time = await readOperationTime(db);
-    // One that has been replaced and does not know it yet answers with a time of its own past.
+    if (setName === undefined) return readOperationTime(db);
+    // One that has been replaced and does not know it yet answers others with a time of its own past.
     const find = { find: collection, limit: 1, projection: { _id: 1 }, ...CONFIRMED };
-    if (setName !== undefined) await db.command(find, { readPreference: 'primary', signal });
-    return time;
+    return timeIn(db, await db.command(find, { readPreference: 'primary', signal }));
   }
   await sleep(HEARD_MS, undefined, { signal });
   return readClusterTime(db);

@@ -1,5 +1,6 @@
 import { Int32 } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { readFence } from '../../../src/mongo/operation-time.js';
 import { DataPath, must, TestMongo, tokenOf } from '../../helpers/data-path.js';
 import { keyOf } from '../../helpers/bson.js';
 
@@ -241,6 +242,16 @@ describe('capture', () => {
     expect(after.slice(0, before.length)).toEqual(before);
     await path.follow();
     expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
+  it('has a fence that nothing acknowledged before is after', async () => {
+    const path = await DataPath.begin(mongo.client);
+    const { signal } = new AbortController();
+    for (let n = 0; n < 30; n++) {
+      const written = await path.source.command({ insert: path.name, documents: [{ n }] });
+      const fence = await readFence(path.source, path.name, signal);
+      expect(fence.greaterThanOrEqual(written['operationTime'])).toBe(true);
+    }
   });
 
   it('until a fence has all that was acknowledged before it', async () => {
