@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { BSONType } from 'mongodb';
-import { type Catalogue, decode, type IndexSpec, indexName } from './catalogue.js';
+import { type Catalogue, decode, indexFields, type IndexSpec, indexName } from './catalogue.js';
 import { expirySeconds } from './expiry.js';
 import { asBuffer, RawValue, walk } from './raw.js';
 import { shorten } from '../shorten.js';
@@ -64,14 +64,24 @@ export function compareCatalogues(source: Catalogue, target: Catalogue): Differe
   ];
 }
 
-/** Names of the options in which two collections differ. */
+/** Names of the options that a collection has otherwise than wanted, as far as its server can have them. */
 export function differentOptions(
-  one: ReadonlyMap<string, RawValue>,
-  other: ReadonlyMap<string, RawValue>,
+  wanted: ReadonlyMap<string, RawValue>,
+  there: ReadonlyMap<string, RawValue>,
 ): string[] {
-  const [left, right] = [meaningOf(one), meaningOf(other)];
+  const [left, right] = [meaningOf(wanted), meaningOf(there)];
   const names = new Set([...left.keys(), ...right.keys()]);
-  return [...names].filter((name) => left.get(name) !== right.get(name));
+  return [...names].filter((name) => {
+    const [one, other] = [left.get(name), right.get(name)];
+    return one !== other && !(name === 'size' && isRoundedUp(Number(one), Number(other)));
+  });
+}
+
+/** Servers before 7.0 make the size of a capped collection a multiple of so many bytes. */
+const SIZE_UNIT = 256;
+
+function isRoundedUp(wanted: number, there: number): boolean {
+  return Math.ceil(wanted / SIZE_UNIT) * SIZE_UNIT === there;
 }
 
 /** Whether two indexes are equal in meaning. */
@@ -157,9 +167,19 @@ function meaningOf(values: ReadonlyMap<string, RawValue>): Map<string, string> {
   return found;
 }
 
+/** Since this version of indexes, which came with 3.4, servers take no field that they do not know. */
+const STRICT_VERSION = 2;
+
+/** An index without what servers of today make nothing of. In one of a strict version it is what only newer ones know. */
+function withoutLegacy(spec: IndexSpec): IndexSpec {
+  const isStrict = !(Number(decode(spec.get('v'))) < STRICT_VERSION);
+  const isKnown = (name: string) => indexFields.has(name) || name === 'prepareUnique';
+  return isStrict ? spec : new Map([...spec].filter(([name]) => isKnown(name)));
+}
+
 /** Text that is equal for indexes of equal meaning. */
 export function indexMeaning(spec: IndexSpec): string {
-  const parts = [...meaningOf(spec)].map(([name, text]) => `${name}: ${text}`);
+  const parts = [...meaningOf(withoutLegacy(spec))].map(([name, text]) => `${name}: ${text}`);
   return `{ ${parts.toSorted().join(', ')} }`;
 }
 

@@ -19,6 +19,35 @@ export interface Catalogue {
   readonly indexes: readonly IndexSpec[];
 }
 
+/**
+ * Fields that `createIndexes` takes. Indexes from before 3.4 may hold others (`dropDups`, typing
+ * errors), which today's servers refuse; mongorestore drops them too (--convertLegacyIndexes).
+ */
+export const indexFields: ReadonlySet<string> = new Set([
+  'key',
+  'name',
+  'unique',
+  'sparse',
+  'partialFilterExpression',
+  'expireAfterSeconds',
+  'hidden',
+  'collation',
+  'storageEngine',
+  'weights',
+  'default_language',
+  'language_override',
+  'textIndexVersion',
+  '2dsphereIndexVersion',
+  'finestIndexedLevel',
+  'coarsestIndexedLevel',
+  'bits',
+  'min',
+  'max',
+  'bucketSize',
+  'wildcardProjection',
+  'columnstoreProjection',
+]);
+
 const NAMESPACE_NOT_FOUND = 26;
 const BINARY_HEADER = 5;
 

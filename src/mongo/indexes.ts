@@ -3,6 +3,7 @@ import type { IndexProgress } from '../migration.js';
 import {
   type Catalogue,
   decode,
+  indexFields,
   type IndexSpec,
   indexName,
   majority,
@@ -10,7 +11,7 @@ import {
   readIndexes,
 } from './catalogue.js';
 import { sameIndex } from './catalogue-difference.js';
-import { expirySeconds } from './expiry.js';
+import { expirySeconds, numberTypes } from './expiry.js';
 import { reportProgress } from './index-progress.js';
 import { fields, type LimitedOptions, RawValue, runCommand } from './raw.js';
 
@@ -20,35 +21,6 @@ export interface CreateIndexesOptions {
 }
 
 const SIMPLE_COLLATION = new RawValue(BSONType.object, BSON.serialize({ locale: 'simple' }));
-
-/**
- * Fields that `createIndexes` takes. Indexes from before 3.4 may hold others (`dropDups`, typing
- * errors), which today's servers refuse; mongorestore drops them too (--convertLegacyIndexes).
- */
-const knownFields = new Set([
-  'key',
-  'name',
-  'unique',
-  'sparse',
-  'partialFilterExpression',
-  'expireAfterSeconds',
-  'hidden',
-  'collation',
-  'storageEngine',
-  'weights',
-  'default_language',
-  'language_override',
-  'textIndexVersion',
-  '2dsphereIndexVersion',
-  'finestIndexedLevel',
-  'coarsestIndexedLevel',
-  'bits',
-  'min',
-  'max',
-  'bucketSize',
-  'wildcardProjection',
-  'columnstoreProjection',
-]);
 
 /** The indexes of a collection that a migration has to build: all but that of `_id`. */
 export function secondaryIndexes(catalogue: Pick<Catalogue, 'indexes'>): IndexSpec[] {
@@ -62,12 +34,22 @@ export function hasFlag(spec: IndexSpec, flag: 'unique' | 'prepareUnique' | 'hid
   return Boolean(decode(spec.get(flag)));
 }
 
+/** Versions of two kinds of indexes. A server leaves them out where it compares an index with one that is there. */
+const kindVersions = ['2dsphereIndexVersion', 'textIndexVersion'] as const;
+
+/** Whether an index that is there has the version of its kind that is wanted; any will do where none is. */
+export function hasVersionOf(wanted: IndexSpec, there: IndexSpec): boolean {
+  return kindVersions.every(
+    (name) => !wanted.has(name) || decode(wanted.get(name)) === decode(there.get(name)),
+  );
+}
+
 /**
  * An index as it is at the end. Where the list shows no collation, the index compares bytes, even
  * in a collection with a collation of its own, which a new index would inherit: so it is named.
  */
 export function finalForm(spec: IndexSpec): IndexSpec {
-  const form = new Map([...spec].filter(([name]) => knownFields.has(name)));
+  const form = new Map([...spec].filter(([name]) => indexFields.has(name)));
   const seconds = expirySeconds(spec.get('expireAfterSeconds'));
   if (seconds !== undefined) form.set('expireAfterSeconds', int(seconds));
   if (!form.has('collation')) form.set('collation', SIMPLE_COLLATION);
@@ -147,11 +129,9 @@ export function listedForm(spec: IndexSpec): IndexSpec {
   return locale === 'simple' ? new Map([...spec].filter(([name]) => name !== 'collation')) : spec;
 }
 
-const numbers: readonly number[] = [BSONType.double, BSONType.int, BSONType.long, BSONType.decimal];
-
 /** Whether a value of a key is a number that servers take: of any type, but neither 0 nor NaN. */
 function isDirection(value: RawValue): boolean {
-  if (!numbers.includes(value.type)) return false;
+  if (!numberTypes.includes(value.type)) return false;
   // As text, because JavaScript has no number for a long beyond 2^53 or a decimal. Servers take a decimal that is
   // too small for a double for 0.
   const number = Number(String(decode(value)));

@@ -3,7 +3,7 @@ import { type Catalogue, type IndexSpec, indexName } from './catalogue.js';
 import { differentOptions, indexMeaning, sameIndex } from './catalogue-difference.js';
 import { expirySeconds, NEVER } from './expiry.js';
 import { loadForms } from './index-twins.js';
-import { hasFlag, int, listedForm, secondaryIndexes } from './indexes.js';
+import { hasFlag, hasVersionOf, int, listedForm, secondaryIndexes } from './indexes.js';
 import { RawValue } from './raw.js';
 
 /** Options and indexes of one side. */
@@ -102,7 +102,7 @@ function withoutExpiry(spec: IndexSpec, seconds: number | undefined): IndexSpec 
 function haveSameFlags(form: IndexSpec, now: IndexSpec): boolean {
   const flags = ['unique', 'prepareUnique', 'hidden'] as const;
   const hasSame = flags.every((flag) => hasFlag(form, flag) === hasFlag(now, flag));
-  return hasSame && !now.has('expireAfterSeconds');
+  return hasSame && hasVersionOf(form, now) && !now.has('expireAfterSeconds');
 }
 
 function visible(spec: IndexSpec): IndexSpec {

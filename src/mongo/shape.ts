@@ -11,6 +11,7 @@ import { createIndexes, dropIndex } from './indexes.js';
 import { readPrivileges } from './privileges.js';
 import { type LimitedOptions, runCommand } from './raw.js';
 import { planShape, type ShapeFeatures, type ShapeStep } from './shape-plan.js';
+import { isShapeRefused } from './shape-refusal.js';
 
 const INDEX_NOT_FOUND = 27;
 
@@ -47,7 +48,12 @@ export async function readShape(
   ]);
   if (!wanted) return undefined;
   const name = `${target.databaseName}.${targetCollection}`;
-  if (!current) throw new Error(`${name} is no longer at the target`);
+  if (!current) {
+    throw new Error(
+      `${name} is no longer at the target: somebody has dropped or renamed it while the migration ran; ` +
+        'send "restart", which copies it anew',
+    );
+  }
   const features = {
     preImages: known.preImages,
     collMod: known.collMod || (await readPrivileges(target, signal)).allows('collMod', name),
@@ -61,10 +67,10 @@ export async function readShape(
   return { source: wanted, features, steps: steps.filter(({ what }) => !same.has(what)) };
 }
 
-/** IndexOptionsConflict and IndexKeySpecsConflict: any other error says nothing about the index. */
-const OTHER_INDEX: readonly (number | string)[] = [85, 86];
-
-/** Whether the server takes an index for the one of its name that is there. Builds nothing. */
+/**
+ * Whether the server takes an index for the one of its name that is there; not where it takes none of the kind, as of a
+ * filter that only newer ones have. Builds nothing.
+ */
 async function isTakenFor(
   target: Db,
   collection: string,
@@ -76,8 +82,7 @@ async function isTakenFor(
     await runCommand(target, command, { signal });
     return true;
   } catch (error) {
-    const code = errorCode(error);
-    if (code !== undefined && OTHER_INDEX.includes(code)) return false;
+    if (isShapeRefused(error)) return false;
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import {
   createIndexes,
   type CreateIndexesOptions,
   dropIndex,
+  hasVersionOf,
   listedForm,
   secondaryIndexes,
 } from './indexes.js';
@@ -24,19 +25,24 @@ export async function stageIndexes(
   specs: readonly IndexSpec[],
   options: CreateIndexesOptions = {},
 ): Promise<void> {
+  // A server would take one of another version for the one that is wanted, and say nothing.
+  await dropWhere((index) =>
+    specs.some((spec) => indexName(spec) === indexName(index) && !hasVersionOf(spec, index)),
+  );
   try {
     return await createIndexes(db, collection, specs, options);
   } catch (error) {
     if (!OTHER_INDEX.includes(errorCode(error))) throw error;
   }
-  const indexes = await readIndexes(db, collection, options.signal);
-  const isWanted = (index: IndexSpec) =>
-    specs.some((spec) => sameIndex(listedForm(spec), listedForm(index)));
-  for (const index of secondaryIndexes({ indexes })) {
-    if (isWanted(index)) continue;
-    await dropIndex(db, collection, indexName(index), options).catch((error: unknown) => {
-      if (errorCode(error) !== INDEX_NOT_FOUND) throw error;
-    });
-  }
+  await dropWhere((index) => !specs.some((spec) => sameIndex(listedForm(spec), listedForm(index))));
   await createIndexes(db, collection, specs, options);
+
+  async function dropWhere(isOther: (index: IndexSpec) => boolean): Promise<void> {
+    const indexes = await readIndexes(db, collection, options.signal);
+    for (const index of secondaryIndexes({ indexes }).filter(isOther)) {
+      await dropIndex(db, collection, indexName(index), options).catch((error: unknown) => {
+        if (errorCode(error) !== INDEX_NOT_FOUND) throw error;
+      });
+    }
+  }
 }

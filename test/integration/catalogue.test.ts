@@ -176,6 +176,15 @@ describe.each([
 });
 
 describe('creating a collection', () => {
+  it('takes a size that the server has rounded up for the one that a newer server has', async () => {
+    await source.createCollection('capped');
+    const options = fields(BSON.serialize({ capped: true, size: 1000 }));
+    const newer = { ...(await catalogueOf(source, 'capped')), options };
+    const uuid = await createLike(target, 'capped', newer, { preImages: true });
+    expect(await createLike(target, 'capped', newer, { preImages: true })).toEqual(uuid);
+    expect(decode((await catalogueOf(target, 'capped')).options.get('size'))).toBe(1024);
+  });
+
   it('keeps capped and clustered, and holds expiry back', async () => {
     await source.createCollection('capped', { capped: true, size: 100_000, max: 50 });
     const clusteredIndex = { key: { _id: 1 }, unique: true, name: 'mine' };

@@ -173,6 +173,20 @@ describe('a change at the source arrives at the target', () => {
     await expectEqual();
   });
 
+  it.each([
+    ['2dsphere', '2dsphereIndexVersion'],
+    ['text', 'textIndexVersion'],
+  ])('another version of a %s index, which servers take for the same', async (kind, version) => {
+    const index = { key: { g: kind }, name: 'g' };
+    await copied({}, [{ ...index, [version]: 2 }]);
+    const follower = await follow();
+    expect(await follower.round()).toEqual([]);
+    await source.command({ dropIndexes: NAME, index: 'g' });
+    await create({ ...index, [version]: 3 });
+    await settle(follower);
+    await expectEqual();
+  });
+
   it('the expiry of a clustered collection, changed and taken away', async () => {
     const clusteredIndex = { key: { _id: 1 }, unique: true };
     await copied({ clusteredIndex, expireAfterSeconds: 60 });
@@ -224,6 +238,28 @@ describe('an index that the target refuses', () => {
     await expectEqual();
   });
 
+  it('is named too when it has become another under its name', async () => {
+    await using older = await TestMongo.start('older');
+    await older.client.db('admin').command({ setFeatureCompatibilityVersion: '5.0' });
+    const usual = target;
+    target = older.client.db('target');
+    try {
+      control = controlOf(target, NAME);
+      await control.claim();
+      const index = { key: { a: 1 }, name: 'a' };
+      await copied({}, [{ ...index, partialFilterExpression: { a: { $gt: 1 } } }]);
+      await source.command({ dropIndexes: NAME, index: 'a' });
+      await create({ ...index, partialFilterExpression: { a: { $in: [1, 2] } } });
+      const follower = await follow();
+      await expect
+        .poll(() => follower.round(), { timeout: 10_000 })
+        .toEqual([{ what: 'index "a"', problem: expect.stringContaining('$in') }]);
+      expect(await namesAt(target)).toEqual(['_id_']);
+    } finally {
+      target = usual;
+    }
+  });
+
   it('is forgotten when the source has dropped it', async () => {
     await copied();
     await target
@@ -231,7 +267,9 @@ describe('an index that the target refuses', () => {
       .insertOne({ _id: 1, x: [1, 2], y: [1, 2] });
     await create(parallel);
     const follower = await follow();
-    await expect.poll(async () => (await follower.round())[0]?.problem).toBeDefined();
+    await expect
+      .poll(async () => (await follower.round())[0]?.problem, { timeout: 10_000 })
+      .toBeDefined();
     await source.command({ dropIndexes: NAME, index: 'xy' });
     expect(await follower.round()).toEqual([]);
   });

@@ -50,3 +50,13 @@ it('builds one under another name', async () => {
   await stageIndexes(db, 'renamed', specsOf([kept, { name: 'y', key: { a: 1 } }]));
   expect(await keysOf('renamed')).toEqual({ _id_: { _id: 1 }, kept: { k: 1 }, y: { a: 1 } });
 });
+
+it('builds one of another version, which the server takes for the one that is there', async () => {
+  const index = { name: 'x', key: { g: '2dsphere' } };
+  const stage = (version: number) =>
+    stageIndexes(db, 'versions', specsOf([kept, { ...index, '2dsphereIndexVersion': version }]));
+  await stage(2);
+  await stage(3);
+  const [, , found] = await readIndexes(db, 'versions');
+  expect(decode(found?.get('2dsphereIndexVersion'))).toBe(3);
+});
