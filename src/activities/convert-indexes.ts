@@ -4,8 +4,9 @@ import type { CatalogueReport, Migration } from '../migration.js';
 import { type Catalogue, indexName, readCatalogue, readIndexes } from '../mongo/catalogue.js';
 import { compareCatalogues } from '../mongo/catalogue-difference.js';
 import type { ControlDocument } from '../mongo/control-document.js';
-import { convertUnique, type FinalContext } from '../mongo/final-form.js';
-import { planFinal } from '../mongo/final-plan.js';
+import { convertUnique, describeStep, type FinalContext } from '../mongo/final-form.js';
+import { type FinalPlan, type FinalStep, planFinal } from '../mongo/final-plan.js';
+import { hasFlag } from '../mongo/indexes.js';
 import { type ActivityDependencies, open, type Opened } from './context.js';
 import { type Pulse, withPulse } from './pulse.js';
 
@@ -35,7 +36,8 @@ export async function convertIndexes(
           return undefined;
         }
         const plan = planFinal(catalogue, migration.traits.features);
-        await convertUnique(contextOf(opened, catalogue, pulse), plan);
+        const all = await planSinceFence(opened, control, { catalogue, plan }, pulse);
+        await convertUnique(contextOf(opened, catalogue, pulse), all);
         return await compareShapes(opened, catalogue, pulse);
       } finally {
         clearInterval(alive);
@@ -77,6 +79,42 @@ async function readSource(
 }
 
 /**
+ * What was to follow at the fence, although the source may have dropped some of it since, or made another of it: an
+ * index that stayed prepared would not be taken for the unique one that an application asks for.
+ */
+async function planSinceFence(
+  opened: Opened,
+  control: ControlDocument | undefined,
+  { catalogue, plan }: { readonly catalogue: Catalogue; readonly plan: FinalPlan },
+  pulse: Pulse,
+): Promise<FinalPlan> {
+  const unbuilt = catalogue.indexes
+    .map(indexName)
+    .filter((index) => control?.unbuilt?.includes(index))
+    .map((index) => ({ kind: 'rebuild', index }) as const);
+  const prepared = await readPrepared(opened, control, pulse);
+  const planned = new Set(plan.afterOpening.map(describeStep));
+  const isOther = (step: FinalStep) => !planned.has(describeStep(step));
+  return {
+    ...plan,
+    afterOpening: [...prepared.filter(isOther), ...plan.afterOpening, ...unbuilt.filter(isOther)],
+  };
+}
+
+/** What the cutover has prepared and nobody has converted, or made another of, since. */
+async function readPrepared(
+  { target, targetCollection }: Opened,
+  control: ControlDocument | undefined,
+  { signal }: Pulse,
+): Promise<readonly FinalStep[]> {
+  return (await readIndexes(target, targetCollection, signal))
+    .filter((spec) => hasFlag(spec, 'prepareUnique'))
+    .map(indexName)
+    .filter((index) => control?.prepared?.includes(index))
+    .map((index) => ({ kind: 'convertUnique', index }) as const);
+}
+
+/**
  * Converts what the cutover has prepared and is still there.
  * @throws PermanentError when indexes are missing that only the source knew how to build; the migration has it as a warning
  */
@@ -87,9 +125,7 @@ async function convertWithoutSource(
 ): Promise<void> {
   const { target, targetCollection } = opened;
   const there = (await readIndexes(target, targetCollection, pulse.signal)).map(indexName);
-  const afterOpening = (control?.prepared ?? [])
-    .filter((index) => there.includes(index))
-    .map((index) => ({ kind: 'convertUnique', index }) as const);
+  const afterOpening = await readPrepared(opened, control, pulse);
   const source = {
     name: targetCollection,
     type: 'collection',

@@ -7,11 +7,10 @@ import {
   uncomparedSeconds,
   verificationBehind,
 } from '../blockers.js';
-import { errorTypes, PermanentError } from '../errors.js';
 import type { Blocker, Migration } from '../migration.js';
 import { readUuid } from '../mongo/catalogue.js';
 import type { ControlDocument } from '../mongo/control-document.js';
-import { ShapeRefusedError } from '../mongo/final-form.js';
+import { isRefusal, ShapeRefusedError } from '../mongo/final-form.js';
 import { isStalled, lagSeconds } from '../mongo/lag.js';
 import type { Opened } from './context.js';
 import type { Pulse } from './pulse.js';
@@ -99,8 +98,7 @@ export function findBlockers(
 /** What the servers' answer to `enforceFinal` speaks against the cutover. @throws all else. */
 export function refusalOf(error: unknown): readonly Blocker[] {
   if (error instanceof ShapeRefusedError) return [shapeBlocker([error])];
-  const isRefusal = error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
-  if (!isRefusal) throw error;
+  if (!isRefusal(error)) throw error;
   return [{ code: 'indexes', message: error.message }];
 }
 

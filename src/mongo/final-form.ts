@@ -1,4 +1,5 @@
 import { BSON, type Db, type Document, MongoServerError } from 'mongodb';
+import { errorTypes, PermanentError } from '../errors.js';
 import {
   type Catalogue,
   errorCode,
@@ -78,11 +79,37 @@ export function describeStep(step: FinalStep): string {
 }
 
 /**
- * Does what can follow while applications write: prepared indexes become unique. May run again.
- * @throws PermanentError CutoverRefused when an index that is unique at the source finds duplicates.
+ * Does what can follow while applications write: prepared indexes become unique. One that cannot hinders no other. May
+ * run again.
+ * @throws PermanentError CutoverRefused, once all have been tried, when an index that is unique at the source finds
+ *   duplicates or the server does not take it, as beside one of its key that somebody has built since.
  */
 export async function convertUnique(context: FinalContext, plan: FinalPlan): Promise<void> {
-  for (const step of plan.afterOpening) await applyStep(context, step);
+  const refused: string[] = [];
+  for (const step of plan.afterOpening) {
+    try {
+      await applyStep(context, step);
+    } catch (error) {
+      const message = refusalMessage(step, error);
+      if (message === undefined) throw error;
+      refused.push(message);
+    }
+  }
+  if (refused.length > 0) throw new PermanentError(errorTypes.cutoverRefused, refused.join('; '));
+}
+
+/** Why asking again does not help; nothing where it may. */
+function refusalMessage(step: FinalStep, error: unknown): string | undefined {
+  if (isShapeRefused(error)) {
+    const what = describeStep(step);
+    return `the target does not take the ${what} as it is at the source (${error.message}): drop what is in its way, and build it there`;
+  }
+  return isRefusal(error) ? error.message : undefined;
+}
+
+/** Whether an index finds duplicates where it has to be unique. */
+export function isRefusal(error: unknown): error is PermanentError {
+  return error instanceof PermanentError && error.type === errorTypes.cutoverRefused;
 }
 
 /**

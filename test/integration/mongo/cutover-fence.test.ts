@@ -1,14 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Catalogue, readBuilding, readCatalogue } from '../../../src/mongo/catalogue.js';
+import {
+  type Catalogue,
+  indexName,
+  readBuilding,
+  readCatalogue,
+} from '../../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../../src/mongo/catalogue-difference.js';
 import type { Control } from '../../../src/mongo/control.js';
 import { createLike } from '../../../src/mongo/create-like.js';
-import { enforceFinal, type FinalContext, relaxFinal } from '../../../src/mongo/final-form.js';
+import {
+  convertUnique,
+  enforceFinal,
+  type FinalContext,
+  relaxFinal,
+} from '../../../src/mongo/final-form.js';
 import { type FinalPlan, planFinal } from '../../../src/mongo/final-plan.js';
 import { loadForms } from '../../../src/mongo/index-twins.js';
-import { createIndexes } from '../../../src/mongo/indexes.js';
+import { createIndexes, hasFlag } from '../../../src/mongo/indexes.js';
 import { removeControl } from '../../../src/mongo/control-collection.js';
 import { controlOf, holdIndexBuilds, must, TestMongo } from '../../helpers/data-path.js';
 import { traits } from '../../helpers/fake-activities.js';
@@ -109,4 +119,22 @@ it('waits for a build that an attempt before it has begun', async () => {
   }
   await build;
   expect(await enforced).toBe('done');
+});
+
+it('makes one index unique, and says of another why it cannot, once the target is open', async () => {
+  const target = client.db('target');
+  await client.db('source').collection(NAME).createIndex({ b: 1 }, { unique: true });
+  source = must(await readCatalogue(client.db('source'), NAME));
+  await createIndexes(target, NAME, loadForms(source));
+  plan = planFinal(source, traits.features);
+  const context = await attempt();
+  await enforceFinal(context, plan);
+  await target.collection(NAME).dropIndex('a_1');
+  await target.collection(NAME).createIndex({ a: 1 }, { name: 'mine', unique: true });
+  await expect(convertUnique(context, plan)).rejects.toMatchObject({
+    type: 'CutoverRefused',
+    message: expect.stringMatching(/the index "a_1" as it is at the source \(.*mine/) as unknown,
+  });
+  const unique = (await now()).indexes.filter((spec) => hasFlag(spec, 'unique')).map(indexName);
+  expect(unique.toSorted()).toEqual(['b_1', 'mine']);
 });
