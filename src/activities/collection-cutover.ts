@@ -90,6 +90,9 @@ export class CollectionCutover implements AsyncDisposable {
 
   /** Looks for what speaks against it, before anything stands still. */
   async look(): Promise<readonly Blocker[]> {
+    // First: without it neither the replay nor a comparison of indexes comes to an end.
+    const foreign = await findForeignTarget(this.opened, await this.opened.control.read());
+    if (foreign) return [foreign];
     const blockers = await findSettledBlockers(
       this.opened,
       this.migration,

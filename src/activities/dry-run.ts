@@ -3,7 +3,7 @@ import type { Blocker, Migration } from '../migration.js';
 import { summariseDifferences } from '../mongo/verification.js';
 import { type ActivityDependencies, open } from './context.js';
 import { withPulse } from './pulse.js';
-import { findBlockers } from './cutover-blockers.js';
+import { findBlockers, findForeignTarget } from './cutover-blockers.js';
 import { findShapeBlockers } from './settle-shape.js';
 
 /**
@@ -21,10 +21,13 @@ export async function dryRun(
     () => ({ doing: 'looking for what speaks against a cutover' }),
     async (pulse) => {
       const differences = summariseDifferences(await opened.verification.known());
+      const document = await opened.control.read();
+      const foreign = await findForeignTarget(opened, document);
       return [
-        ...findBlockers(await opened.control.read(), migration, force),
+        ...findBlockers(document, migration, force),
         ...differenceBlockers(differences).filter(({ code }) => !isForced(code, force)),
-        ...(await findShapeBlockers(opened, migration, pulse)),
+        // There is nothing then whose indexes could be compared.
+        ...(foreign ? [foreign] : await findShapeBlockers(opened, migration, pulse)),
       ];
     },
   );

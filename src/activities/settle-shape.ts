@@ -24,7 +24,7 @@ export interface SettledShape {
 
 /**
  * Looks for indexes and options that the target does not have yet, before anything stands still.
- * Only what takes long or cannot be done counts; the rest the cutover does itself.
+ * Only what takes long, cannot be done or was refused by the target counts; the rest the cutover does itself.
  */
 export async function findShapeBlockers(
   opened: Opened,
@@ -39,11 +39,14 @@ export async function findShapeBlockers(
     if (holder === 'cutover') return [];
     const now = await readShapeNow(opened, migration, signal);
     const known = new Map((shape?.left ?? []).map((each) => [each.what, each]));
-    const left = slow(now).map((each) => known.get(each.what) ?? each);
-    if (shape?.change) left.push({ what: shape.change.what });
+    const isRefused = (what: string) => known.get(what)?.problem !== undefined;
+    const found = slow(now, isRefused).map((each) => known.get(each.what) ?? each);
+    const change: ShapeDifference[] = shape?.change ? [{ what: shape.change.what }] : [];
+    // An index that is dropped and built again is one thing to people.
+    const left = [...new Map([...change, ...found].map((each) => [each.what, each])).values()];
     if (left.length === 0) return [];
-    const isRefused = left.some(({ problem }) => problem !== undefined);
-    if (isRefused || Date.now() > deadline) return [shapeBlocker(left)];
+    const isAnyRefused = left.some(({ problem }) => problem !== undefined);
+    if (isAnyRefused || Date.now() > deadline) return [shapeBlocker(left)];
     touch();
     await sleep(POLL_MS, undefined, { signal });
   }
@@ -114,10 +117,14 @@ async function readShapeNow(
   return { ...now, unproven: unique.filter((name) => before.has(name) || after.has(name)) };
 }
 
-function slow({ steps, unproven }: CutoverShape): readonly ShapeDifference[] {
+/** @param isRefused whether the target has refused something before, by what it is. */
+function slow(
+  { steps, unproven }: CutoverShape,
+  isRefused: (what: string) => boolean = () => false,
+): readonly ShapeDifference[] {
   const left = steps.flatMap((step): ShapeDifference[] => {
     if (step.kind === 'impossible') return [{ what: step.what, problem: step.problem }];
-    return step.kind === 'create' ? [{ what: step.what }] : [];
+    return step.kind === 'create' || isRefused(step.what) ? [{ what: step.what }] : [];
   });
   // The target would be unique where the source may turn out not to be.
   const problem = 'unique, and still being built at the source';

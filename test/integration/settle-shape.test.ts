@@ -1,13 +1,24 @@
 import type { Db } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CollectionCutover } from '../../src/activities/collection-cutover.js';
 import type { Opened } from '../../src/activities/context.js';
+import { convertIndexes } from '../../src/activities/convert-indexes.js';
+import { dryRun } from '../../src/activities/dry-run.js';
 import { findShapeBlockers, settleShape } from '../../src/activities/settle-shape.js';
 import type { Migration } from '../../src/migration.js';
-import { type Catalogue, readBuilding, readCatalogue } from '../../src/mongo/catalogue.js';
+import {
+  type Catalogue,
+  indexName,
+  readBuilding,
+  readCatalogue,
+} from '../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../src/mongo/catalogue-difference.js';
 import { createLike } from '../../src/mongo/create-like.js';
+import { enforceFinal } from '../../src/mongo/final-form.js';
+import { planFinal } from '../../src/mongo/final-plan.js';
 import { loadForms } from '../../src/mongo/index-twins.js';
-import { createIndexes } from '../../src/mongo/indexes.js';
+import { createIndexes, hasFlag } from '../../src/mongo/indexes.js';
+import { runActivity } from '../helpers/activity-run.js';
 import { controlOf, holdIndexBuilds, must, TestMongo } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
 import { identity } from '../helpers/migration.js';
@@ -15,6 +26,12 @@ import { openedOf } from '../helpers/opened.js';
 
 const NAME = 'orders';
 const migration: Migration = { ...identity, traits, followsShape: true };
+/** The same as `opened` is of. */
+const whole: Migration = {
+  ...migration,
+  workflowId: `migrate:source:source.${NAME}`,
+  options: { ...identity.options, namespace: `source.${NAME}`, targetNamespace: `target.${NAME}` },
+};
 const pulse = { touch: () => undefined, signal: new AbortController().signal };
 
 const check = async (): Promise<void> => undefined;
@@ -99,6 +116,34 @@ describe('a cutover', () => {
     expect(Date.now() - asked).toBeLessThan(2_000);
   });
 
+  it('is refused before it holds anything for an option that the target has refused', async () => {
+    await source.command({ collMod: NAME, changeStreamPreAndPostImages: { enabled: true } });
+    expect(await findShapeBlockers(opened, migration, pulse)).toEqual([]);
+    const { shape } = must(await opened.control.takeEpoch('shape'));
+    const left = [{ what: 'option "changeStreamPreAndPostImages"', problem: 'unknown field' }];
+    await opened.control.advance('shape', must(shape).epoch, { left });
+    const message = expect.stringContaining('Images" (unknown field)') as unknown;
+    expect(await findShapeBlockers(opened, migration, pulse)).toEqual([{ code: 'shape', message }]);
+  });
+
+  it('is refused at once where somebody has dropped its target, and a dry run says so', async () => {
+    const { uuid } = await catalogueOf(target);
+    await opened.control.set({ stagingUuid: must(uuid) });
+    await target.collection(NAME).drop();
+    const refused = {
+      code: 'target',
+      message: expect.stringMatching(/target\.orders .*has dropped it.*"restart"/) as unknown,
+    };
+    await runActivity(mongo.server.uri, async (deps) => {
+      await using cutover = new CollectionCutover({ deps, migration: whole, force: [], pulse });
+      expect(await cutover.look()).toEqual([refused]);
+      expect(await dryRun(deps, whole, ['lag'])).toEqual([refused]);
+    });
+    await expect(
+      settleShape(opened, migration, await catalogueOf(source), pulse, check),
+    ).rejects.toThrow('send "restart"');
+  });
+
   it('waits for what the source builds itself as unique: it may turn out not to be', async () => {
     await target.collection(NAME).createIndex({ c: 1 }, { name: 'c' });
     await source.collection(NAME).insertOne({ c: 1 });
@@ -150,5 +195,29 @@ describe('a cutover', () => {
       'another collection has the name',
     );
     expect(await target.collection(NAME).indexes()).toHaveLength(3);
+  });
+});
+
+describe('once the target is open', () => {
+  it('what was unique at the fence becomes so, although the source has dropped it since', async () => {
+    await source.collection(NAME).createIndex({ a: 1 }, { name: 'u', unique: true });
+    const before = await catalogueOf(source);
+    await target.dropCollection(NAME);
+    await createLike(target, NAME, before, { preImages: true });
+    await createIndexes(target, NAME, loadForms(before));
+    const context = { db: target, collection: NAME, source: before };
+    await enforceFinal(context, planFinal(before, traits.features));
+    // As the report of a cutover has it: "a" has the key of "u", and is built when that is unique.
+    await opened.control.set({ prepared: ['u'], unbuilt: ['a'] });
+    await source.collection(NAME).dropIndex('u');
+    const report = await runActivity(mongo.server.uri, (deps) => convertIndexes(deps, whole));
+    expect(report?.differences).toEqual([expect.stringMatching(/^index "u": source none/)]);
+    const { indexes } = await catalogueOf(target);
+    expect(indexes.map((spec) => [indexName(spec), hasFlag(spec, 'unique')])).toEqual([
+      ['_id_', false],
+      ['b', false],
+      ['u', true],
+      ['a', false],
+    ]);
   });
 });
