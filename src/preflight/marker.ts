@@ -1,22 +1,19 @@
 import { BSON, Int32 } from 'mongodb';
 import type { Catalogue } from '../mongo/catalogue.js';
-import { isAtLeast } from '../mongo/final-plan.js';
 import { MARKER_FIELD } from '../mongo/marker.js';
 import { readPrivileges } from '../mongo/privileges.js';
 import { parseNamespace } from '../names.js';
-import type { Deployment } from './deployment.js';
 import { permitted } from './refusal.js';
 import type { Findings, PreflightContext } from './report.js';
 
 /** `_id` of the document that `token: "marker"` inserts and deletes at the source. */
 const MARKER_ID = new Int32(-1);
 
-/** Whether the marker may be written: nothing of an application has its place. */
+/** Whether the marker may be written: nothing of an application has its place, or has to make room for it. */
 export async function checkMarker(
   { source, options, signal }: PreflightContext,
   findings: Findings,
   catalogue: Catalogue,
-  deployment: Deployment,
 ): Promise<void> {
   const { namespace } = options;
   const { db: name, collection } = parseNamespace(namespace);
@@ -30,11 +27,12 @@ export async function checkMarker(
         `${namespace}; grant it, or use token "stream", which only reads`,
     );
   }
-  if (catalogue.options.has('capped') && !isAtLeast(deployment.version, 5, 0)) {
+  if (catalogue.options.has('capped')) {
     findings.error(
       'markerCapped',
-      `token "marker" deletes its document, which capped collections such as ${namespace} do not ` +
-        'allow before 5.0; use token "stream"',
+      `token "marker" inserts and deletes a document, and ${namespace} is a capped collection: where it is full, ` +
+        'the insert makes it drop its oldest document, and before 5.0 it allows no delete; use token "stream", ' +
+        'which only reads',
     );
   }
   const attempt = { side: 'source', code: 'sourceFindRefused', privilege: `find on ${namespace}` };

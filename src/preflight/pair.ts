@@ -78,17 +78,34 @@ function checkFeatures(
         'collections need 5.3 or later, with its featureCompatibilityVersion',
     );
   }
+  checkCollMod(findings, targetNamespace, catalogue, target);
+  checkPreImages(findings, catalogue, target.report);
+  warnOfRebuilds(findings, { catalogue, report }, features);
+}
+
+function checkCollMod(
+  findings: Findings,
+  targetNamespace: string,
+  catalogue: Catalogue,
+  { report: { features }, stagingCollMod }: TargetState,
+): void {
   const held = ['validator', 'expireAfterSeconds'].filter((name) => catalogue.options.has(name));
+  const steps = planFinal(catalogue, features).beforeOpening;
   if (held.length > 0 && !features.collMod) {
     findings.error(
       'collModRefused',
       `the collection's ${held.join(' and ')} can only be applied to the full collection, by ` +
         `collMod, which the user of the target may not run on ${targetNamespace}; grant collMod ` +
-        '(the role dbAdmin has it)',
+        'on the whole database (the role dbAdmin has it)',
+    );
+  } else if (!stagingCollMod && steps.some(({ kind }) => kind === 'validator')) {
+    findings.error(
+      'collModRefused',
+      "the collection's validator is tried on the migration's staging collection first, by collMod, which the " +
+        `user of the target may run on ${targetNamespace} alone; grant collMod on the whole database (the role ` +
+        'dbAdmin has it)',
     );
   }
-  checkPreImages(findings, catalogue, target.report);
-  warnOfRebuilds(findings, { catalogue, report }, features);
 }
 
 /** `recordPreImages` is the option before 6.0, `changeStreamPreAndPostImages` that since. */
@@ -204,7 +221,8 @@ function checkOldTarget(findings: Findings, catalogue: Catalogue, version: strin
     findings.error(
       'expiryRange',
       `the TTL index "${indexName(spec)}" has an expireAfterSeconds that the target (${version}) ` +
-        'does not take; give it a smaller one at the source, by collMod',
+        'does not take; give it a smaller one at the source, by collMod, or where nothing is to expire build it there ' +
+        'without',
     );
   }
 }

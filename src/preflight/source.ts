@@ -48,7 +48,7 @@ export async function checkSource(
   const actions = [...sourceActions, ...markerActions];
   if (catalogue?.type === 'collection') {
     checkOptions(findings, options.namespace, catalogue);
-    if (options.token === 'marker') await checkMarker(context, findings, catalogue, deployment);
+    if (options.token === 'marker') await checkMarker(context, findings, catalogue);
   }
   return {
     deployment,

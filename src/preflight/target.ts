@@ -23,6 +23,8 @@ export interface TargetState {
   readonly existingDocuments: number;
   /** Whether it is this run's own, from before. */
   readonly existingIsOurs: boolean;
+  /** Whether its user may run collMod on the staging collection, where a validator is tried. */
+  readonly stagingCollMod: boolean;
   readonly report: TargetReport;
 }
 
@@ -61,6 +63,7 @@ export async function checkTarget(
     existing: found?.existing,
     existingDocuments: found?.documents ?? 0,
     existingIsOurs: found?.isOurs ?? false,
+    stagingCollMod: privileges.allows('collMod', `${name}.${someStaging(collection)}`),
     report: {
       ...(await describeSide(target, deployment, options.targetNamespace, actions, signal)),
       features: targetFeatures(deployment, collModAllowed),
@@ -81,11 +84,15 @@ function targetFeatures({ featureVersion }: Deployment, collMod: boolean): Targe
   };
 }
 
+/** Name of a staging collection of some run. */
+function someStaging(collection: string): string {
+  return stagingName(collection, 0, SOME_TAG);
+}
+
 /** @returns whether the user may look around at all. */
 function checkPrivileges(findings: Findings, namespace: string, privileges: Privileges): boolean {
   const { db, collection } = parseNamespace(namespace);
-  const staging = stagingName(collection, 0, SOME_TAG);
-  const names = [collection, staging, bufferName(collection), CONTROL_COLLECTION];
+  const names = [collection, someStaging(collection), bufferName(collection), CONTROL_COLLECTION];
   const missing = targetActions.filter((action) =>
     names.some((name) => !privileges.allows(action, `${db}.${name}`)),
   );

@@ -259,6 +259,26 @@ describe('the source', () => {
     await using writer = await as(targetServer, target, 'writer', ['readWrite']);
     expect(codes((await check({}, { target: writer })).errors)).toEqual(['collModRefused']);
   });
+
+  it('has a validator refused that could not be tried, as with collMod on the final name alone', async () => {
+    const grant = (collection: string) => [
+      { resource: { db: 'shop', collection }, actions: ['collMod'] },
+    ];
+    await to.command({ createRole: 'modifier', privileges: grant('orders'), roles: [] });
+    try {
+      const roles = ['readWrite', 'modifier'];
+      await using modifier = await as(targetServer, target, 'modifier', roles);
+      expect((await check({}, { target: modifier })).errors).toEqual([]);
+      await from.command({ collMod: 'orders', validator: { a: 1 } });
+      const { errors } = await check({}, { target: modifier });
+      expect(codes(errors)).toEqual(['collModRefused']);
+      expect(errors[0]?.message).toContain('staging collection');
+      await to.command({ updateRole: 'modifier', privileges: grant('') });
+      expect((await check({}, { target: modifier })).errors).toEqual([]);
+    } finally {
+      await to.command({ dropRole: 'modifier' });
+    }
+  });
 });
 
 describe('the target', () => {
