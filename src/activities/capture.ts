@@ -15,7 +15,7 @@ import { shorten, SHOWN_TOKEN } from '../shorten.js';
 import { type ActivityDependencies, open, type Opened } from './context.js';
 import { type Pulse, withPulse } from './pulse.js';
 import { CaptureRoom } from './capture-room.js';
-import { captureLimits } from './live-limits.js';
+import { CaptureLimits } from './live-limits.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
 
 /** How long a request waits at the source for new events, in ms. */
@@ -26,7 +26,7 @@ const MAX_AWAIT_MS = 2_000;
  */
 const IDLE_WRITE_MS = { atFirst: 1_000, later: 3_000, laterAfter: 60_000 } as const;
 const OPLOG_PROBE_MS = 10 * 60_000;
-/** What waits for long says by writing that it is there after so many ms, or others would take its place. */
+/** What waits for long writes after so many ms that it is there: it would count as stalled, or as given up. */
 const ALIVE_MS = 5_000;
 /** How often the stream's position is held against the source's own time, in ms. */
 const STANDSTILL_LOOK_MS = 10_000;
@@ -90,7 +90,7 @@ async function captureEpoch(
   let writtenAt = 0;
   let changedAt = Date.now();
   let position: Timestamp | undefined;
-  const limits = captureLimits(opened, migration.options, taken);
+  const limits = new CaptureLimits(migration.options, taken);
   using room = new CaptureRoom(opened, migration, taken);
   const onCommit = async (commit: CaptureCommit): Promise<void> => {
     pulse.touch();
@@ -163,12 +163,17 @@ async function captureEpoch(
   };
   const onWait = async (what: 'reply' | 'limit'): Promise<void> => {
     pulse.touch();
-    forgetStandstill();
     const now = Date.now();
-    if (now - writtenAt < ALIVE_MS) return;
+    // What is on record of a standstill goes with what is remembered of it.
+    if (now - writtenAt < ALIVE_MS && standsSince === undefined) return;
     writtenAt = now;
-    if (what === 'reply') show({ doing: 'waiting for the source, which searches its oplog' });
-    limits.hear(await control.advance('capture', epoch, { ...room.state, standsSince: null }));
+    forgetStandstill();
+    const isSearching = what === 'reply';
+    if (isSearching) {
+      show({ doing: 'waiting for the source, which searches its oplog', eventsPerSecond: 0 });
+    }
+    const fields = { ...room.state, standsSince: null, ...(isSearching && { rate: 0 }) };
+    limits.hear(await control.advance('capture', epoch, fields));
   };
   try {
     // It ends when the buffer is full: a stream that waits for long would be closed by the server.

@@ -273,7 +273,7 @@ export class CollectionCutover implements AsyncDisposable {
     let reached: Timestamp | undefined;
     let movedAt = Date.now();
     let hasGivenUp = false;
-    await captureChanges({
+    const capturing = captureChanges({
       source: await this.#pinnedSource(),
       collection: sourceCollection,
       buffer: await Buffered.open(target, targetCollection, held.bufferUuid),
@@ -287,6 +287,10 @@ export class CollectionCutover implements AsyncDisposable {
       maxAwaitMs: MAX_AWAIT_MS,
       signal,
       touch,
+      // Applications wait: a source that takes long to answer does not come to the fence in time either.
+      onWait: async () => {
+        if (Date.now() - movedAt > FENCE_PATIENCE_MS) throw new NotReachedError();
+      },
       onCommit: async ({ token, time, asOf, events, buffered, bytes }) => {
         touch();
         if (!reached || time.greaterThan(reached)) movedAt = Date.now();
@@ -300,9 +304,18 @@ export class CollectionCutover implements AsyncDisposable {
         );
       },
     });
+    try {
+      await capturing;
+    } catch (error) {
+      if (!(error instanceof NotReachedError)) throw error;
+      hasGivenUp = true;
+    }
     return hasGivenUp ? undefined : drained;
   }
 }
+
+/** The change stream has not come to the fence in time. */
+class NotReachedError extends Error {}
 
 /** A cluster time as people read it, `seconds.increment`. */
 export function showTime(time: Timestamp): string {

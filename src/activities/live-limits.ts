@@ -8,15 +8,13 @@ import type { Opened } from './context.js';
 const LOOK_MS = 1_000;
 
 /** Limits as they are now: looked up while somebody asks, without making anybody wait. */
-class Live<Found> {
-  readonly #of: (found: Found) => ReadLimits;
-  readonly #read: () => Promise<Found>;
+class Live {
+  readonly #read: () => Promise<ReadLimits>;
   #limits: ReadLimits;
   #readAt = Date.now();
 
-  constructor(first: Found, of: (found: Found) => ReadLimits, read: () => Promise<Found>) {
-    this.#limits = of(first);
-    this.#of = of;
+  constructor(first: ReadLimits, read: () => Promise<ReadLimits>) {
+    this.#limits = first;
     this.#read = read;
   }
 
@@ -33,16 +31,11 @@ class Live<Found> {
   #look(): void {
     if (Date.now() - this.#readAt < LOOK_MS) return;
     this.#readAt = Date.now();
+    const keep = (limits: ReadLimits) => {
+      this.#limits = limits;
+    };
     // Whoever reads the collections finds out himself that a side does not answer.
-    this.#read().then(
-      (found) => this.hear(found),
-      () => undefined,
-    );
-  }
-
-  hear(found: Found): void {
-    this.#limits = this.#of(found);
-    this.#readAt = Date.now();
+    this.#read().then(keep, () => undefined);
   }
 }
 
@@ -59,7 +52,7 @@ export function verifyLimits(
       bytesPerSecond: limits.verifyBytesPerSecond ?? undefined,
     };
   };
-  return new Live(document, of, () => control.read());
+  return new Live(of(document), async () => of(await control.read()));
 }
 
 /**
@@ -80,28 +73,31 @@ export async function copyLimits(
       bytesPerSecond: bytes === null ? undefined : bytes / sharing,
     };
   };
-  return new Live(await read(), (limits) => limits, read);
+  return new Live(await read(), read);
 }
 
-/** Limits that are told of every document that comes by anyway, and look for one only where none does. */
-export interface HearingLimits extends ReadLimits {
-  hear(document: ControlDocument): void;
-}
+/** How fast changed documents may be read back at the source, as the control document said when it was last seen. */
+export class CaptureLimits implements ReadLimits {
+  readonly #options: MigrateCollectionOptions;
+  #limits: Limits;
 
-/** How fast changed documents may be read back at the source, as it was tuned last. */
-export function captureLimits(
-  { control }: Pick<Opened, 'control'>,
-  options: MigrateCollectionOptions,
-  document: ControlDocument,
-): HearingLimits {
-  const of = (found: ControlDocument): ReadLimits => {
-    const limits = tunedLimits(found, options);
-    return {
-      documentsPerSecond: limits.captureDocumentsPerSecond ?? undefined,
-      bytesPerSecond: limits.captureBytesPerSecond ?? undefined,
-    };
-  };
-  return new Live(document, of, () => control.read());
+  constructor(options: MigrateCollectionOptions, document: ControlDocument) {
+    this.#options = options;
+    this.#limits = tunedLimits(document, options);
+  }
+
+  get documentsPerSecond(): number | undefined {
+    return this.#limits.captureDocumentsPerSecond ?? undefined;
+  }
+
+  get bytesPerSecond(): number | undefined {
+    return this.#limits.captureBytesPerSecond ?? undefined;
+  }
+
+  /** Capture writes all the time, and each time it is given the document. */
+  hear(document: ControlDocument): void {
+    this.#limits = tunedLimits(document, this.#options);
+  }
 }
 
 /** Changes that may be applied at once, as it was tuned last; nothing is no limit. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db, Timestamp } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Buffered } from './buffer.js';
-import { resumeAfter } from './change-event.js';
+import { type ChangeEvent, resumeAfter } from './change-event.js';
 import { storeChanges, type StoredChanges } from './change-store.js';
 import { type ChangeBatch, ChangeStream } from './change-stream.js';
 import { type ReadLimits, ReadPace } from './pace.js';
@@ -138,19 +138,18 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
       signal.throwIfAborted();
       const end = batch.events.findIndex(({ id }) => !id);
       for (const part of pace && end < 0 ? sliced(batch, pace) : [batch]) {
-        while (settled.size >= MAX_IN_FLIGHT) await Promise.race(settled);
-        signal.throwIfAborted();
         const entry: InFlight = { batch: part, end };
         queue.push(entry);
         const work = track(entry)
           .catch((error: unknown) => failed.abort(error))
           .finally(() => settled.delete(work));
         settled.add(work);
+        while (settled.size >= MAX_IN_FLIGHT) await Promise.race(settled);
+        signal.throwIfAborted();
       }
       if (options.until && hasReached(batch, options.until)) break;
       // What follows is of another collection of its name.
       if (end >= 0) break;
-      while (settled.size >= MAX_IN_FLIGHT) await Promise.race(settled);
     }
     await Promise.all(settled);
     failed.signal.throwIfAborted();
@@ -210,14 +209,22 @@ function knownUpTo({ batch }: InFlight): Date {
 /** A reply in parts, each worth about so many seconds of the pace, from whose ends a stream goes on as well. */
 function* sliced(batch: ChangeBatch, pace: ReadPace): Generator<ChangeBatch> {
   let { events } = batch;
-  for (let most = pace.worth(SLICE_SECONDS); events.length > most;) {
-    const part = events.slice(0, most);
-    const last = part.at(-1);
-    if (last) yield { ...batch, events: part, token: resumeAfter(last), isFull: true };
-    events = events.slice(most);
-    most = pace.worth(SLICE_SECONDS);
+  for (;;) {
+    const end = events.length > 0 ? endOfSlice(events, pace.worth(SLICE_SECONDS)) : 0;
+    const last = end < events.length ? events[end - 1] : undefined;
+    if (!last) break;
+    yield { ...batch, events: events.slice(0, end), token: resumeAfter(last), isFull: true };
+    events = events.slice(end);
   }
   yield { ...batch, events };
+}
+
+/** Not amid a transaction, unless it is a long one: what is applied of one looks different for as long. */
+function endOfSlice(events: readonly ChangeEvent[], most: number): number {
+  let end = most;
+  const timeAt = (index: number) => events[index]?.time.toBigInt();
+  while (end < Math.min(events.length, 2 * most) && timeAt(end) === timeAt(end - 1)) end++;
+  return end;
 }
 
 /** @throws Error when neither the reply comes nor the source says that it is there. */
@@ -231,7 +238,7 @@ async function untilReply<T>(reply: Promise<T>, options: CaptureOptions): Promis
     if (answered) return answered.value;
     const asked = source.command({ ping: 1 });
     asked.catch(() => undefined);
-    if (!(await within(SILENCE_MS.untilGone, asked))) {
+    if (!(await within(SILENCE_MS.untilGone, Promise.race([answer, asked])))) {
       throw new Error('the source has not answered for a minute');
     }
     touch?.();

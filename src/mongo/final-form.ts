@@ -236,7 +236,12 @@ async function modifyIndex(
 async function rebuild(context: FinalContext, name: string): Promise<void> {
   const { db, collection, source, signal } = context;
   const spec = source.indexes.find((each) => indexName(each) === name);
-  if (!spec) throw new Error(`the index "${name}" is not in the catalogue of the source`);
+  if (!spec) {
+    throw new PermanentError(
+      errorTypes.cutoverRefused,
+      `the index "${name}" is not at the source any more: drop it at the target, or build it there as it is to be`,
+    );
+  }
   const wanted = finalForm(spec);
   const current = await currentIndex(context, name);
   if (!current || !sameIndex(current, listedForm(wanted))) {

@@ -8,7 +8,7 @@ import { readHello } from './hello.js';
  */
 const HEARD_MS = 5_000;
 
-/** The server answers once a majority has agreed that it is the primary. */
+/** The server answers once a majority has agreed that it is the primary, whatever there is to read. */
 const CONFIRMED = { readConcern: { level: 'linearizable' }, maxTimeMS: 10_000 } as const;
 
 /**
@@ -46,7 +46,7 @@ export async function readFence(
   if (secondary !== true) {
     if (setName === undefined) return readOperationTime(db);
     // One that has been replaced and does not know it yet answers others with a time of its own past.
-    const find = { find: collection, limit: 1, projection: { _id: 1 }, ...CONFIRMED };
+    const find = { find: collection, filter: { _id: { $in: [] } }, ...CONFIRMED };
     return timeIn(db, await db.command(find, { readPreference: 'primary', signal }));
   }
   await sleep(HEARD_MS, undefined, { signal });

@@ -3,6 +3,8 @@ const SLICE_MS = 1_000;
 /** What a limited reader reads at once is worth so many seconds, and at least so many documents. */
 const EVEN_SECONDS = 0.25;
 const FEWEST = 10;
+/** Bytes of a document, as long as none is known. */
+const USUAL_BYTES = 16 * 1024;
 
 /** How a pace waits and reads the time, in ms. */
 export interface PaceClock {
@@ -92,8 +94,8 @@ export class ReadPace {
   worth(inSeconds: number): number {
     const { documentsPerSecond = Infinity, bytesPerSecond } = this.#limits;
     const { documents, bytes } = this.#spent;
-    const size = documents === 0 ? undefined : bytes / documents;
-    const byBytes = bytesPerSecond === undefined ? Infinity : bytesPerSecond / (size ?? Infinity);
+    const size = documents === 0 ? USUAL_BYTES : bytes / documents;
+    const byBytes = bytesPerSecond === undefined ? Infinity : bytesPerSecond / size;
     const perSecond = Math.min(documentsPerSecond, byBytes);
     return Math.max(1, Math.floor(perSecond * inSeconds));
   }

@@ -170,19 +170,23 @@ class CollectionMigration {
       if (catalogue) this.#state.catalogue = catalogue;
     } catch (error) {
       // Applications use the target by now: that is no reason to call the migration failed.
-      this.#state.warnings = [...this.#state.warnings, messageOf(error)];
+      this.#warnAfterwards(messageOf(error));
     }
     try {
       this.#state.lateWrites = await step('countLateWrites', LATE_LIMITS)(migration);
     } catch (error) {
       const why = `writes after the fence could not be looked for: ${messageOf(error)}`;
-      this.#state.warnings = [...this.#state.warnings, why];
+      this.#warnAfterwards(why);
     }
     const { keepBuffer } = migration.options;
     const { left } = await step('cleanUp')(migration, { keepBuffer, dropTarget: false });
     this.#state.left = left;
     if (this.#watch) await this.#watch.stop();
     this.#enter('completed');
+  }
+
+  #warnAfterwards(what: string): void {
+    this.#state.afterwards = [...(this.#state.afterwards ?? []), what];
   }
 
   /** After a failure, an abort or a cancellation: removes what was written, says what is left. */

@@ -43,7 +43,7 @@ import { step } from './steps.js';
 const statusQuery = defineQuery<GroupStatus>('status');
 const reportSignal = defineSignal<[MemberReport?]>(groupMessages.report);
 /** After this an abort is told again to those that have not ended; each time goes into the history. */
-const AGAIN_SECONDS = { first: 15, most: 3_600 } as const;
+const AGAIN_SECONDS = { first: 30, most: 3_600 } as const;
 
 /**
  * Moves many collections together: a `migrateCollection` each, some of them copied at the same time, all of
@@ -115,15 +115,17 @@ class CollectionsMigration {
     );
     await CancellationScope.nonCancellable(async () => {
       const known = this.#state.aborting;
-      let again: number = AGAIN_SECONDS.first;
+      let seconds: number = AGAIN_SECONDS.first;
       // One that was busy with a cutover has not taken it the first time.
-      do {
+      for (;;) {
         const { aborting } = this.#state;
         // Code before this did not hear of an abort that came after another end.
-        if (aborting && (known || patched('lateAbort'))) await this.#tell('abort', () => aborting);
+        const isToTell = aborting && (known || patched('lateAbort'));
+        if (isToTell) await this.#tell('abort', () => aborting);
         // Where the workflow was cancelled they are so too, and clean up.
-        again = Math.min(AGAIN_SECONDS.most, 2 * again);
-      } while (!(await condition(hasEnded, again * 1_000)));
+        if (await condition(hasEnded, seconds * 1_000)) break;
+        if (isToTell) seconds = Math.min(AGAIN_SECONDS.most, 2 * seconds);
+      }
       this.#end(failure);
       await condition(allHandlersFinished);
     });
@@ -145,7 +147,9 @@ class CollectionsMigration {
         this.#state.warnings = found.warnings;
         const { source, target, namespaces } = this.#group.options;
         const named = { source, target, namespace: groupLabel(namespaces) };
-        if (found.searchable) this.#attributes = new Attributes(named, this.#state);
+        // A worker that does not know of it may have taken this step.
+        if (found.searchable && patched('groupAttributes'))
+          this.#attributes = new Attributes(named, this.#state);
         void this.#members.add(found.collections);
         const context = { group: this.#group, state: this.#state, members: this.#members };
         const planned = {

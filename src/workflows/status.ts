@@ -67,6 +67,8 @@ export interface MigrationState {
   aborting?: { readonly dropTarget: boolean; readonly reason?: string };
   /** What is left at the target after the clean-up. */
   left?: readonly string[];
+  /** What did not succeed once applications used the target. */
+  afterwards?: readonly string[];
   failure?: string;
   warnings: readonly string[];
   total: Amount;
@@ -179,6 +181,8 @@ export interface MigrationStatus {
   readonly openedAt: string | null;
   readonly lateWrites: LateWrites | null;
   readonly left: readonly string[] | null;
+  /** Those of the warnings that came after the target was opened. */
+  readonly afterwards: readonly string[];
   /** When the live fields were read; with `error` they could not be. */
   readonly live: { readonly asOf?: string; readonly error?: string };
 }
@@ -255,7 +259,8 @@ export function buildStatus(
     restarts: state.restarts ?? null,
     settings,
     problem: problemOf(state, buffer, live),
-    warnings: [...state.warnings, ...bufferWarnings(buffer, state)],
+    warnings: [...state.warnings, ...bufferWarnings(buffer, state), ...(state.afterwards ?? [])],
+    afterwards: state.afterwards ?? [],
     rejectedMessages: state.rejected,
     cutover: state.cutover ?? null,
     openedAt: state.cutover?.openedAt ?? null,

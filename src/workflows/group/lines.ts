@@ -4,8 +4,8 @@ import { percent } from '../status.js';
 import type { MemberLive } from './live.js';
 import { hasFailed, isCopied, isUnderWay, type MemberState } from './state.js';
 
-/** Bytes that the list of collections may take: Temporal's answers are to stay small. */
-const MOST_BYTES = 60_000;
+/** Bytes that a status may have, and the list of collections in it: Temporal's answers are to stay small. */
+const MOST_BYTES = { all: 95_000, lines: 60_000 } as const;
 const SLOWEST = 10;
 
 /**
@@ -79,13 +79,14 @@ export function slowest(
     .slice(0, SLOWEST);
 }
 
-/** As many lines as find room. */
-export function fitting(lines: readonly MemberLine[]): MemberLine[] {
+/** As many lines as find room beside the rest of a status. */
+export function fitting(lines: readonly MemberLine[], rest: object): MemberLine[] {
   const encoder = new TextEncoder();
-  let bytes = 0;
+  const sizeOf = (each: object) => encoder.encode(JSON.stringify(each)).length;
+  let room = Math.min(MOST_BYTES.lines, MOST_BYTES.all - sizeOf(rest));
   const at = lines.findIndex((line) => {
-    bytes += encoder.encode(JSON.stringify(line)).length;
-    return bytes > MOST_BYTES;
+    room -= sizeOf(line) + 1;
+    return room < 0;
   });
   return lines.slice(0, at < 0 ? lines.length : at);
 }

@@ -175,7 +175,7 @@ export class Members {
       const ended = await handle.result();
       member.phase = ended.phase;
       if (ended.openedAt !== null) member.openedAt = ended.openedAt;
-      const afterwards = toLookAt(ended, state.warnings);
+      const afterwards = toLookAt(ended);
       if (afterwards.length > 0) member.afterwards = afterwards;
     } catch (error) {
       member.phase = isCancellation(error) ? 'aborted' : 'failed';
@@ -192,11 +192,12 @@ function tunedOptions(tuned: GroupState['tuned'] = {}): Partial<MigrateCollectio
   );
 }
 
-/** What an operator should know of a migration that has ended; of its warnings those that the group has not. */
-function toLookAt(
-  { phase, lateWrites, left, warnings }: MigrationStatus,
-  known: readonly string[],
-): string[] {
+/** Of the result of a migration. */
+type Ended = Pick<MigrationStatus, 'phase' | 'lateWrites' | 'left'> &
+  Partial<Pick<MigrationStatus, 'afterwards'>>;
+
+/** What an operator should know of a migration that has ended. A worker of before may have told less. */
+function toLookAt({ phase, lateWrites, left, afterwards = [] }: Ended): string[] {
   const late = lateWrites?.count ?? 0;
   return [
     ...(late > 0
@@ -205,7 +206,7 @@ function toLookAt(
     ...(phase !== 'completed' && left && left.length > 0
       ? [`left at the target: ${left.join(', ')}`]
       : []),
-    ...warnings.filter((each) => !known.some((told) => told.includes(each))),
+    ...afterwards,
   ].map((each) => shorten(each));
 }
 

@@ -20,8 +20,8 @@ import { type GroupState, hasFailed, isToCutOver, isUnderWay, type MemberState }
 /** Lists are cut at so many entries, with the number of all beside them. */
 const MOST = 20;
 /** Reasons of one collection, and characters of one. */
-const MOST_REASONS = 5;
-const LONGEST = 500;
+const MOST_REASONS = 2;
+const LONGEST = 300;
 
 /** The answer to a group's query `status`. */
 export interface GroupStatus {
@@ -97,8 +97,7 @@ export function buildGroupStatus(
       sum(state.members, ({ bytes }) => bytes),
     ),
   };
-  const shown = fitting(lines);
-  return {
+  const rest: Omit<GroupStatus, 'collections' | 'collectionsNotShown'> = {
     kind: 'group',
     phase: state.phase,
     paused: state.paused,
@@ -127,8 +126,6 @@ export function buildGroupStatus(
     settings: settingsOf(options, state.tuned),
     leftOut: { count: state.leftOut.length, first: state.leftOut.slice(0, MOST) },
     appeared: { count: state.appeared.length, first: state.appeared.slice(0, MOST) },
-    collections: shown,
-    collectionsNotShown: lines.length - shown.length,
     cutover: state.lastCutover ?? null,
     openedAt: state.lastCutover?.openedAt ?? null,
     afterwards: afterwardsOf(state.members),
@@ -137,6 +134,8 @@ export function buildGroupStatus(
     rejectedMessages: state.rejected,
     live: live ? ('error' in live ? { error: live.error } : { asOf: live.asOf }) : {},
   };
+  const collections = fitting(lines, rest);
+  return { ...rest, collections, collectionsNotShown: lines.length - collections.length };
 }
 
 /** The first ones, in short: one may name whatever a server has said. */

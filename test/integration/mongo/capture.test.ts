@@ -1,4 +1,4 @@
-import { Int32 } from 'mongodb';
+import { Int32, MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readFence } from '../../../src/mongo/operation-time.js';
 import { DataPath, must, TestMongo, tokenOf } from '../../helpers/data-path.js';
@@ -86,7 +86,7 @@ describe('capture', () => {
     const path = await DataPath.begin(mongo.client);
     const documents = Array.from({ length: 200 }, (_, _id) => ({ _id, t: 'x' }));
     await path.orders.insertMany(documents);
-    // Ten documents are read at once at least: all of them take three minutes.
+    // All of them would take three minutes.
     const limits: { documentsPerSecond?: number | undefined } = { documentsPerSecond: 1 };
     const capturing = path.capture(undefined, undefined, limits);
     // It says that it is there while it waits.
@@ -244,14 +244,22 @@ describe('capture', () => {
     expect(await path.hashes()).toSatisfy(isEqual);
   });
 
-  it('has a fence that nothing acknowledged before is after', async () => {
+  it('has a fence that a majority has confirmed, and that nothing acknowledged before is after', async () => {
     const path = await DataPath.begin(mongo.client);
+    await path.orders.insertOne({ _id: 1 });
     const { signal } = new AbortController();
+    const client = new MongoClient(mongo.server.uri, { monitorCommands: true });
+    const levels: unknown[] = [];
+    client.on('commandStarted', ({ commandName, command }) => {
+      if (commandName === 'find') levels.push(command['readConcern']?.level);
+    });
     for (let n = 0; n < 30; n++) {
       const written = await path.source.command({ insert: path.name, documents: [{ n }] });
-      const fence = await readFence(path.source, path.name, signal);
+      const fence = await readFence(client.db('source'), path.name, signal);
       expect(fence.greaterThanOrEqual(written['operationTime'])).toBe(true);
     }
+    await client.close();
+    expect(levels).toEqual(Array.from({ length: 30 }, () => 'linearizable'));
   });
 
   it('until a fence has all that was acknowledged before it', async () => {

@@ -183,10 +183,19 @@ describe('the status of a group', () => {
   ])('stays under 100 kB, whatever the collections are called: %s', (_how, letter, most) => {
     const long = letter.repeat(most);
     const members = Array.from({ length: 500 }, (_, index) =>
-      member(`${index}${long}`, 'failed', { failure: letter.repeat(5_000) }),
+      member(`${index}${long}`, 'failed', {
+        failure: letter.repeat(5_000),
+        afterwards: Array.from({ length: 3 }, () => letter.repeat(200)),
+      }),
     );
+    const blockers = members.map(({ namespace }) => ({
+      code: 'shape',
+      message: letter.repeat(5_000),
+      namespace,
+    }));
+    const refused = { at: '2026-01-01T00:00:00.000Z', blockers };
     const leftOut = members.map(({ namespace }) => ({ namespace, why: 'is a view' }));
-    const status = statusOf(stateOf(members, { leftOut }), {});
+    const status = statusOf(stateOf(members, { leftOut, refused }), {});
     expect(status.counts.all).toBe(500);
     expect(status.collections.length + status.collectionsNotShown).toBe(500);
     expect(Buffer.byteLength(JSON.stringify(status))).toBeLessThan(100_000);
