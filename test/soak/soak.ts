@@ -14,12 +14,13 @@ async function soak(options: SoakOptions): Promise<boolean> {
   say(commandOf(options));
   await setup();
   const environment = await Environment.start({
-    patienceMs: options.minutes * 60_000 + PATIENCE_MS,
+    patienceMs: options.minutes * 90_000 + PATIENCE_MS,
   });
   const interrupt = () => {
     void environment.stop().finally(() => process.exit(130));
   };
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  let outcome = 'NOT EQUAL';
   try {
     const { problems, changes, documents } = await runSoak(environment, options, say);
     if (problems.length === 0) {
@@ -28,11 +29,13 @@ async function soak(options: SoakOptions): Promise<boolean> {
     }
     for (const problem of problems) say(problem);
   } catch (error) {
+    // Nothing was compared.
+    outcome = 'NOT DONE';
     console.error(error);
   } finally {
     await environment.stop();
   }
-  say(`NOT EQUAL. The same again: ${commandOf(options)}`);
+  say(`${outcome}. The same again: ${commandOf(options)}`);
   return false;
 }
 
