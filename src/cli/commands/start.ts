@@ -20,6 +20,9 @@ export interface StartOptions extends CommonOptions, Readonly<Record<string, unk
   readonly wait: boolean;
 }
 
+/** Questions without an answer, of some 10 s each. */
+const PATIENCE = 3;
+
 /**
  * `csm start`: returns once the migration has got over its preflight.
  * @throws CliError noWorker when nobody tells whether it has
@@ -27,7 +30,7 @@ export interface StartOptions extends CommonOptions, Readonly<Record<string, unk
 export async function start(namespaces: readonly string[], options: StartOptions): Promise<void> {
   const order = startOrder(namespaces, options);
   const context = await openContext(options);
-  await run(context, order, options, options.watch ? () => false : isAnswered);
+  await run(context, order, options, options.watch ? () => false : untilAnswered());
 }
 
 /** All is dumped; somebody may have sent `restore` before. */
@@ -98,9 +101,16 @@ export function isBegun(view: View): boolean {
   return phase !== undefined && phase !== 'preflight' && !isFinal(phase);
 }
 
-/** Whether it is known how the preflight has ended, or nobody answers: a command does not wait for a worker. */
-function isAnswered(view: View): boolean {
-  return isBegun(view) || view.noAnswer !== null;
+/**
+ * Whether it is known how the preflight has ended, or nobody has answered several times: a command does not wait for
+ * a worker, but for one that is busy.
+ */
+function untilAnswered(): (view: View) => boolean {
+  let silent = 0;
+  return (view) => {
+    silent = view.noAnswer === null ? 0 : silent + 1;
+    return isBegun(view) || silent >= PATIENCE;
+  };
 }
 
 /** @throws CliError noWorker where it is not known whether the preflight was good */
