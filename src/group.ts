@@ -18,6 +18,11 @@ export function groupLabel(namespaces: readonly string[]): string {
   return all.length <= LONGEST_NAME || others.length === 0 ? all : `${first},…${others.length}`;
 }
 
+/** What metrics and searches know a group by, as they do a collection. */
+export function identifyGroup({ source, target, namespaces }: Group['options']) {
+  return { source, target, namespace: groupLabel(namespaces) };
+}
+
 /** The names of one collection at both sides. */
 export interface CollectionNames {
   readonly namespace: string;

@@ -9,16 +9,24 @@ export async function withinLimit<T>(
   work: Promise<T>,
   limitMs = TIME_LIMIT_MS,
 ): Promise<T | { readonly error: string }> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<{ error: string }>((resolve) => {
-    const error = `no answer within ${TIME_LIMIT_MS / 1000} s`;
-    timer = setTimeout(() => resolve({ error }), limitMs);
-  });
   const read = work.catch((error: unknown) => ({
     error: shorten(redact(error instanceof Error ? error.message : String(error))),
   }));
+  const answered = await within(limitMs, read);
+  return answered ? answered.value : { error: `no answer within ${TIME_LIMIT_MS / 1000} s` };
+}
+
+/** @returns nothing when it takes longer. */
+export async function within<T>(
+  ms: number,
+  work: Promise<T>,
+): Promise<{ readonly value: T } | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
   try {
-    return await Promise.race([read, limit]);
+    return await Promise.race([work.then((value) => ({ value })), late]);
   } finally {
     clearTimeout(timer);
   }

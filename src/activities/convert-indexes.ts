@@ -1,7 +1,13 @@
 import { Context } from '@temporalio/activity';
 import { errorTypes, PermanentError } from '../errors.js';
 import type { CatalogueReport, Migration } from '../migration.js';
-import { type Catalogue, indexName, readCatalogue, readIndexes } from '../mongo/catalogue.js';
+import {
+  type Catalogue,
+  indexName,
+  type IndexSpec,
+  readCatalogue,
+  readIndexes,
+} from '../mongo/catalogue.js';
 import { compareCatalogues } from '../mongo/catalogue-difference.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import { convertUnique, describeStep, type FinalContext } from '../mongo/final-form.js';
@@ -92,7 +98,8 @@ async function planSinceFence(
     .map(indexName)
     .filter((index) => control?.unbuilt?.includes(index))
     .map((index) => ({ kind: 'rebuild', index }) as const);
-  const prepared = await readPrepared(opened, control, pulse);
+  const { target, targetCollection } = opened;
+  const prepared = preparedOf(await readIndexes(target, targetCollection, pulse.signal), control);
   const planned = new Set(plan.afterOpening.map(describeStep));
   const isOther = (step: FinalStep) => !planned.has(describeStep(step));
   return {
@@ -102,12 +109,11 @@ async function planSinceFence(
 }
 
 /** What the cutover has prepared and nobody has converted, or made another of, since. */
-async function readPrepared(
-  { target, targetCollection }: Opened,
+function preparedOf(
+  there: readonly IndexSpec[],
   control: ControlDocument | undefined,
-  { signal }: Pulse,
-): Promise<readonly FinalStep[]> {
-  return (await readIndexes(target, targetCollection, signal))
+): readonly FinalStep[] {
+  return there
     .filter((spec) => hasFlag(spec, 'prepareUnique'))
     .map(indexName)
     .filter((index) => control?.prepared?.includes(index))
@@ -124,8 +130,9 @@ async function convertWithoutSource(
   pulse: Pulse,
 ): Promise<void> {
   const { target, targetCollection } = opened;
-  const there = (await readIndexes(target, targetCollection, pulse.signal)).map(indexName);
-  const afterOpening = await readPrepared(opened, control, pulse);
+  const indexes = await readIndexes(target, targetCollection, pulse.signal);
+  const there = indexes.map(indexName);
+  const afterOpening = preparedOf(indexes, control);
   const source = {
     name: targetCollection,
     type: 'collection',

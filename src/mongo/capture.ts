@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db, Timestamp } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
+import { within } from '../within-limit.js';
 import type { Buffered } from './buffer.js';
 import { type ChangeEvent, resumeAfter } from './change-event.js';
 import { storeChanges, type StoredChanges } from './change-store.js';
@@ -230,32 +231,18 @@ function endOfSlice(events: readonly ChangeEvent[], most: number): number {
 /** @throws Error when neither the reply comes nor the source says that it is there. */
 async function untilReply<T>(reply: Promise<T>, options: CaptureOptions): Promise<T> {
   const { source, touch, onWait, silenceMs = SILENCE_MS.untilAsked } = options;
-  const answer = reply.then((value) => ({ value }));
   // Whoever loses patience does not wait for its failure.
-  answer.catch(() => undefined);
+  reply.catch(() => undefined);
   for (;;) {
-    const answered = await within(silenceMs, answer);
+    const answered = await within(silenceMs, reply);
     if (answered) return answered.value;
     const asked = source.command({ ping: 1 });
     asked.catch(() => undefined);
-    if (!(await within(SILENCE_MS.untilGone, Promise.race([answer, asked])))) {
+    if (!(await within(SILENCE_MS.untilGone, Promise.race([reply, asked])))) {
       throw new Error('the source has not answered for a minute');
     }
     touch?.();
     await onWait?.('reply');
-  }
-}
-
-/** @returns nothing when it takes longer. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -15,8 +15,8 @@ export const numberTypes: readonly number[] = [
 
 /**
  * Seconds after which a TTL index deletes; nothing for any other index. Servers before 3.4 also took what is no
- * number, `"3600"`, and no server deletes by that. Always a whole number that every server reads alike: `collMod` of 6.0.5 takes NaN for 0 and would delete all documents,
- * while the same server's `createIndexes` takes it for 2147483647.
+ * number, `"3600"`, and no server deletes by that. Always a whole number that every server reads alike: `collMod` of
+ * 6.0.5 takes NaN for 0 and would delete all documents, while the same server's `createIndexes` takes it for 2147483647.
  */
 export function expirySeconds(value: RawValue | undefined): number | undefined {
   if (value === undefined) return undefined;

@@ -121,8 +121,7 @@ export class Verifier {
           'than this migration writes to the target, or the replay lags far behind',
       );
     }
-    const after = await readOperationTime(source.db);
-    const found = await compareIds(source, target, differences.map(({ id }) => id), signal, { after }); // prettier-ignore
+    const found = await this.#compareNow(differences.map(({ id }) => id));
     await this.#settleLater(found, {}, async (standing) => {
       await this.#checkEpoch();
       await verification.record(index, compared, standing, before);
@@ -235,8 +234,7 @@ export class Verifier {
     const { control, source, target, signal, touch } = this.#context;
     const young = new YoungDifferences(source, target, signal, touch);
     const settled: DocumentDifference[] = [];
-    const after = await readOperationTime(source.db);
-    const found = await compareIds(source, target, ids, signal, { touch, after });
+    const found = await this.#compareNow(ids);
     await young.add(found, async (standing) => void settled.push(...standing));
     while (young.count > 0) {
       touch();
@@ -244,6 +242,14 @@ export class Verifier {
       await young.look((await control.read()).replay.time);
     }
     return settled;
+  }
+
+  /** Compares documents as they are from now on: a member that has just become primary may know less. */
+  async #compareNow(ids: readonly RawValue[]): Promise<readonly DocumentDifference[]> {
+    const { source, target, signal, touch } = this.#context;
+    if (ids.length === 0) return [];
+    const after = await readOperationTime(source.db);
+    return compareIds(source, target, ids, signal, { touch, after });
   }
 
   async #addOpen(differences: readonly DocumentDifference[]): Promise<void> {

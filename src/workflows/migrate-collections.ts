@@ -11,7 +11,7 @@ import {
 } from '@temporalio/workflow';
 import { type LagBound, planOf } from '../cutover-plan.js';
 import { errorTypes } from '../errors.js';
-import { type Group, groupLabel, groupMessages } from '../group.js';
+import { type Group, groupMessages, identifyGroup } from '../group.js';
 import { parseMigrateCollections } from '../group-options.js';
 import { Attributes } from './attributes.js';
 import { CutoverPlanner } from './cutover-planner.js';
@@ -145,11 +145,10 @@ class CollectionsMigration {
         const found = await step('resolveCollections')(this.#group);
         this.#state.leftOut = found.leftOut;
         this.#state.warnings = found.warnings;
-        const { source, target, namespaces } = this.#group.options;
-        const named = { source, target, namespace: groupLabel(namespaces) };
         // A worker that does not know of it may have taken this step.
-        if (found.searchable && patched('groupAttributes'))
-          this.#attributes = new Attributes(named, this.#state);
+        if (found.searchable && patched('groupAttributes')) {
+          this.#attributes = new Attributes(identifyGroup(this.#group.options), this.#state);
+        }
         void this.#members.add(found.collections);
         const context = { group: this.#group, state: this.#state, members: this.#members };
         const planned = {

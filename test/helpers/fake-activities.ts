@@ -1,6 +1,7 @@
 import { CancelledFailure, Context } from '@temporalio/activity';
 import type { Activities } from '../../src/activities/index.js';
 import type { ComparisonReport } from '../../src/comparison.js';
+import type { FoundCollections, Group } from '../../src/group.js';
 import type { Inspection } from '../../src/inspection.js';
 import type { CutoverReport, Traits, VerificationReport } from '../../src/migration.js';
 import { deferred } from './deferred.js';
@@ -107,6 +108,20 @@ export async function untilCancelled(): Promise<never> {
   }
 }
 
+/** What the namespaces of a group stand for: themselves. */
+export function foundAll({ namespaces }: Group['options']): FoundCollections {
+  return {
+    collections: namespaces.map((namespace) => ({
+      namespace,
+      targetNamespace: namespace,
+      documents: 30,
+      bytes: 3000,
+    })),
+    leftOut: [],
+    warnings: [],
+  };
+}
+
 const defaults: Behaviours = {
   preflight: async () => traits,
   captureToken: async () => ({ resumeToken: '8265', buffer: 'shop.cdc.orders' }),
@@ -139,16 +154,7 @@ const defaults: Behaviours = {
   cleanUp: async () => ({ removed: ['shop.cdc.orders'], left: ['shop.orders'] }),
   inspect: async () => inspection,
   compareCollections: async () => comparisonReport,
-  resolveCollections: async ({ options }) => ({
-    collections: options.namespaces.map((namespace) => ({
-      namespace,
-      targetNamespace: namespace,
-      documents: 30,
-      bytes: 3000,
-    })),
-    leftOut: [],
-    warnings: [],
-  }),
+  resolveCollections: async ({ options }) => foundAll(options),
   watchCollections: async () => untilCancelled(),
   tellMembers: async (letters) => letters.length,
   dryRunTogether: async () => [],

@@ -1,7 +1,7 @@
 import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { KEYWORD_TYPE, searchAttributeNames } from '../../src/search-attributes.js';
-import { FakeActivities, traits } from '../helpers/fake-activities.js';
+import { FakeActivities, foundAll, traits } from '../helpers/fake-activities.js';
 import { groupFakes, runGroup } from '../helpers/running-group.js';
 import { WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
@@ -62,14 +62,7 @@ it('follow the phase and what is wrong, and tell no problem at the end', async (
 it('of a group are its patterns and the phase of all', async () => {
   const fakes = groupFakes(environment.client);
   fakes.set('resolveCollections', async ({ options }) => ({
-    collections: options.namespaces.map((each) => ({
-      namespace: each,
-      targetNamespace: each,
-      documents: 1,
-      bytes: 1,
-    })),
-    leftOut: [],
-    warnings: [],
+    ...foundAll(options),
     searchable: true,
   }));
   await runGroup(environment, fakes, { namespaces: ['shop.a', 'shop.b'] }, async (group) => {

@@ -1,5 +1,5 @@
 import type { MetricCounter } from '@temporalio/common';
-import { groupLabel } from '../../group.js';
+import { identifyGroup } from '../../group.js';
 import type { MigrateCollectionsOptions } from '../../group-options.js';
 import { workflowCounters } from '../counters.js';
 import type { Phase } from '../phases.js';
@@ -14,9 +14,8 @@ export class GroupCounters {
   readonly #ended: MetricCounter;
   #refused: GroupState['refused'];
 
-  constructor({ source, target, namespaces }: MigrateCollectionsOptions) {
-    const named = { source, target, namespace: groupLabel(namespaces) };
-    const { refusals, ended } = workflowCounters(named);
+  constructor(options: MigrateCollectionsOptions) {
+    const { refusals, ended } = workflowCounters(identifyGroup(options));
     this.#refusals = refusals;
     this.#ended = ended;
   }
