@@ -11,16 +11,18 @@ export interface Pulse {
 }
 
 /**
- * Between two heartbeats, in ms: at first, and after so long. Of what waits for days they are a good part of the
- * cost.
+ * Between two heartbeats, in ms: at first, for each activity of this worker, and after so long. They are a good part
+ * of the cost of what waits for days, and of many migrations that begin together.
  */
-const BEAT = { atFirst: 1_000, later: 4_000, laterAfter: 60_000 };
+const BEAT = { atFirst: 1_000, each: 20, later: 4_000, laterAfter: 60_000 };
 /** Between those when a cancellation is about to come, which arrives as the answer to one. */
 const HURRIED_MS = [50, 100, 100, 200, 400, 800, 1_600] as const;
 /** Without a `touch` for so long, heartbeats end, and Temporal starts another attempt. */
 const STUCK_MS = 180_000;
 
 const hurries = new EventEmitter().setMaxListeners(0);
+/** Activities with a heart on this worker. */
+let beating = 0;
 
 /** What a workflow tells the worker that runs it, besides its commands. */
 export interface PulseSinks extends Sinks {
@@ -52,7 +54,8 @@ export async function withPulse<T>(
   const beat = () => {
     const now = Date.now();
     if (now - moved < STUCK_MS) context.heartbeat(details());
-    const usual = now - begun < BEAT.laterAfter ? BEAT.atFirst : BEAT.later;
+    const first = Math.min(BEAT.later, Math.max(BEAT.atFirst, BEAT.each * beating));
+    const usual = now - begun < BEAT.laterAfter ? first : BEAT.later;
     timer = setTimeout(beat, HURRIED_MS[hurried++] ?? usual);
   };
   const beatSoon = () => {
@@ -60,6 +63,7 @@ export async function withPulse<T>(
     clearTimeout(timer);
     timer = setTimeout(beat, HURRIED_MS[0]);
   };
+  beating += 1;
   beat();
   if (runId !== undefined) hurries.on(runId, beatSoon);
   try {
@@ -70,6 +74,7 @@ export async function withPulse<T>(
       signal: context.cancellationSignal,
     });
   } finally {
+    beating -= 1;
     if (runId !== undefined) hurries.off(runId, beatSoon);
     clearTimeout(timer);
     // The last position goes with a failure or a shutdown, so that the next attempt shows it.

@@ -44,6 +44,8 @@ export async function preflight(context: PreflightContext): Promise<PreflightRep
     ...(source && { source: source.report }),
     ...(target && { target: target.report }),
     ...(disk && { disk }),
+    ...(context.options.copy === 'dump' &&
+      context.tools?.versions !== undefined && { tools: context.tools.versions }),
     estimatedCopyHours,
     singlePartition,
     natural,

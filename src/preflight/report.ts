@@ -20,7 +20,7 @@ export interface PreflightContext {
   /** Whether a workflow run is still going on, by its ids; nothing when it is not known. */
   readonly isRunning: (workflowId: string, runId: string) => Promise<boolean | undefined>;
   /** The MongoDB Database Tools on this worker; `problem` says why they cannot be used. */
-  readonly tools?: { readonly mongodump?: unknown; readonly problem?: string };
+  readonly tools?: { readonly versions?: string; readonly problem?: string };
   /** Bytes that a dump may still write to a folder. */
   readonly freeBytes?: (folder: string) => Promise<number>;
   readonly dumpFolder: string;
@@ -107,6 +107,8 @@ export interface PreflightReport {
   readonly target?: TargetReport;
   /** With `copy: "dump"`. */
   readonly disk?: DiskReport;
+  /** With `copy: "dump"`: versions of the tools of the worker that looked, in words; missing where it has none. */
+  readonly tools?: string;
   /** Hours of copying at 30 MB/s. */
   readonly estimatedCopyHours: number;
   /** Whether the copy has to be one partition: capped or clustered. */

@@ -6,8 +6,10 @@ import type { ToolName } from './tool-error.js';
 /** Milliseconds that `--version` may take, on a machine that is busy or just waking up. */
 const VERSION_TIMEOUT = 20_000;
 
-/** Absolute paths of the MongoDB Database Tools. */
-export type Tools = Readonly<Record<ToolName, string>>;
+/** The MongoDB Database Tools: absolute paths, and their versions in words. */
+export interface Tools extends Readonly<Record<ToolName, string>> {
+  readonly versions: string;
+}
 
 /**
  * Finds mongodump and mongorestore: by MONGODUMP_BIN and MONGORESTORE_BIN, else on PATH. Both are
@@ -19,7 +21,11 @@ export async function findTools(env: NodeJS.ProcessEnv = process.env): Promise<T
     findTool('mongorestore', env),
   ]);
   if ('path' in mongodump && 'path' in mongorestore) {
-    return { mongodump: mongodump.path, mongorestore: mongorestore.path };
+    return {
+      mongodump: mongodump.path,
+      mongorestore: mongorestore.path,
+      versions: `mongodump ${mongodump.version}, mongorestore ${mongorestore.version}`,
+    };
   }
   const problems = [mongodump, mongorestore].flatMap((found) =>
     'problem' in found ? [found.problem] : [],
@@ -31,7 +37,7 @@ export async function findTools(env: NodeJS.ProcessEnv = process.env): Promise<T
   );
 }
 
-type Found = { readonly path: string } | { readonly problem: string };
+type Found = { readonly path: string; readonly version: string } | { readonly problem: string };
 
 async function findTool(tool: ToolName, env: NodeJS.ProcessEnv): Promise<Found> {
   const variable = `${tool.toUpperCase()}_BIN`;
@@ -45,7 +51,8 @@ async function findTool(tool: ToolName, env: NodeJS.ProcessEnv): Promise<Found> 
     timeout: VERSION_TIMEOUT,
   });
   if (failed) return { problem: `${label} cannot be run (${shortMessage ?? 'no reason given'})` };
-  return stdout.startsWith(`${tool} version`) ? { path } : { problem: `${label} is not ${tool}` };
+  const [, version] = new RegExp(`^${tool} version:? (\\S+)`).exec(stdout) ?? [];
+  return version === undefined ? { problem: `${label} is not ${tool}` } : { path, version };
 }
 
 async function onPath(name: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {

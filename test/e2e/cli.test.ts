@@ -211,6 +211,8 @@ describe('looking and comparing', () => {
     expect(new Set(checks.map(({ check }) => check))).toEqual(
       new Set(['csm', 'temporal', 'search', 'worker', 'source', 'target', 'tools', 'disk']),
     );
+    const tools = checks.find(({ check }) => check === 'tools');
+    expect(tools?.text).toMatch(/^mongodump \d+\.\S+, mongorestore \d+\.\S+$/);
     expect(exitCode).toBe(exitCodes.ok);
   });
 

@@ -140,14 +140,13 @@ async function serversOf(
     input,
     summary: `csm doctor looks at ${source} and ${target}`,
   });
-  const { errors, warnings, source: from, target: to, disk } = found;
+  const { errors, warnings, source: from, target: to, disk, tools } = found;
   const isAsked = ({ code }: Finding) => namespace !== undefined || !ABOUT_A_COLLECTION.test(code);
   const bad = errors.filter(isAsked);
-  const hasTools = !errors.some(({ code }) => code === 'toolsMissing');
   return [
     ...(from ? [ok('source', `"${source}": MongoDB ${from.version}, ${from.topology}`)] : []),
     ...(to ? [ok('target', `"${target}": MongoDB ${to.version}, ${to.topology}`)] : []),
-    ...(hasTools ? [ok('tools', 'mongodump and mongorestore are there')] : []),
+    ...(tools === undefined ? [] : [ok('tools', tools)]),
     ...(disk ? [ok('disk', `dump files go to ${disk.folder}`)] : []),
     ...bad.map(({ code, message }) => problem(sideOf(code), message)),
     ...warnings.filter(isAsked).map(({ code, message }) => warning(sideOf(code), message)),

@@ -141,7 +141,7 @@ export function renderInspection(
   inspection: Inspection,
   { colors }: Pick<Output, 'colors'>,
 ): string[] {
-  const { mayStart, errors, warnings, source, target, disk, estimatedCopyHours, found } =
+  const { mayStart, errors, warnings, source, target, disk, tools, estimatedCopyHours, found } =
     inspection;
   const verdict = mayStart ? colors.green('may start') : colors.red('may not start');
   return [
@@ -169,6 +169,7 @@ export function renderInspection(
           `${bytes(disk.neededBytes)} needed of ${bytes(disk.freeBytes)} free in ${disk.folder}`,
         )
       : []),
+    ...(tools === undefined ? [] : row('tools', tools)),
     ...errors.flatMap(({ code, message }) => row('error', `${colors.red(message)} (${code})`)),
     ...warnings.flatMap(({ code, message }) =>
       row('warning', `${colors.yellow(message)} (${code})`),

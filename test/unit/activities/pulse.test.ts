@@ -47,6 +47,18 @@ describe('withPulse', () => {
     expect(beats).toHaveLength(69);
   });
 
+  it('beats more seldom where many activities have begun on a worker', async () => {
+    const end = deferred();
+    const runs = Array.from({ length: 100 }, () => run(() => end.promise));
+    await vi.advanceTimersByTimeAsync(8_000);
+    expect(runs.at(-1)?.beats).toHaveLength(1 + 4);
+    end.resolve();
+    await Promise.all(runs.map(({ result }) => result));
+    const last = run(async () => vi.advanceTimersByTimeAsync(3_500));
+    await last.result;
+    expect(last.beats).toHaveLength(1 + 3 + 1);
+  });
+
   it('stops beating when the work has not moved for three minutes, and goes on when it does', async () => {
     const end = deferred();
     let pulse: Pulse | undefined;

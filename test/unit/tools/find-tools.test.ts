@@ -20,10 +20,11 @@ async function program(name: string, output: string, status = 0): Promise<string
 describe('findTools', () => {
   it('finds both on PATH', async () => {
     await program('mongodump', 'mongodump version: 100.9.5');
-    await program('mongorestore', 'mongorestore version: 100.9.5');
+    await program('mongorestore', 'mongorestore version 100.12.2 (linux)');
     expect(await findTools({ PATH: `/nowhere::${folder}` })).toEqual({
       mongodump: join(folder, 'mongodump'),
       mongorestore: join(folder, 'mongorestore'),
+      versions: 'mongodump 100.9.5, mongorestore 100.12.2',
     });
   });
 
@@ -32,7 +33,7 @@ describe('findTools', () => {
     const other = await program('my-dump', 'mongodump version: 100.9.5');
     const restore = await program('my-restore', 'mongorestore version: 100.9.5');
     const env = { PATH: folder, MONGODUMP_BIN: other, MONGORESTORE_BIN: restore };
-    expect(await findTools(env)).toEqual({ mongodump: other, mongorestore: restore });
+    expect(await findTools(env)).toMatchObject({ mongodump: other, mongorestore: restore });
   });
 
   it('lists all that is missing, and how to get it', async () => {
