@@ -136,7 +136,8 @@ function describe(
   const { phase, workflowId } = member;
   const { control, copied = { documents: 0, bytes: 0 }, differences = 0 } = summary ?? {};
   const hours = control?.capture.oplogHours;
-  const problem = problemIn(pending ?? [], workflowId) ?? stillness(member, summary, pending);
+  const isStill = appliesNothing(member, summary, pending);
+  const problem = problemIn(pending ?? [], workflowId) ?? stillness(summary, isStill);
   return {
     lagSeconds: control && lagSeconds(control),
     stalled: control !== undefined && phase !== 'preflight' && isStalled(control),
@@ -147,18 +148,27 @@ function describe(
     uncomparedSeconds: uncomparedSeconds(control?.replay.asOf, control?.verify?.asOf),
     refused: control?.refused?.count ?? 0,
     shape: control?.shape?.left ?? [],
+    ...(isStill && { still: true }),
     ...(hours !== undefined && { oplogHours: hours }),
     ...(heartbeatIn(pending ?? [], 'buildIndexes') !== undefined && { indexing: true }),
     ...(problem && { problem }),
   };
 }
 
-/** Why a collection does not move although nothing fails. */
-function stillness(
+/** Whether nothing applies its changes, and nothing fails at it. */
+function appliesNothing(
   member: MemberState,
   summary: RunSummary | undefined,
   pending: Pending | undefined,
-): Problem | undefined {
+): boolean {
+  const at = summary?.control?.replay.at;
+  if (!pending || !isFollowing(member) || at === undefined || !isPast(at, FOLLOWING_MS))
+    return false;
+  return !pending.some(({ activityType }) => activityType?.name === 'replay');
+}
+
+/** Why a collection does not move although nothing fails. */
+function stillness(summary: RunSummary | undefined, isStill: boolean): Problem | undefined {
   const fullSince = summary?.control?.capture.fullSince;
   if (fullSince) {
     return {
@@ -167,10 +177,7 @@ function stillness(
       todo: 'its own status says what makes room',
     };
   }
-  const isRunning = pending?.some(({ activityType }) => activityType?.name === 'replay');
-  const at = summary?.control?.replay.at;
-  const isStill = isFollowing(member) && at !== undefined && isPast(at, FOLLOWING_MS);
-  if (!pending || isRunning || !isStill) return undefined;
+  if (!isStill) return undefined;
   return {
     what: 'nothing applies its changes: it is paused, for itself or with all',
     todo: 'send resume to it, or to the group',

@@ -182,6 +182,7 @@ function describeControl(
       applied: document && appliedAsOf(document)?.toISOString(),
       verified: document?.verify?.asOf?.toISOString(),
     },
+    lastPassAt: document?.verify?.wholeAt?.toISOString(),
     uncomparedSeconds: uncomparedSeconds(document?.replay.asOf, document?.verify?.asOf),
     oplogHours: capture?.oplogHours,
     shape: document?.shape?.left ?? [],

@@ -109,6 +109,11 @@ export interface CutoverReport {
   readonly drainedChanges: number;
   /** Documents compared after the fence was taken. */
   readonly rechecked: number;
+  /**
+   * When the last comparison of all documents had begun (ISO 8601): what somebody else has written to the target since
+   * may not have been seen. Missing without a comparison, and in older reports.
+   */
+  readonly lastPassAt?: string;
   /** What was found then: empty, but for a cutover that was forced. */
   readonly differences?: DifferenceSummary;
   /** Documents that the target does not take: only of a cutover that was forced. */

@@ -192,7 +192,7 @@ export class CollectionCutover implements AsyncDisposable {
   /** Puts the fence on record. @returns what the cutover was. */
   async report({ fence, fencedAt, openedAt }: CutoverTimes): Promise<CutoverReport> {
     const { control, plan } = this.opened;
-    const [{ capture, replay, refused }, copied] = await Promise.all([
+    const [{ capture, replay, refused, verify }, copied] = await Promise.all([
       control.read(),
       plan.summarise(),
     ]);
@@ -211,6 +211,7 @@ export class CollectionCutover implements AsyncDisposable {
       drainedEvents: this.#drained.events,
       drainedChanges: this.#drained.changes,
       rechecked,
+      ...(verify?.wholeAt && { lastPassAt: verify.wholeAt.toISOString() }),
       ...(differences && { differences }),
       ...(refused && refused.count > 0 && { refused }),
       captured: capture.events,

@@ -32,8 +32,7 @@ export async function planCopy(
       // Once there is a plan, staging may hold documents.
       // In a later round the shape is followed as it is: what is refused then ends nothing.
       const isFirst = migration.round === undefined && (await plan.count()) === 0;
-      if (isFirst) await checkShape(opened, migration, signal);
-      touch();
+      if (isFirst) await checkShape(opened, migration, signal, touch);
       const { documents, bytes, capped } = migration.traits;
       const { copy, partitionBytes, parallelPartitions } = migration.options;
       const staggered = copy === 'dump' && parallelPartitions > 1;
@@ -42,7 +41,7 @@ export async function planCopy(
         { db: opened.source, collection: opened.sourceCollection },
         [{ db: target, collection: staging }],
         { ...sizes, singlePartition: capped, staggered },
-        signal,
+        { signal, touch },
       );
       const partitions = await plan.save(planned);
       const { leftOut = [] } = await control.read();
@@ -81,11 +80,12 @@ async function checkShape(
   opened: Opened,
   { traits }: Migration,
   signal: AbortSignal,
+  touch: () => void,
 ): Promise<void> {
   const { target: db, staging: collection } = opened;
   const source = await readSourceCatalogue(opened, traits, signal);
   const { features } = traits;
-  const refused = await probeShape({ db, collection, source, features, signal });
+  const refused = await probeShape({ db, collection, source, features, signal, touch });
   if (refused.length === 0) return;
   const reasons = refused.map(({ what, why }) => `${what}: ${why.trim()}`);
   throw new PermanentError(

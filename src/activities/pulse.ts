@@ -11,10 +11,10 @@ export interface Pulse {
 }
 
 /**
- * Between two heartbeats, in ms: at first, for each activity of this worker, and after so long. They are a good part
+ * Between two heartbeats, in ms: before the first, which short work does without, then at first, for each activity of this worker, and after so long. They are a good part
  * of the cost of what waits for days, and of many migrations that begin together.
  */
-const BEAT = { atFirst: 1_000, each: 20, later: 4_000, laterAfter: 60_000 };
+const BEAT = { soonest: 500, atFirst: 1_000, each: 20, later: 4_000, laterAfter: 60_000 };
 /** Between those when a cancellation is about to come, which arrives as the answer to one. */
 const HURRIED_MS = [50, 100, 100, 200, 400, 800, 1_600] as const;
 /** Without a `touch` for so long, heartbeats end, and Temporal starts another attempt. */
@@ -64,7 +64,7 @@ export async function withPulse<T>(
     timer = setTimeout(beat, HURRIED_MS[0]);
   };
   beating += 1;
-  beat();
+  timer = setTimeout(beat, BEAT.soonest);
   if (runId !== undefined) hurries.on(runId, beatSoon);
   try {
     return await work({
@@ -73,11 +73,13 @@ export async function withPulse<T>(
       },
       signal: context.cancellationSignal,
     });
+  } catch (error) {
+    // The last position goes with a failure or a shutdown, so that the next attempt shows it.
+    context.heartbeat(details());
+    throw error;
   } finally {
     beating -= 1;
     if (runId !== undefined) hurries.off(runId, beatSoon);
     clearTimeout(timer);
-    // The last position goes with a failure or a shutdown, so that the next attempt shows it.
-    context.heartbeat(details());
   }
 }

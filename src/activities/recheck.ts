@@ -70,8 +70,9 @@ export class Recheck {
     const sides = [sourceOf(opened), targetOf(opened)] as const;
     // In this order: what the comparison finds meanwhile is in the one or in the other.
     const state = await control.read();
+    const young = await verification.young();
     const [changed, known] = await Promise.all([this.compareChanged(state), verification.known()]);
-    for (const { id } of known) this.#suspects.set(id.key, id);
+    for (const { id } of [...young.differences, ...known]) this.#suspects.set(id.key, id);
     const standing = new Set(known.map(({ id }) => id.key));
     const left = [...this.#suspects.values()];
     const found = new Map((await this.#compare(left, fence)).map((each) => [each.id.key, each]));

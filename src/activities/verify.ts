@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Migration, VerificationReport } from '../migration.js';
+import type { Pass, VerifyState } from '../mongo/control-document.js';
 import { lagSeconds } from '../mongo/lag.js';
 import { summariseDifferences } from '../mongo/verification.js';
 import { FOLLOW_MS, Verifier } from '../mongo/verifier.js';
@@ -21,7 +22,7 @@ const IDLE_FOLLOW_MS = 5_000;
 const REST = { times: 10, leastMs: 10_000, mostLeastMs: 60_000 };
 
 /** Heartbeat details of verification. */
-interface VerifyStatus {
+interface VerifyHeartbeat {
   doing: string;
   documents: number;
   bytes: number;
@@ -58,12 +59,16 @@ export async function verify(
   migration: Migration,
 ): Promise<VerificationReport> {
   const opened = open(deps, migration);
-  const status: VerifyStatus = { doing: 'comparing documents', documents: 0, bytes: 0, changed: 0 };
+  const status: VerifyHeartbeat = { doing: 'comparing documents', documents: 0, bytes: 0, changed: 0 };
   return withPulse(
     () => ({ ...status }),
     async (pulse) => {
-      const verifier = await takeUp(opened, migration, pulse);
+      const { verifier, keep, state, startedAt } = await takeUp(opened, migration, pulse);
       const done = await opened.verification.partitions();
+      // An attempt of an older worker has not said when it had begun.
+      const first = done.size > 0 ? startedAt : new Date();
+      const begunAt = state.pass?.begunAt ?? state.wholeAt ?? first;
+      await keep({ pass: { begunAt, partition: done.size, spentMs: 0 } });
       const total = await opened.plan.count();
       const before = { documents: 0, bytes: 0 };
       for (let index = 0; index < total; index++) {
@@ -81,6 +86,7 @@ export async function verify(
       status.doing = 'looking again at what differed';
       await verifier.settle();
       await verifier.lookAgain();
+      await keep({ pass: null, wholeAt: begunAt });
       return { ...before, ...summariseDifferences(await opened.verification.known()) };
     },
   );
@@ -97,12 +103,12 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
   await withPulse(
     () => ({ ...status }),
     async (pulse) => {
-      const verifier = await takeUp(opened, migration, pulse);
+      const { verifier, keep, state } = await takeUp(opened, migration, pulse);
       await opened.control.record({ caughtUp: true });
       const total = await opened.plan.count();
-      let [partition, spentMs] = [0, 0];
       let { leastMs } = REST;
-      let passAt = Date.now() + leastMs;
+      let pass = state.pass ?? undefined;
+      let passAt = pass ? 0 : (state.nextAt?.getTime() ?? Date.now() + leastMs);
       let lookedAt = Date.now() + LOOK_AGAIN_MS - LOOK_AT_ALL_MS;
       let restMs = FOLLOW_MS;
       for (;;) {
@@ -120,39 +126,64 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
           await sleep(restMs, undefined, { signal: pulse.signal });
           continue;
         }
-        const begun = Date.now();
+        const begun = new Date();
+        const { begunAt, partition, spentMs }: Pass = pass ?? {
+          begunAt: begun,
+          partition: 0,
+          spentMs: 0,
+        };
         const { documents } = await verifier.comparePartition(partition, () => undefined);
-        spentMs += Date.now() - begun;
+        const next = { begunAt, partition: partition + 1, spentMs: spentMs + Date.now() - +begun };
         status.documents += documents;
-        partition = (partition + 1) % total;
-        if (partition > 0) continue;
+        pass = next.partition < total ? next : undefined;
+        if (pass) {
+          await keep({ pass });
+          continue;
+        }
         leastMs = Math.min(REST.mostLeastMs, leastMs * 2);
-        passAt = Date.now() + Math.max(leastMs, REST.times * spentMs);
-        spentMs = 0;
+        passAt = Date.now() + Math.max(leastMs, REST.times * next.spentMs);
+        await keep({ pass: null, wholeAt: begunAt, nextAt: new Date(passAt) });
       }
     },
   );
+}
+
+interface Begun {
+  readonly verifier: Verifier;
+  /** As attempts before this one have left it. */
+  readonly state: Partial<VerifyState>;
+  readonly startedAt: Date;
+  /** Keeps how far it is. @throws FencedError when another attempt has taken over */
+  readonly keep: (fields: Partial<VerifyState>) => Promise<unknown>;
 }
 
 async function takeUp(
   opened: Opened,
   { options }: Migration,
   { signal, touch }: Pulse,
-): Promise<Verifier> {
+): Promise<Begun> {
   const { control, plan, verification, metrics } = opened;
   const document = await control.beginVerification();
-  return new Verifier({
+  const epoch = document.verify?.epoch ?? 0;
+  const verifier = new Verifier({
     source: sourceOf(opened),
     target: targetOf(opened),
     control,
     plan,
     verification,
-    epoch: document.verify?.epoch ?? 0,
+    epoch,
     signal,
     touch,
     onCompared: (step) => metrics?.compared(step),
     limits: verifyLimits(opened, options, document),
   });
+  await verifier.takeOver();
+  return {
+    verifier,
+    state: document.verify ?? {},
+    startedAt: document.startedAt,
+    keep: (fields) => control.advance('verify', epoch, fields),
+  };
 }
 
 /** The source's side of a comparison. */

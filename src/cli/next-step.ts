@@ -88,7 +88,11 @@ export function describeBlockers(
 export function describePlan({
   cutoverAt,
   cutoverWhen,
-}: Pick<MigrationStatus, 'cutoverAt' | 'cutoverWhen'>): string | undefined {
+  cutoverAuto,
+}: Pick<MigrationStatus, 'cutoverAt' | 'cutoverWhen'> &
+  // A worker of another version may not tell.
+  Partial<Pick<MigrationStatus, 'cutoverAuto'>>): string | undefined {
+  if (cutoverAuto) return 'by itself as soon as nothing speaks against it';
   if (cutoverAt) return `by itself at ${moment(cutoverAt)} (${cutoverAt})`;
   if (!cutoverWhen) return undefined;
   const { whenLagUnder, forSeconds } = cutoverWhen;
@@ -105,6 +109,9 @@ export function nextStep(view: MigrationView | GroupView): string | undefined {
   if (status.blockers.some(({ code }) => code === 'failed')) return `csm retry ${name}`;
   if (status.phase !== 'ready' || !status.mayCutOver) return undefined;
   if (status.cutoverAt) return `stop the writers before ${moment(status.cutoverAt)}`;
+  if (status.cutoverAuto || status.cutoverWhen) {
+    return `stop the writers: it cuts over by itself; to decide that yourself: csm cutover ${name} --withdraw`;
+  }
   const group = view.input?.group;
   return `stop the writers, then: csm cutover ${group === undefined ? name : nameOf(group)}`;
 }

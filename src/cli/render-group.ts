@@ -143,7 +143,7 @@ function notTaken({ leftOut, appeared }: GroupStatus): string[] {
       ? []
       : row(
           'appeared',
-          `${names}${more > 0 ? ` and ${number(more)} more` : ''}: not taken up, which needs --follow at the start`,
+          `${names}${more > 0 ? ` and ${number(more)} more` : ''}: not taken up; that needs --follow at the start, and warnings say what else hinders it`,
         )),
   ];
 }
@@ -168,7 +168,7 @@ function hindrances(view: GroupView, status: GroupStatus, { colors }: Screen): s
     ...rejectedMessages.flatMap(({ at, message }) =>
       row('message', colors.yellow(`not understood at ${moment(at)}: ${message}`)),
     ),
-    ...(lastRefusal && !status.cutover
+    ...(lastRefusal && lastRefusal.at > (status.openedAt ?? '')
       ? rowsOf('refused', [
           `the cutover of ${moment(lastRefusal.at)}`,
           ...describeBlockers(lastRefusal.blockers, view.workflowId),

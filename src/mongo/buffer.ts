@@ -40,6 +40,8 @@ const MAX_MESSAGE = 47_000_000;
 const MAX_DOCUMENTS = 100_000;
 const NULL = 0x0a;
 const UUID_MISMATCH = 361;
+/** The key of a clustered collection has more than 8 MB. */
+const KEY_TOO_LONG = 5894900;
 const INVALID_OPTIONS = 72;
 /**
  * What servers say to `clusteredIndex` that they do not have: TypeMismatch (5.0), InvalidOptions (newer ones that
@@ -194,6 +196,7 @@ export class Buffered {
       ordered: false,
       fail: ({ code, errmsg }) => {
         if (code === UUID_MISMATCH) throw dropped(this.#db, this.#name);
+        if (code === KEY_TOO_LONG) throw tokenTooLong(errmsg);
         throw new Error(`insert into ${this.#name}: ${errmsg} (${code})`);
       },
     });
@@ -212,6 +215,16 @@ export async function checkBuffer(
   const name = bufferName(collection);
   const found = await readUuid(db, name);
   if (!found || (uuid && !found.equals(uuid))) throw dropped(db, name);
+}
+
+/** A token has the `_id` in it, two characters for each byte. */
+function tokenTooLong(errmsg: string): PermanentError {
+  return new PermanentError(
+    errorTypes.eventTooLarge,
+    'A change has a resume token that is longer than the 8 MB that a key of the buffer may have, so that it cannot ' +
+      'be kept. Only an _id of more than 4 MB makes one: delete such documents, then start the migration again: the ' +
+      `copy is repeated. The target said: ${errmsg}`,
+  );
 }
 
 function dropped(db: Db, name: string): PermanentError {

@@ -38,11 +38,24 @@ export interface Compared {
 export const MAX_DIFFERENCES = 50_000;
 /** Documents of each side that are read at a time. */
 export const BATCH_DOCUMENTS = 2_000;
-/** Bytes of unmatched documents kept for comparison; beyond that only their `_id`s are. */
+/** Bytes of documents without counterpart that are kept; beyond that only their hashes are. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
+/**
+ * Documents that may wait for their counterparts: with so many, more than `MAX_DIFFERENCES` have none. Where one
+ * side has documents more, as many of the other's wait, of which nothing is wrong.
+ */
+const MOST_WAITING = 3 * MAX_DIFFERENCES;
 const IDS_PER_QUERY = 1_000;
 /** Differences that are shown to people, and therefore explained. */
 export const SHOWN_DIFFERENCES = 20;
+
+/** How much of both sides is at hand at a time. */
+export interface PairingLimits {
+  /** Documents of each side that are read at a time. */
+  readonly batchSize?: number;
+  /** Bytes of whole documents that wait for their counterparts; of more only hashes are kept. */
+  readonly heldBytes?: number;
+}
 
 /**
  * Reads both sides in `_id` order and compares documents byte for byte. Each side may be ahead of
@@ -58,14 +71,14 @@ export async function compareDocuments(
   filter: Document,
   signal: AbortSignal,
   onProgress: (compared: Compared, step: Compared) => void | Promise<void>,
-  batchSize = BATCH_DOCUMENTS,
+  { batchSize = BATCH_DOCUMENTS, heldBytes = MAX_HELD_BYTES }: PairingLimits = {},
 ): Promise<{
   compared: Compared;
   differences: readonly DocumentDifference[];
   isWhole: boolean;
 }> {
   const compared: Compared = { documents: 0, bytes: 0 };
-  const pairing = new Pairing();
+  const pairing = new Pairing(heldBytes);
   await using left = await openSorted(source, filter, batchSize, signal);
   await using right = await openSorted(target, filter, batchSize, signal);
   while (!left.exhausted || !right.exhausted) {
@@ -77,7 +90,7 @@ export async function compareDocuments(
       documents: Math.max(fromSource.documents.length, fromTarget.documents.length),
       bytes: Math.max(fromSource.bytes, fromTarget.bytes),
     });
-    if (pairing.differences.length > MAX_DIFFERENCES) break;
+    if (pairing.differences.length > MAX_DIFFERENCES || pairing.waiting > MOST_WAITING) break;
   }
   const differences = pairing.finish();
   const isWhole = differences.length <= MAX_DIFFERENCES;
@@ -87,7 +100,7 @@ export async function compareDocuments(
 /** How documents are looked up. */
 export interface LookUpOptions {
   /** Called when the work has moved. */
-  readonly touch?: () => void;
+  readonly touch?: (() => void) | undefined;
   /** The source is not read as it was before that: a member that has just become primary may know less by majority. */
   readonly after?: Timestamp | undefined;
 }
@@ -115,11 +128,10 @@ export async function compareIds(
         if (!all.has(id.key)) all.set(id.key, copyOf(id));
         found.set(id.key, hashOf(document));
       };
-      await eachById(side, part, signal, add, time);
+      await eachById(side, part, signal, add, { after: time, touch });
       return found;
     };
     const [left, right] = await Promise.all([hashes(source, after), hashes(target)]);
-    touch?.();
     for (const id of all.values()) {
       const [sourceHash, targetHash] = [left.get(id.key), right.get(id.key)];
       if (sourceHash === targetHash) continue;
@@ -171,7 +183,7 @@ async function eachById(
   ids: readonly RawValue[],
   signal: AbortSignal,
   onDocument: (id: RawValue, document: Buffer) => void,
-  after?: Timestamp,
+  { after, touch }: LookUpOptions = {},
 ): Promise<void> {
   await using cursor = await RawCursor.open(
     db,
@@ -185,8 +197,10 @@ async function eachById(
     { signal },
   );
   for await (const { documents } of cursor) {
+    touch?.();
     for (const document of documents) onDocument(idOf(document), document);
   }
+  touch?.();
 }
 
 /** Hash of a document, to tell whether it has changed. */
@@ -220,15 +234,28 @@ function extendedJson(id: RawValue): string {
   return (saysAll ? short : exact) ?? '';
 }
 
+/** A document whose counterpart has not come yet; of one that has waited for long, or is large, the hash. */
+type Waiting = Buffer | { readonly id: RawValue; readonly hash: string };
+
 class Pairing {
   readonly differences: DocumentDifference[] = [];
+  readonly #heldBytes: number;
   readonly #waiting = {
-    source: new Map<string, Buffer>(),
-    target: new Map<string, Buffer>(),
+    source: new Map<string, Waiting>(),
+    target: new Map<string, Waiting>(),
   };
   #held = 0;
   /** What has come by the call of `addAll` that is going on, and found no counterpart yet. */
   #young: { readonly side: 'source' | 'target'; readonly key: string }[] = [];
+
+  constructor(heldBytes: number) {
+    this.#heldBytes = heldBytes;
+  }
+
+  /** Documents whose counterparts have not come yet. */
+  get waiting(): number {
+    return this.#waiting.source.size + this.#waiting.target.size;
+  }
 
   /** Takes what has come from both sides. What stays is copied: a view of a reply would keep the whole reply in memory. */
   addAll(source: readonly Buffer[], target: readonly Buffer[]): void {
@@ -251,41 +278,46 @@ class Pairing {
       this.#waiting[side].set(id.key, document);
       this.#young.push({ side, key: id.key });
       this.#held += document.length;
-      if (this.#held > MAX_HELD_BYTES) this.#letGo();
+      if (this.#held > this.#heldBytes) this.#keepHashes();
       return;
     }
     other.delete(id.key);
-    this.#held -= counterpart.length;
-    if (!document.equals(counterpart)) {
-      this.differences.push({ id: copyOf(id), kind: 'differs' });
-    }
+    if (!('hash' in counterpart)) this.#held -= counterpart.length;
+    const isSame =
+      'hash' in counterpart ? hashOf(document) === counterpart.hash : document.equals(counterpart);
+    if (!isSame) this.differences.push({ id: copyOf(id), kind: 'differs' });
   }
 
   #keep(): void {
     for (const { side, key } of this.#young) {
       const document = this.#waiting[side].get(key);
-      if (document) this.#waiting[side].set(key, Buffer.from(document));
+      if (document && !('hash' in document)) this.#waiting[side].set(key, Buffer.from(document));
     }
     this.#young = [];
   }
 
-  /** What is left without counterpart. */
-  finish(): readonly DocumentDifference[] {
-    this.#letGo();
-    return this.differences;
+  #keepHashes(): void {
+    for (const waiting of Object.values(this.#waiting)) {
+      for (const [key, document] of waiting) {
+        if ('hash' in document) continue;
+        waiting.set(key, { id: copyOf(idOf(document)), hash: hashOf(document) });
+      }
+    }
+    this.#held = 0;
   }
 
-  #letGo(): void {
+  /** What is left without counterpart. */
+  finish(): readonly DocumentDifference[] {
     for (const [side, kind] of [
       ['source', 'missing'],
       ['target', 'extra'],
     ] as const) {
-      for (const document of this.#waiting[side].values()) {
-        this.differences.push({ id: copyOf(idOf(document)), kind });
+      for (const left of this.#waiting[side].values()) {
+        const id = 'hash' in left ? left.id : idOf(left);
+        this.differences.push({ id: copyOf(id), kind });
       }
-      this.#waiting[side].clear();
     }
-    this.#held = 0;
+    return this.differences;
   }
 }
 

@@ -67,6 +67,19 @@ export interface VerifyState {
   /** Wall-clock time up to which that is so. */
   readonly asOf?: Date;
   readonly at?: Date;
+  /** The comparison of all documents that is under way. */
+  readonly pass?: Pass | null;
+  /** When the last one that came to its end had begun. */
+  readonly wholeAt?: Date;
+  /** When the next one is due. */
+  readonly nextAt?: Date;
+}
+
+/** A comparison of all documents: when it began, the partition that comes next, and what those before it took. */
+export interface Pass {
+  readonly begunAt: Date;
+  readonly partition: number;
+  readonly spentMs: number;
 }
 
 /** Something in which the target's indexes or options differ from the source's. */

@@ -22,6 +22,13 @@ export interface Cuts {
   readonly most: number;
 }
 
+/** What a walk hears, and tells. */
+export interface Walk {
+  readonly signal?: AbortSignal | undefined;
+  /** Called when it has moved. */
+  readonly touch?: () => void;
+}
+
 /**
  * Finds cut points between parts of exactly these numbers of documents, by jumps along the index
  * of `_id`: 3.8 million entries a second (6.0.5, in cache), and no document is read but at the cuts.
@@ -31,7 +38,7 @@ export async function walkToCutPoints(
   db: Db,
   collection: string,
   { size, first, most }: Cuts,
-  signal?: AbortSignal,
+  { signal, touch }: Walk = {},
 ): Promise<string[]> {
   const find = { find: collection, hint: { _id: 1 }, projection: { _id: 1 }, singleBatch: true };
   const points: string[] = [];
@@ -41,6 +48,7 @@ export async function walkToCutPoints(
     // `min` knows all types, and text as the collection orders it.
     const jump = { min: { _id: from }, skip, limit: CANDIDATES };
     const ids = await readIds(db, { ...find, ...jump }, signal);
+    touch?.();
     const cut = ids.find((id) => cutPointText(id) !== undefined);
     const text = cut && cutPointText(cut);
     if (text !== undefined) points.push(text);

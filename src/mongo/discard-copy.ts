@@ -19,6 +19,9 @@ const OF_THE_COPY = [
   'replay.asOf',
   'verify.through',
   'verify.asOf',
+  'verify.pass',
+  'verify.wholeAt',
+  'verify.nextAt',
   'shape.left',
 ] as const;
 

@@ -27,6 +27,8 @@ const CAPPED_KEEPS: readonly number[] = [20, 10101];
 /** A command was at work when its transaction was too old; unlike between two commands, this has no label. */
 const LIFETIME_EXCEEDED = 290;
 const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
+/** Of a statement's `_id` and document. A server takes 16 KB more than 16 MB, where what is around them finds room. */
+const MOST_STATEMENT_BYTES = 16 * 1024 * 1024 + 15 * 1024;
 
 /** Where and by which right a replay writes. */
 export interface FencedTarget {
@@ -122,6 +124,14 @@ export function deleteStatement(ids: readonly RawValue[]): Uint8Array {
   return BSON.serialize({ q: { _id: { $in: ids } }, limit: 0 });
 }
 
+/**
+ * Whether a statement of `exactUpdate`, which has the `_id` twice, would be larger than a server takes: only an insert
+ * writes it then.
+ */
+function isTooLongToUpdate({ id, document }: ExactDocument): boolean {
+  return id.bytes.length + document.length > MOST_STATEMENT_BYTES;
+}
+
 /** Whether `exactUpdate` writes the document by a pipeline. */
 function needsPipeline(document: Buffer): boolean {
   return hasDollarName(document) || hasEmptyTimestamp(document);
@@ -148,7 +158,8 @@ async function writePart(
   target.touch();
   let why: string | undefined;
   try {
-    why = await tryWrite(target, writeSteps(target, documents, []));
+    const long = target.capped ? [] : documents.filter(isTooLongToUpdate);
+    why = await tryWrite(target, writeSteps(target, documents, long));
   } catch (error) {
     if (!isEnded(error) || documents.length === 1) throw error;
     // Fewer at once are through in time.

@@ -1,7 +1,7 @@
 import { BSON, BSONType, type Db, type Document } from 'mongodb';
 import { readHello } from './hello.js';
 import { decode } from './catalogue.js';
-import { chooseCutPoints, sampleIds, walkToCutPoints } from './cut-points.js';
+import { chooseCutPoints, sampleIds, type Walk, walkToCutPoints } from './cut-points.js';
 import { parseCutPoint } from './portable-id.js';
 import { asBuffer, fields, type RawValue, runRaw } from './raw.js';
 import { typeRange } from './type-range.js';
@@ -69,8 +69,9 @@ export async function planPartitions(
   cut: Ranged,
   beside: readonly Ranged[],
   plan: PartitionPlan,
-  signal?: AbortSignal,
+  walk: Walk = {},
 ): Promise<readonly Partition[]> {
+  const { signal } = walk;
   const { db, collection } = cut;
   const count = partitionCount(plan);
   if (count === 1) return WHOLE;
@@ -87,7 +88,7 @@ export async function planPartitions(
   const size = Math.max(1, Math.ceil(documents / count));
   const first = staggered ? Math.max(1, Math.ceil(size * FIRST_SHARE)) : size;
   const most = Math.min(MOST_PARTITIONS, staggered ? count + 1 : count) - 1;
-  return partitionsOf(await walkToCutPoints(db, collection, { size, first, most }, signal), found);
+  return partitionsOf(await walkToCutPoints(db, collection, { size, first, most }, walk), found);
 }
 
 /** The partitions between cut points, which are in the server's order and all different. */

@@ -24,6 +24,8 @@ export interface Probe {
   readonly source: Catalogue;
   readonly features: FinalFeatures;
   readonly signal: AbortSignal;
+  /** Called when the work has moved. */
+  readonly touch?: () => void;
 }
 
 /**
@@ -39,6 +41,7 @@ export async function probeShape(probe: Probe): Promise<readonly RefusedShape[]>
   const { beforeOpening, afterOpening } = planFinal(probe.source, probe.features);
   for (const step of [...beforeOpening, ...afterOpening]) {
     const what = describeStep(step);
+    probe.touch?.();
     if (!refused.has(what)) await attempt(what, refused, () => tryStep(probe, step));
   }
   await clear(probe);
@@ -49,9 +52,11 @@ export async function probeShape(probe: Probe): Promise<readonly RefusedShape[]>
 async function tryIndexes(probe: Probe, refused: Map<string, string>): Promise<void> {
   const forms = loadForms(probe.source);
   const together = new Map<string, string>();
+  probe.touch?.();
   await attempt('indexes', together, () => build(probe, forms));
   if (together.size === 0) return;
   for (const form of forms) {
+    probe.touch?.();
     await attempt(`index "${indexName(form)}"`, refused, () => build(probe, [form]));
   }
   // One that is taken alone, and not with the others.

@@ -10,6 +10,13 @@ import { timestampMs, tokenTime } from './token.js';
 
 /** Events per range: 20,000 were a third faster than 10,000, more no longer helped. */
 const RANGE_EVENTS = 20_000;
+/**
+ * Events of the first range of an attempt: one that is ended before it has applied a range has come no further, and the
+ * next one is not luckier with a range of the same size.
+ */
+const FIRST_EVENTS = 2_000;
+/** What a range may take so that the next one is larger, and more than which makes it smaller, in ms. */
+const RANGE_MS = { quick: 5_000, slow: 10_000 } as const;
 /** To so many events ranges shrink at a target that does not apply one within the time limit of its command. */
 const LEAST_EVENTS = 100;
 /** Bytes of documents per range: what the server groups in memory. */
@@ -52,7 +59,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let applied = 0;
   /** Changes that had been put into the buffer when it was last read. */
   let buffered = Number.POSITIVE_INFINITY;
-  let most = RANGE_EVENTS;
+  let most = FIRST_EVENTS;
   let retryAt = 0;
   /** As somebody has just written it: reading it again would tell nothing new. */
   let known: ControlDocument | void = undefined;
@@ -102,9 +109,10 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       if (range.changes.length > 0) {
         // What is behind a range that is full is there already.
         if (!range.last) ahead = readAhead(range.end, upTo);
+        const begun = performance.now();
         try {
           await applyRange(loop, range);
-          most = Math.min(atOnce, most * 2);
+          most = Math.min(atOnce, nextSize(most, performance.now() - begun));
         } catch (error) {
           if (!isLate(error) || most <= LEAST_EVENTS) throw error;
           // That is no standing still: the next one is smaller.
@@ -133,6 +141,12 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   } finally {
     await pruning.end();
   }
+}
+
+/** Events of the next range, after one of `most` has taken so long. */
+function nextSize(most: number, ms: number): number {
+  if (ms > RANGE_MS.slow) return Math.max(LEAST_EVENTS, most >> 1);
+  return ms < RANGE_MS.quick ? most * 2 : most;
 }
 
 /** Removes changes that are done with beside the replay, one command at a time. */

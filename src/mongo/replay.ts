@@ -1,5 +1,6 @@
 import type { Db, Timestamp } from 'mongodb';
 import { bufferName } from '../names.js';
+import { chunks, idLimits } from './chunks.js';
 import {
   deleteExactly,
   type ExactDocument,
@@ -91,8 +92,11 @@ async function writeByWorker(
   after: Timestamp,
 ): Promise<Refusal[]> {
   const buffered = changes.filter(({ code }) => code !== 'r');
-  const documents = await fetchBuffered(target, buffered);
-  const byId = new Map(documents.map((document) => [document.id.key, document]));
+  const byId = new Map<string, ExactDocument>();
+  // A token holds the document's key: as long as that may be.
+  for (const part of chunks(buffered, ({ token }) => token.length, idLimits)) {
+    for (const document of await fetchBuffered(target, part)) byId.set(document.id.key, document);
+  }
   const ready: ExactDocument[] = [];
   const refused: Refusal[] = [];
   for (const { id } of changes) {

@@ -5,8 +5,11 @@ export function roundKey(round: number): { readonly round?: number } {
   return round === 0 ? {} : { round };
 }
 
+/** What has a number in `cdc`: partitions of the plan, those that are compared, and differences of them. */
+export type NumberedName = 'partition' | 'verified' | 'open' | 'young';
+
 /** `_id`s of a collection's documents in `cdc` that have a number under this name: by index, as there may be many others. */
-export function numberedIds(collection: string, name: 'partition' | 'verified' | 'open'): Document {
+export function numberedIds(collection: string, name: NumberedName): Document {
   return {
     _id: {
       $gte: { collection, [name]: Number.MIN_SAFE_INTEGER },

@@ -29,6 +29,9 @@ export interface OpenDifferences {
   readonly sets: readonly ObjectId[];
 }
 
+/** `open`: it stands. `young`: it may only be young. */
+type DifferenceState = 'open' | 'young';
+
 /** `_id`s per stored document: far below 16 MB with any usual `_id`. */
 const IDS_PER_DOCUMENT = 1_000;
 
@@ -101,39 +104,81 @@ export class Verification {
     sets: OpenDifferences['sets'],
   ): Promise<void> {
     this.#hasOpen ||= differences.length > 0;
+    await this.#keep('open', partition, differences);
+    await this.#forget('open', sets);
+  }
+
+  /**
+   * Keeps differences that may only be young, until it is known: a cutover looks at them again, and an attempt that
+   * comes after this one.
+   * @returns by which they are forgotten.
+   */
+  async keepYoung(
+    partition: number,
+    differences: readonly DocumentDifference[],
+  ): Promise<OpenDifferences['sets']> {
+    return differences.length === 0 ? [] : [await this.#keep('young', partition, differences)];
+  }
+
+  /** Forgets young differences: those of these sets. */
+  async forgetYoung(sets: OpenDifferences['sets']): Promise<void> {
+    await this.#forget('young', sets);
+  }
+
+  /** The young differences of all partitions. */
+  async young(): Promise<OpenDifferences> {
+    const all = [...(await this.#read('young')).values()];
+    return {
+      differences: all.flatMap(({ differences }) => differences),
+      sets: all.flatMap(({ sets }) => sets),
+    };
+  }
+
+  async #keep(
+    kind: DifferenceState,
+    partition: number,
+    differences: readonly DocumentDifference[],
+  ): Promise<ObjectId> {
     const set = new ObjectId();
     const limits = { ...idLimits, items: IDS_PER_DOCUMENT };
     let at = 0;
     for (const part of chunks(differences, ({ id }) => id.bytes.length, limits)) {
       await this.#collection.insertOne({
-        _id: { collection: this.#name, open: partition, set, part: at, ...roundKey(this.#round) },
+        _id: { collection: this.#name, [kind]: partition, set, part: at, ...roundKey(this.#round) },
         runId: this.#runId,
         ids: part.map(({ id }) => id),
-        kinds: part.map(({ kind }) => kind),
+        kinds: part.map((each) => each.kind),
         fields: part.map(({ field }) => field ?? null),
         whats: part.map(({ what }) => what ?? null),
       });
       at += part.length;
     }
+    return set;
+  }
+
+  async #forget(kind: DifferenceState, sets: OpenDifferences['sets']): Promise<void> {
     if (sets.length === 0) return;
-    await this.#collection.deleteMany({
-      ...this.#all('open'),
-      '_id.open': partition,
-      '_id.set': { $in: sets },
-    });
+    await this.#collection.deleteMany({ ...this.#all(kind), '_id.set': { $in: sets } });
   }
 
   /** The open differences of all partitions, with the exact bytes of their `_id`s. */
   async open(): Promise<Map<number, OpenDifferences>> {
-    const open = new Map<
+    const open = await this.#read('open');
+    this.#hasOpen = open.size > 0;
+    this.#onOpen?.([...open.values()].flatMap(({ differences }) => differences));
+    return open;
+  }
+
+  async #read(kind: DifferenceState): Promise<Map<number, OpenDifferences>> {
+    const found = new Map<
       number,
       { known: Map<string, DocumentDifference>; sets: Map<string, ObjectId> }
     >();
-    await using found = await RawCursor.open(this.#db, {
+    await using cursor = await RawCursor.open(this.#db, {
       find: CONTROL_COLLECTION,
-      filter: this.#all('open'),
+      filter: this.#all(kind),
     });
-    for await (const { documents } of found) {
+    for await (const { documents } of cursor) {
       for (const document of documents) {
         const entry = fields(document);
         // Not the whole document: there are `_id`s that bson cannot read.
@@ -148,20 +193,19 @@ export class Verification {
           field: names[index] ?? undefined,
           what: whats[index] ?? undefined,
         }));
-        const partition = Number(key['open']);
-        const { known, sets } = open.get(partition) ?? { known: new Map(), sets: new Map() };
+        const partition = Number(key[kind]);
+        const { known, sets } = found.get(partition) ?? { known: new Map(), sets: new Map() };
         for (const difference of differences) known.set(difference.id.key, difference);
         sets.set(String(key['set']), key['set']);
-        open.set(partition, { known, sets });
+        found.set(partition, { known, sets });
       }
     }
-    const lists = [...open].map(([partition, { known, sets }]): [number, OpenDifferences] => [
-      partition,
-      { differences: [...known.values()], sets: [...sets.values()] },
-    ]);
-    this.#hasOpen = lists.length > 0;
-    this.#onOpen?.(lists.flatMap(([, { differences }]) => differences));
-    return new Map(lists);
+    return new Map(
+      [...found].map(([partition, { known, sets }]) => [
+        partition,
+        { differences: [...known.values()], sets: [...sets.values()] },
+      ]),
+    );
   }
 
   /** The open differences of the whole collection. */
@@ -169,7 +213,7 @@ export class Verification {
     return [...(await this.open()).values()].flatMap(({ differences }) => differences);
   }
 
-  #all(kind: 'verified' | 'open'): Document {
+  #all(kind: 'verified' | DifferenceState): Document {
     return {
       ...numberedIds(this.#name, kind),
       ...ofRound(this.#round),

@@ -109,7 +109,7 @@ export class Verifier {
         await this.#pace.spend(step);
       },
       // The server forgets a cursor that nobody has read from for half an hour.
-      this.#pace.batchSize(BATCH_DOCUMENTS),
+      { batchSize: this.#pace.batchSize(BATCH_DOCUMENTS) },
     );
     if (!isWhole) {
       const standing = await this.#confirm(differences.map(({ id }) => id));
@@ -122,12 +122,26 @@ export class Verifier {
       );
     }
     const found = await this.#compareNow(differences.map(({ id }) => id));
+    const young = await verification.keepYoung(index, found);
     await this.#settleLater(found, {}, async (standing) => {
       await this.#checkEpoch();
       await verification.record(index, compared, standing, before);
+      await verification.forgetYoung(young);
     });
     while (this.#young.count > MOST_YOUNG) await this.#pause();
     return compared;
+  }
+
+  /** Looks again at what an attempt before this one had found in partitions, and not settled. */
+  async takeOver(): Promise<void> {
+    const { verification } = this.#context;
+    const { differences, sets } = await verification.young();
+    if (sets.length === 0) return;
+    const found = await this.#compareNow(differences.map(({ id }) => id));
+    await this.#settleLater(found, {}, async (standing) => {
+      if (standing.length > 0) await this.#addOpen(standing);
+      await verification.forgetYoung(sets);
+    });
   }
 
   /**

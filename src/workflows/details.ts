@@ -182,7 +182,9 @@ function progress(
 export function plannedRows({
   cutoverAt,
   cutoverWhen,
-}: Pick<MigrationStatus, 'cutoverAt' | 'cutoverWhen'>): [string, string][] {
+  cutoverAuto,
+}: Pick<MigrationStatus, 'cutoverAt' | 'cutoverWhen' | 'cutoverAuto'>): [string, string][] {
+  if (cutoverAuto) return [['Cutover planned', 'as soon as nothing speaks against it']];
   if (cutoverAt !== null) return [['Cutover planned at', cutoverAt]];
   if (cutoverWhen === null) return [];
   const { whenLagUnder, forSeconds } = cutoverWhen;

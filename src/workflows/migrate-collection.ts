@@ -134,8 +134,10 @@ class CollectionMigration {
     await Promise.race([capture.done, this.#work.track(rounds)]);
     // The target is open for applications: from here on there is only forward.
     await CancellationScope.nonCancellable(async () => {
-      await capture.stop();
-      await this.#finish(migration);
+      const { stopping } = this.#rounds;
+      const stopped = capture.stop();
+      if (!stopping) await stopped;
+      await this.#finish(migration, stopping && Promise.all([stopping, stopped]));
     });
   }
 
@@ -164,7 +166,8 @@ class CollectionMigration {
     });
   }
 
-  async #finish(migration: Migration): Promise<void> {
+  /** @param stopping what has to end before the clean-up; nothing where all has. */
+  async #finish(migration: Migration, stopping?: Promise<unknown>): Promise<void> {
     try {
       const catalogue = await step('convertIndexes')(migration);
       if (catalogue) this.#state.catalogue = catalogue;
@@ -178,6 +181,7 @@ class CollectionMigration {
       const why = `writes after the fence could not be looked for: ${messageOf(error)}`;
       this.#warnAfterwards(why);
     }
+    if (stopping) await stopping;
     const { keepBuffer } = migration.options;
     const { left } = await step('cleanUp')(migration, { keepBuffer, dropTarget: false });
     this.#state.left = left;

@@ -29,6 +29,8 @@ export class Round {
   #caughtUp = false;
   /** What the cutover is given, once the target follows the source. */
   followed: Migration | undefined;
+  /** Resolves when what ran beside the cutover has ended, once that is done and need not be waited for. */
+  stopping: Promise<unknown> | undefined;
 
   constructor(context: RoundContext, migration: Migration, work: Work) {
     this.#context = context;
@@ -79,8 +81,13 @@ export class Round {
       this.#cutOver(this.followed),
     ]);
     await CancellationScope.nonCancellable(async () => {
+      const stopAll = () => Promise.all([verification.stop(), shape?.stop(), replay.stop()]);
+      if (patched('finishBeside')) {
+        this.stopping = stopAll();
+        return;
+      }
       if (patched('stopTogether')) {
-        await Promise.all([verification.stop(), shape?.stop(), replay.stop()]);
+        await stopAll();
         return;
       }
       await verification.stop();

@@ -26,6 +26,11 @@ export class Rounds {
     return this.#round?.followed;
   }
 
+  /** What a done cutover has left to end; nothing where all of it has ended. */
+  get stopping(): Promise<unknown> | undefined {
+    return this.#round?.stopping;
+  }
+
   /** Ends what belongs to the present copy. */
   cancel(): void {
     this.#scope?.cancel();

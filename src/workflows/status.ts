@@ -110,6 +110,8 @@ export interface Live {
   /** While the indexes are built after the copy. */
   readonly indexBuild?: IndexProgress;
   readonly verified: Amount;
+  /** When the last comparison of all documents that came to its end had begun. */
+  readonly lastPassAt?: string | undefined;
   /** Seconds by which the comparison of changed documents is behind the replay, where that is much. */
   readonly uncomparedSeconds?: number | undefined;
   /** Differences that are known now. */
@@ -157,6 +159,8 @@ export interface MigrationStatus {
     readonly documents: number;
     readonly bytes: number;
     readonly report: VerificationReport | null;
+    /** When the last comparison of all documents had begun: what somebody else writes to the target is found by the next. */
+    readonly lastPassAt: string | null;
     /** Indexes and options of both sides, compared after the cutover. */
     readonly catalogue: CatalogueReport | null;
   };
@@ -168,6 +172,8 @@ export interface MigrationStatus {
   readonly cutoverAt: string | null;
   /** The lag at which it is planned to cut over by itself. */
   readonly cutoverWhen: LagBound | null;
+  /** Whether it cuts over by itself as soon as nothing speaks against it. */
+  readonly cutoverAuto: boolean;
   readonly blockers: readonly Blocker[];
   readonly lastRefusal: MigrationState['refused'] | null;
   readonly restarts: NonNullable<MigrationState['restarts']> | null;
@@ -249,6 +255,7 @@ export function buildStatus(
       documents: state.report?.documents ?? now?.verified.documents ?? 0,
       bytes: state.report?.bytes ?? now?.verified.bytes ?? 0,
       report: reportOf(state, now),
+      lastPassAt: now?.lastPassAt ?? state.cutover?.lastPassAt ?? null,
       catalogue: state.catalogue ?? null,
     },
     refused: refusedOf(state, now),
@@ -332,11 +339,14 @@ export function plannedOf({
   phase,
 }: Pick<MigrationState, 'plan' | 'phase'> & { readonly cutover?: unknown }): Pick<
   MigrationStatus,
-  'cutoverAt' | 'cutoverWhen'
+  'cutoverAt' | 'cutoverWhen' | 'cutoverAuto'
 > {
-  if (!plan || cutover || isFinal(phase)) return { cutoverAt: null, cutoverWhen: null };
+  if (!plan || cutover || isFinal(phase)) {
+    return { cutoverAt: null, cutoverWhen: null, cutoverAuto: false };
+  }
   const { kind } = plan;
   return {
+    cutoverAuto: kind === 'auto',
     cutoverAt: kind === 'at' ? plan.at : null,
     cutoverWhen:
       kind === 'lag' ? { whenLagUnder: plan.whenLagUnder, forSeconds: plan.forSeconds } : null,

@@ -168,6 +168,7 @@ it('begun anew, migrates only what it has not cut over before', async () => {
   const second = await startGroup(['shop.again_*'], { cutover: 'auto' });
   const again = (await second.result()) as GroupStatus;
   expect(again).toMatchObject({ phase: 'completed', counts: { all: 3, completed: 3 } });
+  expect(again.warnings).toContainEqual(expect.stringContaining('are not done again: 2;'));
   expect(await items(targetClient).distinct('_id', { _id: { $gt: 1_000 } })).toEqual([1_002]);
   const [source, target] = await environment.hashes('again_c');
   expect(target).toBe(source);

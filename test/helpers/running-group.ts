@@ -1,5 +1,6 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { memberCalls } from '../../src/member-calls.js';
+import type { Activities } from '../../src/activities/index.js';
+import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { GroupStatus } from '../../src/workflows/group/status.js';
 import type { migrateCollections } from '../../src/workflows/index.js';
 import { isFinal } from '../../src/workflows/phases.js';
@@ -10,14 +11,7 @@ import type { WorkflowEnvironment } from './workflow-environment.js';
 export function groupFakes(client: Client): FakeActivities {
   const members = memberCalls(client);
   const fakes = new FakeActivities();
-  fakes.set('tellMembers', async (letters) => {
-    const sent = await Promise.all(
-      letters.flatMap(({ to, name, payload }) =>
-        [to].flat().map((each) => members.signal(each, name, payload)),
-      ),
-    );
-    return sent.filter(Boolean).length;
-  });
+  fakes.set('tellMembers', tellThrough(members));
   fakes.set('cutoverTogether', async (_group, { members: going, cutover, force }) => {
     const answers = await Promise.all(
       going.map(async (to) => ({ to, answer: await members.join(to, { cutover, force }) })),
@@ -29,6 +23,18 @@ export function groupFakes(client: Client): FakeActivities {
     return { done: { ...report, collections: going.length }, reports: going.map(() => report) };
   });
   return fakes;
+}
+
+/** The activity that sends letters, without a server's connection. */
+export function tellThrough(members: MemberCalls): Activities['tellMembers'] {
+  return async (letters) => {
+    const sent = await Promise.all(
+      letters.flatMap(({ to, name, payload }) =>
+        [to].flat().map((each) => members.signal(each, name, payload)),
+      ),
+    );
+    return sent.filter(Boolean).length;
+  };
 }
 
 /** A running group, from outside. */

@@ -87,6 +87,17 @@ it('looks at known differences again, whoever has found them', async () => {
   expect(await settled(recheck)).toEqual({ rechecked: 2, found: [[2, 'differs']] });
 });
 
+it('looks again at what a comparison of everything has found, and does not know yet whether it stands', async () => {
+  const recheck = begin();
+  await changed(recheck);
+  const difference = (n: number) => ({ id: rawOf(new Int32(n)), kind: 'differs' as const });
+  const young = await verification.keepYoung(0, [difference(1), difference(2)]);
+  await path.copy.updateOne({ _id: new Int32(2) }, { $set: { a: 9 } });
+  expect(await settled(recheck)).toEqual({ rechecked: 2, found: [[2, 'differs']] });
+  await verification.forgetYoung(young);
+  expect((await verification.young()).differences).toEqual([]);
+});
+
 it('takes no document for different that was written after the fence', async () => {
   const recheck = begin();
   await path.copy.updateOne({ _id: new Int32(2) }, { $set: { a: 9 } });

@@ -78,6 +78,9 @@ it('says that a collection is paused which is so for itself', async () => {
   expect(status.problems).toEqual([
     expect.objectContaining({ namespace: 'shop.a', what: expect.stringContaining('is paused') }),
   ]);
+  expect(status.blockers).toContainEqual(
+    expect.objectContaining({ namespace: 'shop.a', code: 'paused' }),
+  );
   asked.length = 0;
   // Of a group that is paused nobody has to be asked.
   await readGroup(connections, client, group, { ...state, paused: true });

@@ -53,7 +53,11 @@ describe('a cutover at a time', () => {
     await environment.run(fakes, {}, async (running) => {
       await fakes.happened('start planCopy');
       const later = timeIn(HOUR_MS);
-      const planned = { cutoverAt: new Date(later).toISOString(), cutoverWhen: null };
+      const planned = {
+        cutoverAt: new Date(later).toISOString(),
+        cutoverWhen: null,
+        cutoverAuto: false,
+      };
       expect(await running.update('cutover', { at: later })).toEqual(planned);
       expect(await running.status()).toMatchObject(planned);
       gate.open();
@@ -74,7 +78,8 @@ describe('a cutover at a time', () => {
       fakes.set('verify', () => gate.hold(cleanReport));
       await environment.run(fakes, { cutover }, async (running) => {
         await fakes.happened('start verify');
-        const nothing = { cutoverAt: null, cutoverWhen: null };
+        expect(await running.status()).toMatchObject({ cutoverAuto: cutover === 'auto' });
+        const nothing = { cutoverAt: null, cutoverWhen: null, cutoverAuto: false };
         expect(await running.update('cutover', { at: null })).toEqual(nothing);
         gate.open();
         const ready = await running.reaches('ready');
@@ -207,7 +212,8 @@ describe('a cutover at a small lag', () => {
     const fakes = new FakeActivities().once('cutover', async () => refused);
     await environment.run(fakes, {}, async (running) => {
       await running.reaches('ready');
-      const planned = { cutoverAt: null, cutoverWhen: { whenLagUnder: 5, forSeconds: 60 } };
+      const cutoverWhen = { whenLagUnder: 5, forSeconds: 60 };
+      const planned = { cutoverAt: null, cutoverWhen, cutoverAuto: false };
       expect(await running.update('cutover', { whenLagUnder: 5 })).toEqual(planned);
       await fakes.happened('end cutover');
       const gate = fakes.gate();

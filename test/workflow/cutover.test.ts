@@ -146,7 +146,8 @@ describe('a cutover', () => {
       await running.reaches('ready');
       await running.update('cutover');
       await fakes.happened('start convertIndexes');
-      expect(fakes.log).toEqual(expect.arrayContaining(['cancelled capture', 'cancelled replay']));
+      await fakes.happened('cancelled capture');
+      await fakes.happened('cancelled replay');
       const open = await running.status();
       expect(open.openedAt).toBe(report.openedAt);
       expect(open.phase).not.toBe('completed');
@@ -159,6 +160,24 @@ describe('a cutover', () => {
       expect(final.left).toEqual(['shop.cdc']);
     });
     expect(fakes.of('cleanUp')).toHaveLength(1);
+  });
+
+  it('cleans up only when all else has ended', async () => {
+    const fakes = new FakeActivities();
+    const gate = fakes.gate();
+    fakes.set('capture', async () => {
+      await untilCancelled().catch(() => undefined);
+      await gate.wait();
+    });
+    await environment.run(fakes, {}, async (running) => {
+      await running.reaches('ready');
+      await running.update('cutover');
+      await fakes.happened('end countLateWrites');
+      expect(fakes.of('cleanUp')).toHaveLength(0);
+      gate.open();
+      await running.result();
+    });
+    expect(fakes.underWayAt('start cleanUp')).not.toContain('capture');
   });
 
   // Its activity was cancelled: how that one ends is of no matter for a target that is open.

@@ -6,8 +6,9 @@ import type { Migration } from '../../src/migration.js';
 import type { MemberReport } from '../../src/workflows/group/state.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 import { type FakeActivities, report, traits, untilCancelled } from '../helpers/fake-activities.js';
+import { deferred } from '../helpers/deferred.js';
 import { historyOf } from '../helpers/history.js';
-import { groupFakes, type RunningGroup, runGroup } from '../helpers/running-group.js';
+import { groupFakes, type RunningGroup, runGroup, tellThrough } from '../helpers/running-group.js';
 import { takenAs } from '../helpers/taken-as.js';
 import { failureOf, WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
@@ -328,6 +329,30 @@ describe('migrateCollections', () => {
     });
   });
 
+  it('lets a resume not overtake a pause', async () => {
+    const fakes = groupFakes(environment.client);
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      const gate = fakes.gate();
+      const held = deferred();
+      fakes.once('tellMembers', async (letters) => {
+        held.resolve();
+        await gate.hold(undefined);
+        return tellThrough(members)(letters);
+      });
+      const paused = group.update('pause');
+      await held.promise;
+      const resumed = group.update('resume');
+      await group.until((status) => !status.paused);
+      gate.open();
+      await Promise.all([paused, resumed]);
+      for (const namespace of names) {
+        const child = await group.child(namespace).query<MigrationStatus>('status');
+        expect(child.paused).toBe(false);
+      }
+    });
+  });
+
   it('names what appears when it does not follow', async () => {
     const fakes = groupFakes(environment.client);
     fakes.once('watchCollections', async () => ['shop.d']);
@@ -395,6 +420,28 @@ describe('migrateCollections', () => {
           reports: going.map(() => report),
         };
       });
+      await group.update('cutover');
+      expect(await group.handle.result()).toMatchObject({ counts: { completed: 3 } });
+    });
+  });
+
+  it('lets no collection stand by for a cutover that has ended', async () => {
+    const fakes = groupFakes(environment.client);
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      let request = { cutover: 0, force: [] as readonly string[] };
+      let going: readonly MemberRun[] = [];
+      fakes.once('cutoverTogether', async (_group, order) => {
+        request = { cutover: order.cutover, force: order.force };
+        going = order.members;
+        return { refused: [{ code: 'lag', message: 'behind' }] };
+      });
+      await expect(group.update('cutover')).rejects.toThrow();
+      // An attempt that was frozen asks now, or a question that was long under way arrives.
+      const [first] = going;
+      const answer = first && (await members.join(first, request));
+      expect(answer).toEqual({ refused: [expect.objectContaining({ code: 'ended' })] });
+      await group.until(({ counts }) => counts.ready === 3);
       await group.update('cutover');
       expect(await group.handle.result()).toMatchObject({ counts: { completed: 3 } });
     });

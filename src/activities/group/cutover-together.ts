@@ -117,6 +117,7 @@ async function join(
   const answers = await inParallel(members, PARALLEL, async (member) => {
     for (const deadline = Date.now() + SETTLE_MS; ;) {
       touch();
+      signal.throwIfAborted();
       const answer = await calls.join(member, request);
       const isSettling =
         'refused' in answer && answer.refused.every(({ code }) => code === 'cuttingOver');

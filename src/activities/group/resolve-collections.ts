@@ -73,6 +73,7 @@ export async function resolveCollections(
         collections,
         leftOut,
         warnings: [
+          ...doneBefore(collections.length - going),
           ...partial.map(
             (db) =>
               `of ${db} at ${source} only those collections are seen that the user may read: it may not list all of them`,
@@ -85,6 +86,14 @@ export async function resolveCollections(
       };
     },
   );
+}
+
+function doneBefore(count: number): string[] {
+  if (count === 0) return [];
+  return [
+    `collections that an earlier run of this workflow has cut over and that are not done again: ${count}; to have ` +
+      'them done, drop them at the target, or start with another workflow id',
+  ];
 }
 
 /** Something that was found, and for which collection. */

@@ -3,7 +3,7 @@ import type { GroupBlocker, GroupCutoverReport } from '../../group.js';
 import { groupCutoverInput } from '../../group-options.js';
 import type { CutoverReport, DryRun } from '../../migration.js';
 import { cutoverInput, parseInput } from '../../options.js';
-import type { MigrationStatus } from '../../workflows/status.js';
+import type { plannedOf } from '../../workflows/status.js';
 import { CliError } from '../cli-error.js';
 import { count, moment, number, quoted } from '../format.js';
 import { describeBlockers, describePlan, nameOf } from '../next-step.js';
@@ -113,7 +113,7 @@ export function requireFitting({ leave = [] }: CutoverOptions, isGroup: boolean)
 
 /** Sets or withdraws a cutover that comes by itself. */
 async function plan({ session, output }: Context, message: Message): Promise<void> {
-  const answer = await send<Pick<MigrationStatus, 'cutoverAt' | 'cutoverWhen'>>(session, message);
+  const answer = await send<ReturnType<typeof plannedOf>>(session, message);
   const { workflowId, runId } = message;
   output.data({ workflowId, runId, answer });
   output.say(describePlan(answer) ?? `${workflowId} no longer cuts over by itself`);

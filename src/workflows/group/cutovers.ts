@@ -59,8 +59,12 @@ export class GroupCutovers {
       inbox.request = undefined;
       if ('refused' in outcome) inbox.refuse(outcome.refused);
       if (request) continue;
-      await condition(() => inbox.request !== undefined, `${pauseSeconds}s`);
-      pauseSeconds = Math.min(LONGEST_PAUSE_SECONDS, pauseSeconds * 2);
+      // What has left that phase has changed: it need not rest for what was in the way before.
+      const hasLeft = patched('restWhileReady') ? () => state.phase !== 'ready' : () => false;
+      await condition(() => inbox.request !== undefined || hasLeft(), `${pauseSeconds}s`);
+      pauseSeconds = hasLeft()
+        ? PAUSE_SECONDS.first
+        : Math.min(LONGEST_PAUSE_SECONDS, pauseSeconds * 2);
     }
   }
 

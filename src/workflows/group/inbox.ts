@@ -18,6 +18,7 @@ import { didYouMean } from '../../nearest.js';
 import { abortInput, emptyInput, parseInput } from '../../options.js';
 import { settingsOf, tuneInput, type Tuning, tuningFor, tuningProblem } from '../../tuning.js';
 import { acceptInput, invalid, refused } from '../failure.js';
+import { isFinal } from '../phases.js';
 import { noteRejected } from '../rejected.js';
 import { plannedOf } from '../status.js';
 import { groupBlockers } from './blockers.js';
@@ -188,10 +189,11 @@ export class GroupInbox {
     }
     const request: GroupCutoverRequest = { force, leave };
     this.request = request;
-    await condition(() => request.outcome !== undefined);
+    // An abort may end it before anybody has looked at it.
+    await condition(() => request.outcome !== undefined || isFinal(this.#state.phase));
     const { outcome } = request;
     if (outcome && 'done' in outcome) return outcome.done;
-    throw refused(outcome?.refused ?? []);
+    throw refused(outcome?.refused ?? this.blockers(force, leave));
   }
 
   /** Of a plan, only what will not pass by itself counts. */

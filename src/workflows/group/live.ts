@@ -18,6 +18,8 @@ export interface MemberLive {
   readonly oplogHours?: number | undefined;
   /** Its documents are copied, and the indexes are built. */
   readonly indexing?: boolean;
+  /** Nothing applies its changes although it follows: somebody has paused it. */
+  readonly still?: boolean;
   readonly problem?: Problem;
 }
 

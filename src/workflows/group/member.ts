@@ -27,6 +27,7 @@ export interface MemberContext {
 const told: readonly MigrationState['phase'][] = ['copying', 'waiting', 'replaying', 'ready'];
 /** What the UI shows beside these in its forms. */
 export const INTERNAL = 'Between a group and its collections: not for people.';
+const TOO_LATE = 'the cutover that it is asked for has ended';
 /** How long an end waits for the cutover that is under way; a group that was terminated says nothing any more. */
 const SETTLE_PATIENCE = '5 minutes';
 
@@ -42,6 +43,8 @@ export class Member {
   readonly #context: MemberContext;
   #mayCopy = false;
   #joined: Joined | undefined;
+  /** Cutovers that have ended: who still asks to stand by for one of them has come too late, and nobody would let it go. */
+  readonly #ended = new Set<number>();
   #reported: MigrationState['phase'] | undefined;
   #order = 0;
 
@@ -58,8 +61,10 @@ export class Member {
     setHandler(
       defineSignal<[{ cutover: number; outcome: CutoverOutcome }?]>(groupMessages.outcome),
       (letter) => {
-        // One of an earlier cutover has come late. Anybody can send anything here.
-        if (!letter?.outcome || this.#joined?.cutover !== letter.cutover) return;
+        // Anybody can send anything here.
+        if (!letter?.outcome) return;
+        this.#ended.add(letter.cutover);
+        if (this.#joined?.cutover !== letter.cutover) return;
         this.#joined.outcome ??= letter.outcome;
       },
       { description: INTERNAL },
@@ -72,6 +77,7 @@ export class Member {
         validator: (request: Partial<JoinRequest> | undefined) => {
           const { cutover, force } = request ?? {};
           if (cutover === undefined || !Array.isArray(force)) throw invalid(INTERNAL);
+          if (this.#ended.has(cutover)) throw refused([{ code: 'ended', message: TOO_LATE }]);
           if (this.#isStandingByFor(cutover)) return;
           const blockers = this.#blockers(force);
           if (blockers.length > 0) throw refused(blockers);
@@ -135,7 +141,7 @@ export class Member {
     if (!migration) throw refused([{ code: 'copy', message: 'the copy is not finished' }]);
     if (!this.#isStandingByFor(cutover)) {
       this.#joined = { cutover };
-      inbox.request = { force, ofGroup: () => this.#ended() };
+      inbox.request = { force, ofGroup: () => this.#outcome() };
     }
     return migration;
   }
@@ -144,7 +150,7 @@ export class Member {
     return this.isStandingBy && this.#joined?.cutover === cutover;
   }
 
-  async #ended(): Promise<CutoverOutcome> {
+  async #outcome(): Promise<CutoverOutcome> {
     // An end of the migration waits in `settle`.
     await CancellationScope.nonCancellable(() =>
       condition(() => this.#joined?.outcome !== undefined),

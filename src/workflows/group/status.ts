@@ -48,6 +48,7 @@ export interface GroupStatus {
   readonly mayCutOver: boolean;
   readonly cutoverAt: string | null;
   readonly cutoverWhen: MigrationStatus['cutoverWhen'];
+  readonly cutoverAuto: boolean;
   readonly blockers: readonly GroupBlocker[];
   readonly lastRefusal: GroupState['refused'] | null;
   /** Those that are least far, with what keeps them. */
@@ -177,6 +178,7 @@ function blockersOf(
       extra: 0,
     }).map(({ code }) => of(code, `${differences} documents differ`));
     if (shape.length > 0) found.push({ ...shapeBlocker(shape), namespace });
+    if (member.still) found.push(of('paused', 'nothing applies its changes: it is paused'));
     if (stalled) found.push(of('stalled', 'the capture has stood still for 30 s'));
     if (refused > 0) found.push(of('refused', `the target does not take ${refused} documents`));
     if (uncomparedSeconds !== undefined) {

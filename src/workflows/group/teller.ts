@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { Letter } from '../../activities/group/tell-members.js';
 import type { MemberRun } from '../../group.js';
 import { step } from '../steps.js';
@@ -9,16 +10,21 @@ export interface Message {
   readonly payload?: object;
 }
 
-/** Sends signals to the migrations of a group's collections. */
+/** Sends signals to the migrations of a group's collections, one after the other: a resume must not overtake a pause. */
 export class Teller {
   #sent = 0;
+  #last: Promise<unknown> = Promise.resolve();
 
   /** @returns how many of them were there to get theirs. */
   async send(messages: readonly Message[]): Promise<number> {
     if (messages.length === 0) return 0;
     // Two of them may be under way at once, and activities of one workflow have different ids.
     this.#sent += 1;
-    return step('tellMembers', { detail: this.#sent })(lettersOf(messages));
+    const tell = step('tellMembers', { detail: this.#sent });
+    if (!patched('tellInOrder')) return tell(lettersOf(messages));
+    const told = this.#last.then(() => tell(lettersOf(messages)));
+    this.#last = told.catch(() => undefined);
+    return told;
   }
 }
 

@@ -201,6 +201,21 @@ describe('capture', () => {
     expect(await path.copy.countDocuments()).toBe(0);
   });
 
+  it.each([4.2, 5.3])('says of an _id of %d MB that its token is too long', async (size) => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertOne({ _id: 'i'.repeat(size * MB) });
+    await expect(path.capture()).rejects.toMatchObject({ type: 'ChangeEventTooLarge' });
+  });
+
+  it('brings documents that a worker writes, whose _ids are long', async () => {
+    const path = await DataPath.begin(mongo.client);
+    const ids = Array.from({ length: 600 }, (_, index) => `${index}`.padEnd(20_000, '-'));
+    // Names that begin with "$" are no matter for a merge.
+    await path.orders.insertMany(ids.map((_id) => ({ _id, $a: 1 })));
+    await path.follow();
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
   it('brings thousands of changes whose _ids are long', async () => {
     const path = await DataPath.begin(mongo.client);
     // Together they are larger than any command may be.

@@ -2,6 +2,7 @@ import { BSON, Double, Int32, Long, type MongoClient, Timestamp } from 'mongodb'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   compareDocuments,
+  type PairingLimits,
   compareIds,
   type DocumentDifference,
   explainDifferences,
@@ -29,13 +30,20 @@ afterAll(async () => {
 
 const { signal } = new AbortController();
 
-async function compare(filter = {}) {
+async function compare(filter = {}, limits: PairingLimits = {}) {
   const source = { db: path.source, collection: path.name };
   const target = { db: path.target, collection: path.name };
   const seen: number[] = [];
-  const found = await compareDocuments(source, target, filter, signal, ({ documents }) => {
-    seen.push(documents);
-  });
+  const found = await compareDocuments(
+    source,
+    target,
+    filter,
+    signal,
+    ({ documents }) => {
+      seen.push(documents);
+    },
+    limits,
+  );
   return { ...found, seen };
 }
 
@@ -124,17 +132,26 @@ describe('a comparison', () => {
     ]);
   });
 
-  it('keeps pace when one side has documents that the other lacks, over many batches', async () => {
+  it.each([
+    ['whole', {}],
+    ['as hashes', { heldBytes: 100_000 }],
+  ])('keeps pace when one side has documents more, which wait %s', async (_how, limits) => {
     const t = 'x'.repeat(500);
     const all = Array.from({ length: 15_000 }, (_, _id) => ({ _id, t }));
     await path.orders.insertMany(all);
-    await path.copy.insertMany(all.filter(({ _id: id }) => id >= 4000 && id !== 14_000));
-    const { compared, differences, seen } = await compare();
+    const there = all.filter(({ _id: id }) => id >= 4000 && id !== 14_000);
+    await path.copy.insertMany(
+      there.map((each) => (each._id === 9_000 ? { ...each, t: '' } : each)),
+    );
+    const { compared, differences, seen, isWhole } = await compare({}, limits);
     expect(compared.documents).toBe(15_000);
     expect(seen.length).toBeGreaterThan(2);
-    expect(differences).toHaveLength(4001);
-    expect(differences.every(({ kind }) => kind === 'missing')).toBe(true);
-    expect(differences.at(-1)?.id.key).toBe(keyOf(14_000));
+    expect(isWhole).toBe(true);
+    const missing = differences.filter(({ kind }) => kind === 'missing');
+    expect(missing).toHaveLength(4001);
+    expect(missing.at(-1)?.id.key).toBe(keyOf(14_000));
+    const others = differences.filter(({ kind }) => kind !== 'missing');
+    expect(others).toMatchObject([{ kind: 'differs', id: { key: keyOf(9_000) } }]);
   });
 
   it('stops when nearly everything differs', async () => {

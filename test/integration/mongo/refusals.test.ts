@@ -1,6 +1,10 @@
-import { Double, Int32, type MongoClient } from 'mongodb';
+import { BSON, Double, Int32, type MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { writeExactly } from '../../../src/mongo/exact-write.js';
+import { rawOf } from '../../helpers/bson.js';
 import { DataPath, TestMongo } from '../../helpers/data-path.js';
+
+const MB = 1024 * 1024;
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -45,6 +49,19 @@ describe('documents that the target does not take', () => {
     expect(found?.first.map(({ id }) => id).toSorted()).toEqual(['3', '700', '701']);
     expect(JSON.stringify(found)).not.toContain('secret');
     expect(await path.copy.countDocuments()).toBe(1_497);
+  });
+
+  it('are kept in mind too where no statement has room for them', async () => {
+    const id = rawOf('i'.repeat(2 * MB));
+    const document = BSON.serialize({ _id: 'i'.repeat(2 * MB), t: 'x'.repeat(13.9 * MB) });
+    const taken = await path.control.takeEpoch('replay');
+    if (!taken) throw new Error('the migration is held');
+    await using session = client.startSession({ causalConsistency: false });
+    const target = { ...path.replayTarget(taken), signal: new AbortController().signal, session };
+    const whole = { id, document: Buffer.from(document) };
+    const [first, ...others] = await writeExactly(target, [whole]);
+    expect(others).toEqual([]);
+    expect(first).toMatchObject({ id: { key: id.key }, why: expect.stringContaining('BSONObj') });
   });
 
   it('are tried again, and arrive once they are taken', async () => {

@@ -206,6 +206,25 @@ describe('what differs and may only be young', () => {
   });
 });
 
+describe('what an attempt has found in a partition, and not settled', () => {
+  it('is looked at again by its successor', async () => {
+    await path.orders.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n), a: 1 })));
+    await path.follow();
+    const lost = await takeUp();
+    // Nothing is applied: what differs now stays young.
+    await path.copy.updateOne({ _id: new Int32(2) }, { $set: { a: 2 } });
+    await path.copy.updateOne({ _id: new Int32(3) }, { $set: { a: 2 } });
+    await lost.comparePartition(0, () => undefined);
+    expect((await verification.young()).differences.map(({ id }) => id.bytes[0])).toEqual([2, 3]);
+    await path.copy.updateOne({ _id: new Int32(3) }, { $set: { a: 1 } });
+    const next = await takeUp();
+    await next.takeOver();
+    await withReplay(() => next.settle());
+    expect(await open(CHANGED)).toEqual([{ id: 2, kind: 'differs', field: 'a' }]);
+    expect((await verification.young()).sets).toEqual([]);
+  });
+});
+
 describe('a document that somebody else keeps writing to at the target', () => {
   it('is a difference, though it is another one in each look', async () => {
     await path.orders.insertOne({ _id: new Int32(1), a: 1 });

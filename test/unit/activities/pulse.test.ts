@@ -30,9 +30,12 @@ function run<T>(work: (pulse: Pulse) => Promise<T>) {
 }
 
 describe('withPulse', () => {
-  it('beats at once, every second, later every four, and once more at the end', async () => {
+  it('beats after half a second, every second, later every four', async () => {
     const end = deferred();
     const { beats, result } = run(() => end.promise.then(() => 'done'));
+    await vi.advanceTimersByTimeAsync(499);
+    expect(beats).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
     expect(beats).toEqual([{ count: 1 }]);
     await vi.advanceTimersByTimeAsync(3_000);
     expect(beats).toHaveLength(4);
@@ -42,21 +45,20 @@ describe('withPulse', () => {
     expect(beats).toHaveLength(68);
     end.resolve();
     expect(await result).toBe('done');
-    expect(beats.at(-1)).toEqual({ count: 69 });
     await vi.advanceTimersByTimeAsync(5_000);
-    expect(beats).toHaveLength(69);
+    expect(beats).toHaveLength(68);
   });
 
   it('beats more seldom where many activities have begun on a worker', async () => {
     const end = deferred();
     const runs = Array.from({ length: 100 }, () => run(() => end.promise));
-    await vi.advanceTimersByTimeAsync(8_000);
+    await vi.advanceTimersByTimeAsync(8_500);
     expect(runs.at(-1)?.beats).toHaveLength(1 + 4);
     end.resolve();
     await Promise.all(runs.map(({ result }) => result));
     const last = run(async () => vi.advanceTimersByTimeAsync(3_500));
     await last.result;
-    expect(last.beats).toHaveLength(1 + 3 + 1);
+    expect(last.beats).toHaveLength(1 + 3);
   });
 
   it('stops beating when the work has not moved for three minutes, and goes on when it does', async () => {
@@ -81,7 +83,7 @@ describe('withPulse', () => {
     const end = deferred();
     const { environment, beats, result } = run(() => end.promise);
     hurry('another run');
-    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.advanceTimersByTimeAsync(1_500);
     expect(beats).toHaveLength(2);
     hurry(environment.context.info.workflowExecution?.runId ?? '');
     await vi.advanceTimersByTimeAsync(900);
@@ -99,7 +101,7 @@ describe('withPulse', () => {
       throw new Error('no primary');
     });
     await expect(result).rejects.toThrow('no primary');
-    expect(beats).toEqual([{ count: 1 }, { count: 2 }]);
+    expect(beats).toEqual([{ count: 1 }]);
   });
 
   it('hands over the activity’s cancellation', async () => {

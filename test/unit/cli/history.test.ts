@@ -7,13 +7,18 @@ import { takenAs } from '../../helpers/taken-as.js';
 const started = { eventId: 1, workflowExecutionStartedEventAttributes: { identity: 'ann@desk' } };
 const canceled = { eventId: 2, workflowExecutionCanceledEventAttributes: {} };
 
+function pageOf(events: object[], nextPageToken = Buffer.alloc(0)) {
+  return { history: { events }, nextPageToken };
+}
+
 function historyWith(describe: () => object) {
-  const fetchHistory = vi.fn(async () => ({ events: [started] as object[] }));
+  const fetchPage = vi.fn(async (_request: { nextPageToken?: Uint8Array }) => pageOf([started]));
   const session = takenAs<Session>({
     call: async (run: () => unknown) => run(),
-    client: { workflow: { getHandle: () => ({ describe: async () => describe(), fetchHistory }) } },
+    client: { workflow: { getHandle: () => ({ describe: async () => describe() }) } },
+    connection: { workflowService: { getWorkflowExecutionHistory: fetchPage } },
   });
-  return { fetchHistory, history: new History(session, 'migrate:source:a.b', 'run') };
+  return { fetchPage, history: new History(session, 'migrate:source:a.b', 'run') };
 }
 
 it('is fetched when it has become longer, and tells of new attempts all the same', async () => {
@@ -23,24 +28,26 @@ it('is fetched when it has become longer, and tells of new attempts all the same
     { ...known, raw: { pendingActivities: [{ activityId: 'replay', lastFailure: {} }] } },
     { ...known, historyLength: 2, closeTime: new Date(0) },
   ];
-  const { history, fetchHistory } = historyWith(() => answers.shift() ?? known);
+  const { history, fetchPage } = historyWith(() => answers.shift() ?? known);
   expect(await history.read()).toMatchObject({ isOver: false, told: [{ what: 'migration' }] });
   expect(await history.read()).toMatchObject({
     isOver: false,
     told: [{ what: 'migration' }, { what: 'replay', kind: 'failure' }],
   });
-  expect(fetchHistory).toHaveBeenCalledTimes(1);
-  fetchHistory.mockResolvedValue({ events: [started, canceled] });
+  expect(fetchPage).toHaveBeenCalledTimes(1);
+  fetchPage.mockImplementation(async ({ nextPageToken }) =>
+    nextPageToken ? pageOf([canceled]) : pageOf([started], Buffer.from('second')),
+  );
   expect(await history.read()).toMatchObject({
     isOver: true,
     told: [{ what: 'migration' }, { text: 'canceled' }],
   });
-  expect(fetchHistory).toHaveBeenCalledTimes(2);
+  expect(fetchPage).toHaveBeenCalledTimes(3);
 });
 
 it('is fetched again where Temporal did not answer', async () => {
-  const { history, fetchHistory } = historyWith(() => ({ historyLength: 1, raw: {} }));
-  fetchHistory.mockRejectedValueOnce(new Error('away'));
+  const { history, fetchPage } = historyWith(() => ({ historyLength: 1, raw: {} }));
+  fetchPage.mockRejectedValueOnce(new Error('away'));
   await expect(history.read()).rejects.toThrow('away');
   expect((await history.read()).told).toHaveLength(1);
 });

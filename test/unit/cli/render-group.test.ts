@@ -111,6 +111,17 @@ describe('a group in a pipe', () => {
     expect(textOf(late)).toMatch(/look at +shop\.a: 2 writes .*; a warning\n.*and 2 more/);
   });
 
+  it('says why a later cutover was refused, and not why one before the first was', () => {
+    const openedAt = '2026-01-02T03:04:05.000Z';
+    const cutover = { fence: '1', fencedAt: openedAt, openedAt, downtimeMs: 40, collections: 12 };
+    const refusedAt = (at: string) => {
+      const lastRefusal = { at, blockers: [{ code: 'lag', message: '9 seconds behind' }] };
+      return textOf(viewOf({ ...copying, phase: 'ready', cutover, openedAt, lastRefusal }));
+    };
+    expect(refusedAt('2026-01-02T03:04:00.000Z')).not.toContain('9 seconds behind');
+    expect(refusedAt('2026-01-02T04:00:00.000Z')).toContain('9 seconds behind (lag)');
+  });
+
   it('is told by what Temporal knows where no worker answers', () => {
     const text = textOf(viewOf({}, { status: null, noAnswer: 'no worker answers' }));
     expect(text).toContain('migrate:source:shop.*,crm.people  running');

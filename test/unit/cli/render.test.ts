@@ -105,6 +105,10 @@ describe('a migration in a pipe', () => {
     const cutoverWhen = { whenLagUnder: 2, forSeconds: 60 };
     const low = textOf(viewOf({ phase: 'replaying', cutoverWhen }));
     expect(low).toMatch(/planned +by itself once the lag has been at most 2 s for 60 s/);
+    const auto = textOf(viewOf({ phase: 'ready', mayCutOver: true, cutoverAuto: true }));
+    expect(auto).toMatch(/planned +by itself as soon as nothing speaks against it/);
+    expect(auto).toContain('stop the writers: it cuts over by itself');
+    expect(auto).toContain('--withdraw');
   });
 
   it('says how far the copy is, how fast, and how long it takes', () => {

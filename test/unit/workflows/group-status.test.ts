@@ -124,6 +124,7 @@ describe('the status of a group', () => {
     [{ lagSeconds: 30 }, 'lag'],
     [{ lagSeconds: undefined }, 'lag'],
     [{ stalled: true }, 'stalled'],
+    [{ still: true }, 'paused'],
     [{ differences: 3 }, 'differences'],
     [{ refused: 2 }, 'refused'],
     [{ shape: [{ what: 'index "a_1"' }] }, 'shape'],
