@@ -1,6 +1,7 @@
 import { errorTypes, PermanentError } from '../errors.js';
 import type { Migration } from '../migration.js';
 import { createLike, type LeftOut } from '../mongo/create-like.js';
+import { describeRebuilds } from '../mongo/final-plan.js';
 import { planPartitions } from '../mongo/partitions.js';
 import { probeShape } from '../mongo/probe-shape.js';
 import { type ActivityDependencies, open, type Opened, readSourceCatalogue } from './context.js';
@@ -32,7 +33,7 @@ export async function planCopy(
       // Once there is a plan, staging may hold documents.
       // In a later round the shape is followed as it is: what is refused then ends nothing.
       const isFirst = migration.round === undefined && (await plan.count()) === 0;
-      if (isFirst) await checkShape(opened, migration, signal, touch);
+      const rebuilt = isFirst ? await checkShape(opened, migration, signal, touch) : [];
       const { documents, bytes, capped } = migration.traits;
       const { copy, partitionBytes, parallelPartitions } = migration.options;
       const staggered = copy === 'dump' && parallelPartitions > 1;
@@ -45,7 +46,9 @@ export async function planCopy(
       );
       const partitions = await plan.save(planned);
       const { leftOut = [] } = await control.read();
-      return leftOut.length === 0 ? partitions : { partitions, warnings: leftOut.map(warningOf) };
+      const slow = rebuilt.length > 0 ? [describeRebuilds(rebuilt, documents)] : [];
+      const warnings = [...leftOut.map(warningOf), ...slow];
+      return warnings.length === 0 ? partitions : { partitions, warnings };
     },
   );
 }
@@ -75,18 +78,23 @@ function warningOf({ option, why }: LeftOut): string {
   return `the target does not take the option ${option} (${why}), so that the collection there is without it`;
 }
 
-/** @throws PermanentError PreflightFailed with all indexes and options that the target does not take. */
+/**
+ * @returns the indexes that the cutover will build again although the plan does not say so.
+ * @throws PermanentError PreflightFailed with all indexes and options that the target does not take.
+ */
 async function checkShape(
   opened: Opened,
   { traits }: Migration,
   signal: AbortSignal,
   touch: () => void,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { target: db, staging: collection } = opened;
   const source = await readSourceCatalogue(opened, traits, signal);
   const { features } = traits;
-  const refused = await probeShape({ db, collection, source, features, signal, touch });
-  if (refused.length === 0) return;
+  const rebuilt = new Set<string>();
+  const onRebuild = (index: string) => void rebuilt.add(index);
+  const refused = await probeShape({ db, collection, source, features, signal, touch, onRebuild });
+  if (refused.length === 0) return [...rebuilt];
   const reasons = refused.map(({ what, why }) => `${what}: ${why.trim()}`);
   throw new PermanentError(
     errorTypes.preflightFailed,

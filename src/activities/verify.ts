@@ -59,7 +59,12 @@ export async function verify(
   migration: Migration,
 ): Promise<VerificationReport> {
   const opened = open(deps, migration);
-  const status: VerifyHeartbeat = { doing: 'comparing documents', documents: 0, bytes: 0, changed: 0 };
+  const status: VerifyHeartbeat = {
+    doing: 'comparing documents',
+    documents: 0,
+    bytes: 0,
+    changed: 0,
+  };
   return withPulse(
     () => ({ ...status }),
     async (pulse) => {

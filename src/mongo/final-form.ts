@@ -39,6 +39,8 @@ export interface FinalContext extends CreateIndexesOptions {
    * uniqueness away again from a target that its successor has opened.
    */
   readonly check?: () => Promise<void>;
+  /** Told of an index that has to be built again because the server does not change it as the plan wants. */
+  readonly onRebuild?: ((index: string) => void) | undefined;
 }
 
 /**
@@ -224,7 +226,10 @@ async function modifyIndex(
   try {
     return await modify(context, { index: change });
   } catch (error) {
-    if (isCollModRefused(error)) return rebuild(context, change.name);
+    if (isCollModRefused(error)) {
+      context.onRebuild?.(change.name);
+      return rebuild(context, change.name);
+    }
     if (errorCode(error) !== CANNOT_CONVERT_TO_UNIQUE) throw error;
     const found: readonly Violation[] | undefined =
       error instanceof MongoServerError ? error.errorResponse['violations'] : undefined;

@@ -4,6 +4,9 @@ import { expirySeconds } from './expiry.js';
 import { plainTwins } from './index-twins.js';
 import { hasFlag, secondaryIndexes } from './indexes.js';
 
+/** Seconds per million documents to build a unique index again: small keys, and large ones. */
+const REBUILD_SECONDS = [0.25, 1] as const;
+
 /** What the target can do to an index or a collection that is there. */
 export interface FinalFeatures {
   /** Whether its user may run `collMod`; the role `readWrite` may not. */
@@ -93,6 +96,17 @@ export function planFinal(
     afterOpening: [...afterOpening, ...[...twins].map((index) => rebuild(index))],
     warnings: [...warnings, ...held.warnings],
   };
+}
+
+/** What it means that indexes are built again at the cutover, for people. */
+export function describeRebuilds(names: readonly string[], documents: number): string {
+  const millions = (documents / 1e6) * names.length;
+  const [least, most] = REBUILD_SECONDS.map((seconds) => Math.ceil(seconds * millions));
+  return (
+    `unique and TTL indexes (${names.join(', ')}) are built again at the cutover, while no ` +
+    `application may write: about ${least} to ${most} s. It takes milliseconds where the target is 6.0 or later, ` +
+    'runs by the rules of that version (featureCompatibilityVersion), and its user may run collMod (the role dbAdmin)'
+  );
 }
 
 function rebuild(index: string): FinalStep {

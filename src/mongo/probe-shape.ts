@@ -26,6 +26,11 @@ export interface Probe {
   readonly signal: AbortSignal;
   /** Called when the work has moved. */
   readonly touch?: () => void;
+  /**
+   * Told of an index that the cutover will build again, against the plan: a server may run by the rules of an older
+   * version, which its user cannot read.
+   */
+  readonly onRebuild?: (index: string) => void;
 }
 
 /**
@@ -64,7 +69,7 @@ async function tryIndexes(probe: Probe, refused: Map<string, string>): Promise<v
 }
 
 async function tryStep(probe: Probe, step: FinalStep): Promise<void> {
-  const { db, collection, source, signal } = probe;
+  const { db, collection, source, signal, onRebuild } = probe;
   switch (step.kind) {
     case 'validator': {
       const validationAction = source.options.get('validationAction');
@@ -84,7 +89,7 @@ async function tryStep(probe: Probe, step: FinalStep): Promise<void> {
       // Whatever has clustered collections has this, and the staging collection must never expire.
       return undefined;
     default:
-      return applyStep({ db, collection, source, signal }, step);
+      return applyStep({ db, collection, source, signal, onRebuild }, step);
   }
 }
 

@@ -1,7 +1,7 @@
 import { BSON } from 'mongodb';
 import { hasEqualKeys } from '../mongo/index-twins.js';
 import { secondaryIndexes } from '../mongo/indexes.js';
-import { isAtLeast, planFinal } from '../mongo/final-plan.js';
+import { isAtLeast, describeRebuilds, planFinal } from '../mongo/final-plan.js';
 import { type Catalogue, decode, indexName } from '../mongo/catalogue.js';
 import { expirySeconds } from '../mongo/expiry.js';
 import { fields, type RawValue } from '../mongo/raw.js';
@@ -9,9 +9,6 @@ import { isSameDeployment } from './deployment.js';
 import type { Findings, PreflightContext } from './report.js';
 import type { SourceState } from './source.js';
 import type { TargetState } from './target.js';
-
-/** Seconds per million documents to build a unique index again: small keys, and large ones. */
-const REBUILD_SECONDS = [0.25, 1] as const;
 
 /** Checks that need both sides. */
 export function checkPair(
@@ -194,15 +191,7 @@ function warnOfRebuilds(
   const { beforeOpening } = planFinal(catalogue, features);
   const names = beforeOpening.flatMap((step) => (step.kind === 'rebuild' ? [step.index] : []));
   if (names.length === 0) return;
-  const known = catalogue.indexes.filter((spec) => names.includes(indexName(spec))).length;
-  const millions = (report.documents / 1e6) * known;
-  const [least, most] = REBUILD_SECONDS.map((seconds) => Math.ceil(seconds * millions));
-  findings.warn(
-    'slowCutover',
-    `unique and TTL indexes (${names.join(', ')}) are built again at the cutover, while no ` +
-      `application may write: about ${least} to ${most} s. It takes milliseconds where the target is ` +
-      '6.0 or later and its user may run collMod (the role dbAdmin)',
-  );
+  findings.warn('slowCutover', describeRebuilds(names, report.documents));
 }
 
 /** What servers before 5.0 refuse of indexes that newer ones have. */

@@ -23,6 +23,7 @@ const keys: readonly Document[] = [
   { 'items.n': 1 },
   { version: 1 },
   { 'a.$**': 1 },
+  { text: 'text' },
 ];
 
 /** With a collation an index refuses symbols, which odd documents have in other fields. */
@@ -39,6 +40,14 @@ const qualities: readonly ((dice: Dice) => Document)[] = [
   (dice) => ({ partialFilterExpression: { active: true, version: dice.below(3) } }),
   (dice) => ({ partialFilterExpression: { a: { $eq: dice.pick([[1], { 0: 1 }, { b: 1 }]) } } }),
 ];
+
+/** What only some keys can have: nobody expires by them, and with its `_id` each document is another. */
+const special = {
+  dated: (dice: Dice) => ({ expireAfterSeconds: FAR_SECONDS + dice.below(100) }),
+  unique: () => ({ unique: true }),
+  // No field of a document is to name a language.
+  text: () => ({ default_language: 'none', language_override: 'no language' }),
+};
 
 const validators: readonly ((dice: Dice) => Document)[] = [
   () => ({}),
@@ -111,7 +120,15 @@ export function nextShapeChange(
 function newIndex(name: string, dice: Dice): Document {
   const quality = dice.pick(qualities)(dice);
   const key = dice.pick('collation' in quality ? collatedKeys : keys);
+  return { key, name, ...qualityOf(key, quality, dice) };
+}
+
+function qualityOf(key: Document, quality: Document, dice: Dice): Document {
+  if (key['text'] === 'text') return special.text();
+  const names = Object.keys(key);
   // Every index on all that is below a field is sparse.
-  const isWildcard = Object.keys(key).some((field) => field.includes('$**'));
-  return { key, name, ...(isWildcard && quality['sparse'] === true ? {} : quality) };
+  if (names.some((name) => name.includes('$**')) && quality['sparse'] === true) return {};
+  if (names.includes('_id') && dice.chance(0.5)) return { ...quality, ...special.unique() };
+  const isDated = names.length === 1 && ['group', 'version'].includes(names[0] ?? '');
+  return isDated && dice.chance(0.3) ? { ...quality, ...special.dated(dice) } : quality;
 }

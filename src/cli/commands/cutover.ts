@@ -60,10 +60,14 @@ export async function cutover(migration: string, options: CutoverOptions): Promi
   );
 }
 
-function describeOne({ openedAt, downtimeMs, drainedChanges, rechecked }: CutoverReport): string[] {
+function describeOne(report: CutoverReport): string[] {
+  const { openedAt, downtimeMs, drainedChanges, rechecked, lastPassAt } = report;
   return [
     `open since ${moment(openedAt)}, ${number(downtimeMs)} ms after the fence: start the applications on the target`,
     `${count(drainedChanges, 'change')} applied after the fence, ${count(rechecked, 'document')} compared again`,
+    ...(lastPassAt === undefined
+      ? []
+      : [`all documents were last compared from ${moment(lastPassAt)} on`]),
   ];
 }
 

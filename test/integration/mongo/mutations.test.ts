@@ -3,8 +3,21 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startReplicaSet, type ReplicaSet } from '../../../embedded/index.js';
 import { readCatalogue } from '../../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../../src/mongo/catalogue-difference.js';
-import { compareDocuments, type Side } from '../../../src/mongo/compare.js';
-import { asBuffer, RawValue, runCommand, runWithDocuments, walk } from '../../../src/mongo/raw.js';
+import { compareCollections } from '../../../src/mongo/collection-comparison.js';
+import {
+  compareDocuments,
+  compareIds,
+  type DocumentDifference,
+  type Side,
+} from '../../../src/mongo/compare.js';
+import {
+  asBuffer,
+  idOf,
+  RawValue,
+  runCommand,
+  runWithDocuments,
+  walk,
+} from '../../../src/mongo/raw.js';
 import { documentOf, double, type Field, int, long, text } from '../../soak/bytes.js';
 import { Dice } from '../../soak/dice.js';
 import { newDocument } from '../../soak/documents.js';
@@ -67,6 +80,33 @@ async function insert({ db, collection }: Side, documents: readonly Uint8Array[]
   expect(reply['writeErrors']).toBeUndefined();
 }
 
+/** What each way of comparing finds, which has to be the same: of all documents, of some by their `_id`s, and alone. */
+async function findInAllWays(ids: readonly RawValue[]): Promise<readonly DocumentDifference[]> {
+  const { signal } = new AbortController();
+  const { differences } = await compareDocuments(source, target, {}, signal, async () => {});
+  const byIds = await compareIds(source, target, ids, signal);
+  const keysOf = (found: readonly DocumentDifference[]) => found.map(({ id }) => id.key).toSorted();
+  expect(keysOf(byIds)).toEqual(keysOf(differences));
+  const tally = await compareCollections({
+    source,
+    target,
+    sameOrder: true,
+    limits: {},
+    patience: { rounds: 1, waitMs: 0, oldestMs: 0 },
+    signal,
+    clock: { wait: async () => undefined },
+    onProgress: () => undefined,
+  });
+  const { differing, missing, extra, unsettled } = tally;
+  expect({ differing, missing, extra, unsettled }).toEqual({
+    differing: differences.length,
+    missing: 0,
+    extra: 0,
+    unsettled: 0,
+  });
+  return differences;
+}
+
 it('finds each of many documents in which one thing is other, and no more', async () => {
   const dice = new Dice('mutations', 1);
   const names = Object.keys(mutations);
@@ -94,8 +134,7 @@ it('finds each of many documents in which one thing is other, and no more', asyn
   }
   await insert(source, left);
   await insert(target, right);
-  const { signal } = new AbortController();
-  const { differences } = await compareDocuments(source, target, {}, signal, async () => {});
+  const differences = await findInAllWays(left.map(idOf));
   expect(changed.size).toBeGreaterThan(DOCUMENTS / 3);
   const found = new Map(differences.map(({ id, kind }) => [id.key, kind]));
   for (const [id, what] of changed) expect(found.get(id), what).toBe('differs');
@@ -122,8 +161,7 @@ it('finds each single byte that is other in one document', async () => {
       return whole(at, other);
     }),
   );
-  const { signal } = new AbortController();
-  const { differences } = await compareDocuments(source, target, {}, signal, async () => {});
+  const differences = await findInAllWays([...body.keys()].map(int));
   const ids = differences.map(({ id }) => asBuffer(id.bytes).readInt32LE());
   expect(ids.toSorted((a, b) => a - b)).toEqual([...body.keys()]);
 });

@@ -1,5 +1,5 @@
 import { BSON, type Db, type Document } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { toFailure } from '../../../src/failures.js';
 import { collectionUuid, createBuffer } from '../../../src/mongo/buffer.js';
 import { type Catalogue, readCatalogue } from '../../../src/mongo/catalogue.js';
@@ -55,8 +55,9 @@ const ordinary = [
   { key: { t: 'text' }, name: 'text', weights: { t: 1 } },
 ];
 
-async function probe(source: Catalogue) {
-  const refused = await probeShape({ db, collection: 'orders', source, features, signal });
+async function probe(source: Catalogue, onRebuild: (index: string) => void = () => undefined) {
+  const there = { db, collection: 'orders', source, features };
+  const refused = await probeShape({ ...there, signal, onRebuild });
   // Nothing of it stays.
   const found = must(await readCatalogue(db, 'orders'));
   expect(found.indexes).toHaveLength(1);
@@ -84,7 +85,9 @@ describe('a server that takes everything', () => {
     await db.createCollection('orders', { validator: { a: 1 } });
     await db.collection('orders').createIndex({ u: 1 }, { name: 'unique', unique: true });
     await db.collection('orders').createIndex({ x: 1 });
-    expect(await probe(catalogueOf({}, ordinary))).toEqual([]);
+    const rebuilt = vi.fn();
+    expect(await probe(catalogueOf({}, ordinary), rebuilt)).toEqual([]);
+    expect(rebuilt).not.toHaveBeenCalled();
   });
 
   it('still has no haystacks, and options of old indexes', async () => {
@@ -111,6 +114,13 @@ describe('a server that runs as 5.0', () => {
       { what: 'index "or"', why: expect.stringContaining('$or') },
       { what: 'option "validator"', why: expect.stringContaining('$sortArray') },
     ]);
+  });
+
+  it('tells which indexes it builds again, against the plan', async () => {
+    await db.createCollection('orders');
+    const rebuilt = new Set<string>();
+    expect(await probe(catalogueOf({}, ordinary), (index) => rebuilt.add(index))).toEqual([]);
+    expect([...rebuilt]).toEqual(['unique']);
   });
 
   it('refuses a validator at the cutover, too, by name', async () => {
