@@ -150,6 +150,7 @@ describe('buildStatus', () => {
     expect(status.verification).toEqual({
       state: 'done',
       documents: 30,
+      lastPassAt: null,
       bytes: 3000,
       report: cleanReport,
       catalogue: null,
