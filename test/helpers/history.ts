@@ -42,6 +42,20 @@ export function positionOf(
   return position;
 }
 
+/** When the activity of an id has completed. @throws when it has not. */
+export function completedAt(events: readonly HistoryEvent[], activityId: string): Date {
+  const scheduled = events.find(
+    (event) => event.activityTaskScheduledEventAttributes?.activityId === activityId,
+  );
+  const completed = events.find((event) => {
+    const { scheduledEventId } = event.activityTaskCompletedEventAttributes ?? {};
+    return scheduledEventId && String(scheduledEventId) === String(scheduled?.eventId);
+  });
+  const { seconds, nanos } = completed?.eventTime ?? {};
+  if (!seconds) throw new Error(`the history has no end of the activity ${activityId}`);
+  return new Date(Number(seconds) * 1000 + (nanos ?? 0) / 1e6);
+}
+
 /** Id, type, and the summary that people see, of each activity in a history. */
 export function activitiesOf(
   events: readonly HistoryEvent[],
