@@ -37,6 +37,17 @@ export const groupStories: Readonly<Record<string, GroupStory>> = {
       await group.handle.result();
     },
   },
+  // Its collections are told one thing after the other.
+  'group-told': {
+    input: {},
+    follow: async (group) => {
+      await group.until(({ counts }) => counts.ready === groupNames.length);
+      await Promise.all([group.update('pause'), group.update('tune', { parallelPartitions: 2 })]);
+      await group.update('resume');
+      await group.update('cutover');
+      await group.handle.result();
+    },
+  },
   'group-left': {
     input: {},
     follow: async (group) => {
@@ -134,6 +145,20 @@ export const stories: Readonly<Record<string, Story>> = {
     follow: async (running, fakes) => {
       await fakes.happened('start followShape');
       await running.complete();
+    },
+  },
+  // What ran beside the cutover ends while its last steps are done.
+  'finished-beside': {
+    input: { copy: 'direct' },
+    fakes: plain,
+    follow: async (running, fakes) => {
+      const gate = fakes.gate();
+      fakes.set('convertIndexes', () => gate.hold(undefined));
+      await running.reaches('ready');
+      await running.update('cutover');
+      await fakes.happened('cancelled capture');
+      gate.open();
+      await running.result();
     },
   },
   // Recorded with code that took these signals for mistakes.
