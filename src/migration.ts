@@ -7,6 +7,8 @@ export interface Traits {
   readonly bytes: number;
   /** The collection is capped: natural order is kept, deletes by age are not repeated. */
   readonly capped: boolean;
+  /** The collection is clustered, on both sides; missing in runs that began before it mattered. */
+  readonly clustered?: boolean;
   /** The worker writes each change itself; see `FencedTarget.exactOnly`. */
   readonly exactOnly: boolean;
   /** The target knows `changeStreamPreAndPostImages`. */

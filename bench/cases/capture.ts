@@ -39,9 +39,9 @@ export async function captureVariants(
   await writeChanges(ordersOf(sourceClient, name), changes);
   const until = await readOperationTime(source);
   const stretch: Stretch = { source, collection: name, start, until: () => until };
-  const { source: pid } = serversOf(environment);
+  const servers = serversOf(environment);
   const measured = (read: () => Promise<number>) => () =>
-    measureRate('events', { source: pid }, async () => {
+    measureRate('events', servers, async () => {
       const events = await read();
       if (events !== count) throw new Error(`${events} events in place of ${count}`);
       return events;

@@ -192,6 +192,7 @@ async function captureEpoch(
         limits,
         start: through,
         natural: migration.traits.capped,
+        clustered: migration.traits.clustered,
         mayRead: () => room.isOpen,
         maxAwaitMs: MAX_AWAIT_MS,
         signal: pulse.signal,

@@ -16,9 +16,10 @@ export async function clearStaging(
   partition: TakenPartition,
   { signal, touch }: Pulse,
 ): Promise<void> {
-  const { target, staging, plan, control } = opened;
+  const { target, staging, clustered, plan, control } = opened;
   if (!migration.traits.capped) {
-    return clearPartition({ db: target, staging, plan, partition, signal, onMoved: touch });
+    const clearing = { db: target, staging, clustered, plan, partition };
+    return clearPartition({ ...clearing, signal, onMoved: touch });
   }
   // Capped collections before 5.0 do not delete; the whole copy is one partition.
   const found = await readCatalogue(target, staging, signal);

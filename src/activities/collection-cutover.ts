@@ -281,6 +281,7 @@ export class CollectionCutover implements AsyncDisposable {
       start,
       until: fence,
       natural: this.migration.traits.capped,
+      clustered: this.migration.traits.clustered,
       mayRead: () => {
         hasGivenUp = Date.now() - movedAt > FENCE_PATIENCE_MS;
         return !hasGivenUp;

@@ -50,7 +50,8 @@ export async function compareCollections(
       let counted = start.source.documents;
       const tally = await compare(
         {
-          ...pair,
+          source: { ...pair.source, clustered: seen.source.options.has('clusteredIndex') },
+          target: { ...pair.target, clustered: seen.target.options.has('clusteredIndex') },
           sameOrder: !differentOptions(seen.source.options, seen.target.options).includes(
             'collation',
           ),

@@ -48,6 +48,8 @@ export interface Opened {
   readonly target: Db;
   readonly targetCollection: string;
   readonly staging: string;
+  /** Both collections are clustered; nothing where that is not known. */
+  readonly clustered?: boolean | undefined;
   readonly control: Control;
   readonly plan: CopyPlan;
   readonly verification: Verification;
@@ -86,6 +88,7 @@ export function open(
     target: targetDb,
     targetCollection: to.collection,
     staging: stagingName(to.collection, round, stagingTag),
+    clustered: migration.traits?.clustered,
     control,
     plan: new CopyPlan(targetDb, control, (step) => metrics?.copied(step)),
     verification: new Verification(targetDb, control, (differences) =>

@@ -36,6 +36,7 @@ export async function preflight(
       return {
         documents: report.source.documents,
         bytes: report.source.bytes,
+        ...(catalogue?.options.has('clusteredIndex') && { clustered: true }),
         capped,
         exactOnly: catalogue?.options.has('collation') ?? false,
         preImages,

@@ -87,6 +87,7 @@ export function replayTarget(
     ),
     exactOnly: traits.exactOnly,
     capped: traits.capped,
+    clustered: traits.clustered,
     signal: pulse.signal,
     touch: pulse.touch,
   };

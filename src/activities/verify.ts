@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Migration, VerificationReport } from '../migration.js';
+import type { Side } from '../mongo/compare.js';
 import type { Pass, VerifyState } from '../mongo/control-document.js';
 import { lagSeconds } from '../mongo/lag.js';
 import { summariseDifferences } from '../mongo/verification.js';
@@ -195,14 +196,16 @@ async function takeUp(
 export function sourceOf({
   source,
   sourceCollection,
-}: Pick<Opened, 'source' | 'sourceCollection'>) {
-  return { db: source, collection: sourceCollection };
+  clustered,
+}: Pick<Opened, 'source' | 'sourceCollection' | 'clustered'>): Side {
+  return { db: source, collection: sourceCollection, clustered };
 }
 
 /** The target's side of a comparison. */
 export function targetOf({
   target,
   targetCollection,
-}: Pick<Opened, 'target' | 'targetCollection'>) {
-  return { db: target, collection: targetCollection };
+  clustered,
+}: Pick<Opened, 'target' | 'targetCollection' | 'clustered'>): Side {
+  return { db: target, collection: targetCollection, clustered };
 }

@@ -54,6 +54,8 @@ export interface CaptureOptions {
   readonly limits?: ReadLimits | undefined;
   /** Keep a document's first change beside its last: it says where it stands in a capped collection. */
   readonly natural: boolean;
+  /** The collection is clustered at the source. */
+  readonly clustered?: boolean | undefined;
   /** Asked before each request; with `false` it ends, and all that was read is in the buffer. */
   readonly mayRead?: () => boolean;
   /** Longest wait for new events per request, in ms. */

@@ -2,7 +2,8 @@ import type { Db, Document } from 'mongodb';
 import { type Buffered, encodeChange } from './buffer.js';
 import type { ChangeEvent } from './change-event.js';
 import { chunks, idLimits } from './chunks.js';
-import { findByIds, pairEqual } from './equal-ids.js';
+import { pairEqual } from './equal-ids.js';
+import { findByIds, limitsOf } from './find-by-ids.js';
 import type { ReadPace } from './pace.js';
 import { idOf, type RawValue } from './raw.js';
 import { majorityAfter, RawCursor, type RawCursorOptions } from './raw-cursor.js';
@@ -17,6 +18,8 @@ export interface ChangeRoute {
   readonly buffer: Buffered;
   /** Keep a document's first change beside its last: it says where it stands in a capped collection. */
   readonly natural: boolean;
+  /** The collection is clustered at the source: see `Finding`. */
+  readonly clustered?: boolean | undefined;
   /** How fast documents are read back; without it as fast as it goes. */
   readonly pace?: ReadPace | undefined;
   /** Called when the work has moved. */
@@ -59,7 +62,7 @@ export async function storeChanges(
       deleted.set(key, event);
     } else if (!first.has(key)) first.set(key, event);
   }
-  const { collection, pace } = route;
+  const { collection, pace, clustered } = route;
   const writer = new ChangeWriter(route, signal);
   const time = events.at(-1)?.time;
   const reading: RawCursorOptions = pace
@@ -90,10 +93,11 @@ export async function storeChanges(
     if (event.operation === 'delete') writer.add(event);
     else living.push(event);
   }
-  for (const part of chunks(living, ({ id }) => id.bytes.length, idLimits)) {
+  for (const part of chunks(living, ({ id }) => id.bytes.length, limitsOf(route))) {
     const wanted = new Map(part.map((event) => [event.id.key, event]));
     const batchSize = pace?.batchSize(part.length) ?? part.length;
-    await using found = await read(findByIds(collection, part, { batchSize }));
+    const ids = part.map(({ id }) => id);
+    await using found = await read(findByIds(collection, ids, { clustered, batchSize }));
     for await (const { documents, bytes } of found) {
       await pace?.spend({ documents: documents.length, bytes });
       for (const document of documents) {
@@ -106,7 +110,9 @@ export async function storeChanges(
         if (writer.isFull) await writer.flush();
       }
     }
-    for await (const [event, document] of pairEqual(collection, [...wanted.values()], read)) {
+    for await (const [event, document] of pairEqual({ collection, clustered, read }, [
+      ...wanted.values(),
+    ])) {
       wanted.delete(event.id.key);
       add(event, document, idOf(document));
       if (writer.isFull) await writer.flush();

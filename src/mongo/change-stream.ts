@@ -5,6 +5,11 @@ import { decodeToken, type ResumeToken, timestampMs, tokenTime } from './token.j
 
 /** Events per reply at most, so that a batch's read-back stays one short query. */
 const BATCH_EVENTS = 10_000;
+/**
+ * Events of the first reply; as long as replies are full, each has twice as many as the one before. Who is ended amid the
+ * first one has come no further, and the next attempt is not luckier with one of the same size.
+ */
+const FIRST_EVENTS = 250;
 /** Above this size a reply ended because it was full, not because the stream was at its end. */
 const FULL_REPLY_BYTES = 8 * 1024 * 1024;
 const START_AWAIT_MS = 100;
@@ -25,6 +30,11 @@ export interface ChangeBatch {
   readonly sharedBy?: number;
 }
 
+/** What the server has answered, and when. */
+interface Reply extends Pick<ChangeBatch, 'receivedAt' | 'isFull'> {
+  readonly batch: RawBatch;
+}
+
 /** Where changes come from. */
 export interface ChangeSource {
   /** The next reply; without events when there is nothing new for a while. */
@@ -41,16 +51,41 @@ export interface ReadOptions {
   readonly mostEvents?: (() => number) | undefined;
 }
 
+/** How many events a reply may have. */
+class ReplySize {
+  readonly #limit: () => number;
+  #events = FIRST_EVENTS;
+
+  constructor(limit: () => number = () => BATCH_EVENTS) {
+    this.#limit = limit;
+  }
+
+  get events(): number {
+    return Math.min(this.#events, this.#limit());
+  }
+
+  /** Whether somebody wants fewer than are usual. */
+  get isLimited(): boolean {
+    return this.#limit() < BATCH_EVENTS;
+  }
+
+  grow(): void {
+    this.#events = Math.min(BATCH_EVENTS, this.#events * 2);
+  }
+}
+
 /** A change stream of a collection or of its database, read without decoding. */
 export class ChangeStream implements ChangeSource, AsyncDisposable {
   readonly #cursor: RawCursor;
-  readonly #most: () => number;
+  readonly #size: ReplySize;
+  /** The reply after a full one, asked for while that is taken in. */
+  #ahead: Promise<Reply> | undefined;
   /** Token of the reply that opened it: it stands between events. */
   readonly start: ResumeToken;
 
-  private constructor(cursor: RawCursor, start: ResumeToken, most: () => number) {
+  private constructor(cursor: RawCursor, start: ResumeToken, size: ReplySize) {
     this.#cursor = cursor;
-    this.#most = most;
+    this.#size = size;
     this.start = start;
   }
 
@@ -59,9 +94,9 @@ export class ChangeStream implements ChangeSource, AsyncDisposable {
     db: Db,
     collection: string | 1,
     pipeline: readonly object[],
-    { signal, maxAwaitMs, mostEvents = () => BATCH_EVENTS }: ReadOptions,
+    { signal, maxAwaitMs, mostEvents }: ReadOptions,
   ): Promise<ChangeStream> {
-    const most = () => Math.min(BATCH_EVENTS, mostEvents());
+    const size = new ReplySize(mostEvents);
     const cursor = await RawCursor.open(
       db,
       {
@@ -74,12 +109,12 @@ export class ChangeStream implements ChangeSource, AsyncDisposable {
         signal,
         maxAwaitMs,
         get batchSize() {
-          return most();
+          return size.events;
         },
       },
     );
     try {
-      return new ChangeStream(cursor, tokenOf(await cursor.next()), most);
+      return new ChangeStream(cursor, tokenOf(await cursor.next()), size);
     } catch (error) {
       await cursor.close();
       throw error;
@@ -98,20 +133,34 @@ export class ChangeStream implements ChangeSource, AsyncDisposable {
 
   /** Whether the server has ended it. */
   get exhausted(): boolean {
-    return this.#cursor.exhausted;
+    return this.#cursor.exhausted && !this.#ahead;
   }
 
   async next(): Promise<ChangeBatch> {
-    const most = this.#most();
-    const batch = await this.#cursor.next();
-    const { documents, bytes, operationTime } = batch;
+    const asked = this.#ahead ?? this.#ask();
+    this.#ahead = undefined;
+    const { batch, receivedAt, isFull } = await asked;
+    // What is read under a limit waits for long, and so would the next reply.
+    if (isFull && !this.#size.isLimited && !this.#cursor.exhausted) {
+      this.#ahead = this.#ask();
+      // It fails for whoever takes it.
+      this.#ahead.catch(() => undefined);
+    }
     return {
-      events: documents.map(parseEvent),
+      events: batch.documents.map(parseEvent),
       token: tokenOf(batch),
-      operationTime,
-      receivedAt: new Date(),
-      isFull: documents.length >= most || bytes >= FULL_REPLY_BYTES,
+      operationTime: batch.operationTime,
+      receivedAt,
+      isFull,
     };
+  }
+
+  async #ask(): Promise<Reply> {
+    const most = this.#size.events;
+    const batch = await this.#cursor.next();
+    const isFull = batch.documents.length >= most || batch.bytes >= FULL_REPLY_BYTES;
+    if (isFull) this.#size.grow();
+    return { batch, receivedAt: new Date(), isFull };
   }
 
   async close(): Promise<void> {

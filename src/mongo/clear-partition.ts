@@ -4,7 +4,7 @@ import { FencedError } from './control.js';
 import { copyOf } from './compare.js';
 import type { CopyPlan, TakenPartition } from './copy-plan.js';
 import { dropOwn } from './drop-own.js';
-import { deleteStatement, inTransaction } from './exact-write.js';
+import { deleteStatements, inTransaction } from './exact-write.js';
 import { partitionFilter } from './partitions.js';
 import { idOf, runWithDocuments } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
@@ -13,6 +13,7 @@ import { RawCursor } from './raw-cursor.js';
 export interface Clearing {
   readonly db: Db;
   readonly staging: string;
+  readonly clustered?: boolean | undefined;
   readonly plan: CopyPlan;
   readonly partition: TakenPartition;
   readonly signal: AbortSignal;
@@ -27,7 +28,7 @@ export interface Clearing {
  * @throws FencedError when another attempt has taken the partition.
  */
 export async function clearPartition(clearing: Clearing): Promise<void> {
-  const { db, staging, plan, partition, signal, onMoved } = clearing;
+  const { db, staging, clustered, plan, partition, signal, onMoved } = clearing;
   await using session = db.client.startSession({ causalConsistency: false });
   await using found = await RawCursor.open(
     db,
@@ -45,8 +46,8 @@ export async function clearPartition(clearing: Clearing): Promise<void> {
     for (const some of chunks(ids, ({ bytes }) => bytes.length, idLimits)) {
       await inTransaction(session, async () => {
         await plan.fence(partition, session);
-        const statement = [deleteStatement(some)];
-        await runWithDocuments(db, { delete: staging }, 'deletes', statement, { session, signal });
+        const statements = deleteStatements(some, clustered);
+        await runWithDocuments(db, { delete: staging }, 'deletes', statements, { session, signal });
       });
       await onMoved();
     }

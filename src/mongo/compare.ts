@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { BSON, type Db, type Document, type Timestamp } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
+import { findByIds, limitsOf } from './find-by-ids.js';
 import { describeFieldDifference, findFieldDifference } from './field-difference.js';
 import { asBuffer, idOf, RawValue } from './raw.js';
 import { majorityAfter, type RawBatch, RawCursor } from './raw-cursor.js';
@@ -10,6 +11,8 @@ import { shorten } from '../shorten.js';
 export interface Side {
   readonly db: Db;
   readonly collection: string;
+  /** It is clustered: see `Finding`. */
+  readonly clustered?: boolean | undefined;
 }
 
 export type DifferenceKind = 'differs' | 'missing' | 'extra';
@@ -40,12 +43,8 @@ export const MAX_DIFFERENCES = 50_000;
 export const BATCH_DOCUMENTS = 2_000;
 /** Bytes of documents without counterpart that are kept; beyond that only their hashes are. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
-/**
- * Documents that may wait for their counterparts: with so many, more than `MAX_DIFFERENCES` have none. Where one
- * side has documents more, as many of the other's wait, of which nothing is wrong.
- */
-const MOST_WAITING = 3 * MAX_DIFFERENCES;
 const IDS_PER_QUERY = 1_000;
+const NOTHING: RawBatch = { documents: [], bytes: 0 };
 /** Differences that are shown to people, and therefore explained. */
 export const SHOWN_DIFFERENCES = 20;
 
@@ -82,7 +81,15 @@ export async function compareDocuments(
   await using left = await openSorted(source, filter, batchSize, signal);
   await using right = await openSorted(target, filter, batchSize, signal);
   while (!left.exhausted || !right.exhausted) {
-    const [fromSource, fromTarget] = await Promise.all([nextOf(left), nextOf(right)]);
+    const [atSource, atTarget] = pairing.waiting;
+    const [isSourceFull, isTargetFull] = [atSource > MAX_DIFFERENCES, atTarget > MAX_DIFFERENCES];
+    // Those of the side that is behind, or has come to its end, will find no counterparts any more.
+    if ((isSourceFull || left.exhausted) && (isTargetFull || right.exhausted)) break;
+    // One that is far ahead waits: replies may be of very different numbers of documents.
+    const [fromSource, fromTarget] = await Promise.all([
+      isSourceFull && !right.exhausted ? NOTHING : nextOf(left),
+      isTargetFull && !left.exhausted ? NOTHING : nextOf(right),
+    ]);
     pairing.addAll(fromSource.documents, fromTarget.documents);
     compared.documents += fromSource.documents.length;
     compared.bytes += fromSource.bytes;
@@ -90,7 +97,7 @@ export async function compareDocuments(
       documents: Math.max(fromSource.documents.length, fromTarget.documents.length),
       bytes: Math.max(fromSource.bytes, fromTarget.bytes),
     });
-    if (pairing.differences.length > MAX_DIFFERENCES || pairing.waiting > MOST_WAITING) break;
+    if (pairing.differences.length > MAX_DIFFERENCES) break;
   }
   const differences = pairing.finish();
   const isWhole = differences.length <= MAX_DIFFERENCES;
@@ -179,28 +186,23 @@ export async function readByIds(
 }
 
 async function eachById(
-  { db, collection }: Side,
+  { db, collection, clustered }: Side,
   ids: readonly RawValue[],
   signal: AbortSignal,
   onDocument: (id: RawValue, document: Buffer) => void,
   { after, touch }: LookUpOptions = {},
 ): Promise<void> {
-  await using cursor = await RawCursor.open(
-    db,
-    {
-      find: collection,
-      filter: { _id: { $in: ids } },
-      // Otherwise the first reply has 101 documents, and the rest takes another.
-      batchSize: ids.length,
-      readConcern: majorityAfter(after),
-    },
-    { signal },
-  );
-  for await (const { documents } of cursor) {
+  for (const part of chunks(ids, ({ bytes }) => bytes.length, limitsOf({ clustered }))) {
+    // Otherwise the first reply has 101 documents, and the rest takes another.
+    const finding = { clustered, batchSize: part.length };
+    const command = { ...findByIds(collection, part, finding), readConcern: majorityAfter(after) };
+    await using cursor = await RawCursor.open(db, command, { signal });
+    for await (const { documents } of cursor) {
+      touch?.();
+      for (const document of documents) onDocument(idOf(document), document);
+    }
     touch?.();
-    for (const document of documents) onDocument(idOf(document), document);
   }
-  touch?.();
 }
 
 /** Hash of a document, to tell whether it has changed. */
@@ -252,9 +254,9 @@ class Pairing {
     this.#heldBytes = heldBytes;
   }
 
-  /** Documents whose counterparts have not come yet. */
-  get waiting(): number {
-    return this.#waiting.source.size + this.#waiting.target.size;
+  /** Documents of the source, and of the target, whose counterparts have not come yet. */
+  get waiting(): readonly [number, number] {
+    return [this.#waiting.source.size, this.#waiting.target.size];
   }
 
   /** Takes what has come from both sides. What stays is copied: a view of a reply would keep the whole reply in memory. */
@@ -347,5 +349,5 @@ async function openSorted(
 }
 
 async function nextOf(cursor: RawCursor): Promise<RawBatch> {
-  return cursor.exhausted ? { documents: [], bytes: 0 } : cursor.next();
+  return cursor.exhausted ? NOTHING : cursor.next();
 }

@@ -44,6 +44,8 @@ export interface FencedTarget {
   readonly exactOnly: boolean;
   /** Capped collections take no transactions: there the epoch is only looked at before a write. */
   readonly capped: boolean;
+  /** It is clustered: see `deleteStatements`. */
+  readonly clustered?: boolean | undefined;
   readonly session: ClientSession;
   readonly signal: AbortSignal;
   /** Called when the work has moved. */
@@ -124,6 +126,11 @@ export function deleteStatement(ids: readonly RawValue[]): Uint8Array {
   return BSON.serialize({ q: { _id: { $in: ids } }, limit: 0 });
 }
 
+/** The statements that do: in a clustered collection one for each, since for a list a server reads all of it (6.0.5). */
+export function deleteStatements(ids: readonly RawValue[], clustered = false): Uint8Array[] {
+  return clustered ? ids.map((id) => deleteStatement([id])) : [deleteStatement(ids)];
+}
+
 /**
  * Whether a statement of `exactUpdate`, which has the `_id` twice, would be larger than a server takes: only an insert
  * writes it then.
@@ -158,7 +165,8 @@ async function writePart(
   target.touch();
   let why: string | undefined;
   try {
-    const long = target.capped ? [] : documents.filter(isTooLongToUpdate);
+    const isLong = (one: ExactDocument) => isTooLongToUpdate(one) && isInsertable(one);
+    const long = target.capped ? [] : documents.filter(isLong);
     why = await tryWrite(target, writeSteps(target, documents, long));
   } catch (error) {
     if (!isEnded(error) || documents.length === 1) throw error;
@@ -291,8 +299,9 @@ function isEnded(error: unknown): boolean {
   return error.code === LIFETIME_EXCEEDED || error.hasErrorLabel('TransientTransactionError');
 }
 
-function deletion({ collection }: FencedTarget, ids: readonly RawValue[]): Step {
-  return { command: { delete: collection }, field: 'deletes', list: [deleteStatement(ids)] };
+function deletion({ collection, clustered }: FencedTarget, ids: readonly RawValue[]): Step {
+  const list = deleteStatements(ids, clustered);
+  return { command: { delete: collection }, field: 'deletes', list };
 }
 
 async function inFencedTransaction(

@@ -14,9 +14,9 @@ const RANGE_EVENTS = 20_000;
  * Events of the first range of an attempt: one that is ended before it has applied a range has come no further, and the
  * next one is not luckier with a range of the same size.
  */
-const FIRST_EVENTS = 2_000;
+const FIRST_EVENTS = 500;
 /** What a range may take so that the next one is larger, and more than which makes it smaller, in ms. */
-const RANGE_MS = { quick: 5_000, slow: 10_000 } as const;
+const RANGE_MS = { quick: 15_000, slow: 30_000 } as const;
 /** To so many events ranges shrink at a target that does not apply one within the time limit of its command. */
 const LEAST_EVENTS = 100;
 /** Bytes of documents per range: what the server groups in memory. */
@@ -59,7 +59,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let applied = 0;
   /** Changes that had been put into the buffer when it was last read. */
   let buffered = Number.POSITIVE_INFINITY;
-  let most = FIRST_EVENTS;
+  // What has to come to its end is not ended and tried again.
+  let most = idle ? FIRST_EVENTS : RANGE_EVENTS;
   let retryAt = 0;
   /** As somebody has just written it: reading it again would tell nothing new. */
   let known: ControlDocument | void = undefined;
@@ -145,7 +146,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
 
 /** Events of the next range, after one of `most` has taken so long. */
 function nextSize(most: number, ms: number): number {
-  if (ms > RANGE_MS.slow) return Math.max(LEAST_EVENTS, most >> 1);
+  // Not further: that with which an attempt begins has to be applied anyway.
+  if (ms > RANGE_MS.slow) return Math.max(Math.min(most, FIRST_EVENTS), most >> 1);
   return ms < RANGE_MS.quick ? most * 2 : most;
 }
 

@@ -122,11 +122,14 @@ async function fetchBuffered(
 ): Promise<ExactDocument[]> {
   if (changes.length === 0) return [];
   const documents: ExactDocument[] = [];
+  const tokens = changes.map(({ token }) => token).toSorted();
+  // For a list alone a server reads all of a clustered collection (6.0.5).
+  const bounds = { $gte: tokens[0], $lte: tokens.at(-1) };
   await using found = await RawCursor.open(
     db,
     {
       find: bufferName(collection),
-      filter: { _id: { $in: changes.map(({ token }) => token) } },
+      filter: { _id: { $in: tokens, ...bounds } },
       sort: { _id: 1 },
     },
     { signal },

@@ -47,7 +47,14 @@ export async function readRuns(
             documents: { $sum: '$written' },
             bytes: { $sum: '$readBytes' },
             differences: {
-              $sum: { $cond: [{ $isArray: '$ids' }, { $size: { $ifNull: ['$ids', []] } }, 0] },
+              // Not those that may only be young.
+              $sum: {
+                $cond: [
+                  { $ne: [{ $type: '$_id.open' }, 'missing'] },
+                  { $size: { $ifNull: ['$ids', []] } },
+                  0,
+                ],
+              },
             },
           },
         },

@@ -210,7 +210,9 @@ export class Verification {
 
   /** The open differences of the whole collection. */
   async known(): Promise<readonly DocumentDifference[]> {
-    return [...(await this.open()).values()].flatMap(({ differences }) => differences);
+    const all = [...(await this.open()).values()].flatMap(({ differences }) => differences);
+    // One of a partition may be one of those that have changed too.
+    return [...new Map(all.map((each) => [each.id.key, each])).values()];
   }
 
   #all(kind: 'verified' | DifferenceState): Document {

@@ -122,6 +122,7 @@ export class Verifier {
       );
     }
     const found = await this.#compareNow(differences.map(({ id }) => id));
+    if (found.length > 0) await this.#checkEpoch();
     const young = await verification.keepYoung(index, found);
     await this.#settleLater(found, {}, async (standing) => {
       await this.#checkEpoch();

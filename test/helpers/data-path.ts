@@ -55,7 +55,15 @@ export interface PathOptions {
   readonly collection?: Document;
   readonly exactOnly?: boolean;
   readonly capped?: boolean;
+  /** As `CLUSTERED` has it, with the option of the collection. */
+  readonly clustered?: boolean;
 }
+
+/** A clustered collection. */
+export const CLUSTERED: PathOptions = {
+  clustered: true,
+  collection: { clusteredIndex: { key: { _id: 1 }, unique: true } },
+};
 
 /** The data path of one collection, step by step and without Temporal. */
 export class DataPath {
@@ -181,6 +189,7 @@ export class DataPath {
       ...(until && { until }),
       maxAwaitMs: 50,
       natural: this.#options.capped ?? false,
+      clustered: this.#options.clustered,
       signal: signal ?? new AbortController().signal,
       touch: () => {
         this.touches += 1;
@@ -216,6 +225,7 @@ export class DataPath {
       ),
       exactOnly: this.#options.exactOnly ?? false,
       capped: this.#options.capped ?? false,
+      clustered: this.#options.clustered,
       signal: new AbortController().signal,
       touch: () => undefined,
     };

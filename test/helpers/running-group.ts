@@ -47,9 +47,13 @@ export class RunningGroup {
     this.handle = handle;
   }
 
+  async status(): Promise<GroupStatus> {
+    return this.handle.query<GroupStatus>('status');
+  }
+
   async until(isWanted: (status: GroupStatus) => boolean): Promise<GroupStatus> {
     for (;;) {
-      const status = await this.handle.query<GroupStatus>('status');
+      const status = await this.status();
       if (isWanted(status)) return status;
       if (isFinal(status.phase)) throw new Error(`ended: ${JSON.stringify(status)}`);
     }

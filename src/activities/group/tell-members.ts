@@ -33,10 +33,14 @@ export async function tellMembers(
   return withPulse(
     () => ({ ...status }),
     async ({ touch }) => {
+      const failed: unknown[] = [];
+      // One that cannot be told must not keep the others from hearing.
       await inParallel(all, PARALLEL, async ({ to, name, payload }) => {
-        if (await members.signal(to, name, payload)) status.told += 1;
+        const isThere = members.signal(to, name, payload);
+        if (await isThere.catch((error: unknown) => void failed.push(error))) status.told += 1;
         touch();
       });
+      if (failed.length > 0) throw failed[0];
       return status.told;
     },
   );

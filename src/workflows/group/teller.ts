@@ -10,7 +10,10 @@ export interface Message {
   readonly payload?: object;
 }
 
-/** Sends signals to the migrations of a group's collections, one after the other: a resume must not overtake a pause. */
+/** What must not overtake what was sent before: a resume a pause, a later limit an earlier one. */
+const inOrder: readonly string[] = ['pause', 'resume', 'tune', 'restore'];
+
+/** Sends signals to the migrations of a group's collections. */
 export class Teller {
   #sent = 0;
   #last: Promise<unknown> = Promise.resolve();
@@ -21,7 +24,9 @@ export class Teller {
     // Two of them may be under way at once, and activities of one workflow have different ids.
     this.#sent += 1;
     const tell = step('tellMembers', { detail: this.#sent });
-    if (!patched('tellInOrder')) return tell(lettersOf(messages));
+    if (!messages.every(({ name }) => inOrder.includes(name)) || !patched('tellInOrder')) {
+      return tell(lettersOf(messages));
+    }
     const told = this.#last.then(() => tell(lettersOf(messages)));
     this.#last = told.catch(() => undefined);
     return told;

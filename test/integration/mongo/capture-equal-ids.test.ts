@@ -6,6 +6,7 @@ import { compareIds } from '../../../src/mongo/compare.js';
 import type { RawValue } from '../../../src/mongo/raw.js';
 import {
   type Any,
+  CLUSTERED,
   DataPath,
   must,
   type PathOptions,
@@ -94,6 +95,7 @@ describe('a replacement that gives an _id other bytes', () => {
 
   it.each([
     ['in a transaction', {}],
+    ['in a clustered collection', CLUSTERED],
     ['in a capped collection', { collection: { capped: true, size: 100_000 }, capped: true }],
     [
       'under a collation',
@@ -157,32 +159,41 @@ describe('a replacement that gives an _id other bytes', () => {
     expect(must(source.get(keyOf(after))).equals(must(target.get(keyOf(after))))).toBe(true);
   });
 
-  it('whatever the two are, of which the server says that they are equal', async () => {
-    const path = await DataPath.begin(mongo.client);
-    const dice = new Dice('equal ids');
-    const made = Array.from({ length: 60 }, (_, n) => idSeries.mixed(n + 1, dice));
-    const series = [...singularIds, ...made.map(({ n, equals }) => equals.map((make) => make(n)))];
-    const groups = series.filter((ids) => ids.length > 1);
-    const document = (_id: RawValue, v: number) => object(['_id', _id], ['v', int(v)]);
-    await path.source.command({
-      insert: path.name,
-      documents: groups.map(([first]) => document(must(first), 0)),
-    });
-    await path.follow();
-    for (let at = 1; at < Math.max(...groups.map(({ length }) => length)); at++) {
-      const updates = groups.flatMap((ids) => {
-        const [first, next] = [ids[0], ids[at]];
-        return first && next ? [{ q: { _id: { $eq: first } }, u: document(next, at) }] : [];
+  it.each([
+    ['an ordinary', {}],
+    ['a clustered', CLUSTERED],
+  ])(
+    'whatever the two are that the server calls equal, in %s collection',
+    async (_what, options) => {
+      const path = await DataPath.begin(mongo.client, options);
+      const dice = new Dice('equal ids');
+      const made = Array.from({ length: 60 }, (_, n) => idSeries.mixed(n + 1, dice));
+      const series = [
+        ...singularIds,
+        ...made.map(({ n, equals }) => equals.map((make) => make(n))),
+      ];
+      const groups = series.filter((ids) => ids.length > 1);
+      const document = (_id: RawValue, v: number) => object(['_id', _id], ['v', int(v)]);
+      await path.source.command({
+        insert: path.name,
+        documents: groups.map(([first]) => document(must(first), 0)),
       });
-      const { n } = await path.source.command({ update: path.name, updates });
-      expect(n).toBe(updates.length);
       await path.follow();
-      const { source, target } = await path.sides();
-      expect(target).toEqual(source);
-      expect(source.size).toBe(groups.length);
-    }
-    expect(groups.length).toBeGreaterThan(30);
-  });
+      for (let at = 1; at < Math.max(...groups.map(({ length }) => length)); at++) {
+        const updates = groups.flatMap((ids) => {
+          const [first, next] = [ids[0], ids[at]];
+          return first && next ? [{ q: { _id: { $eq: first } }, u: document(next, at) }] : [];
+        });
+        const { n } = await path.source.command({ update: path.name, updates });
+        expect(n).toBe(updates.length);
+        await path.follow();
+        const { source, target } = await path.sides();
+        expect(target).toEqual(source);
+        expect(source.size).toBe(groups.length);
+      }
+      expect(groups.length).toBeGreaterThan(30);
+    },
+  );
 
   it('thousands of them, by few commands', async () => {
     const watched = new MongoClient(mongo.server.uri, { monitorCommands: true });
@@ -216,9 +227,15 @@ describe('a replacement that gives an _id other bytes', () => {
   it('is found by the comparison of the former one', async () => {
     const path = await DataPath.begin(mongo.client);
     await path.orders.insertOne({ _id: after, v: 1 });
-    const sides = [path.source, path.target].map((db) => ({ db, collection: path.name }));
     const { signal } = new AbortController();
-    const found = await compareIds(must(sides[0]), must(sides[1]), [rawOf(before)], signal);
-    expect(found).toMatchObject([{ kind: 'missing', id: { key: keyOf(after) } }]);
+    for (const clustered of [false, true]) {
+      const side = { collection: path.name, clustered };
+      const [source, target] = [
+        { ...side, db: path.source },
+        { ...side, db: path.target },
+      ];
+      const found = await compareIds(source, target, [rawOf(before)], signal);
+      expect(found).toMatchObject([{ kind: 'missing', id: { key: keyOf(after) } }]);
+    }
   });
 });

@@ -7,6 +7,7 @@ import { tokenTime } from '../../../src/mongo/token.js';
 import { documentOf, everyId, keyOf, stringBytes, type Id } from '../../helpers/bson.js';
 import {
   AS_IT_IS,
+  CLUSTERED,
   DataPath,
   must,
   type PathOptions,
@@ -74,25 +75,31 @@ async function change(
 }
 
 describe('replay', () => {
-  it('ends equal after random changes of documents with every type of _id', async () => {
-    const { 'timestamp 0': own, ...rest } = everyId;
-    expect(own).toBeInstanceOf(Timestamp); // It has a test of its own below.
-    const [first = null, ...others] = Object.values(rest);
-    for (const seed of [1, 2, 3]) {
-      const path = await DataPath.begin(client);
-      const random = randomFrom(seed);
-      for (let round = 0; round < 4; round++) {
-        await change(path, random, [first, ...others], 100);
-        await path.capture();
-        if (random() < 0.7) await path.replay();
+  it.each([
+    ['an ordinary', {}],
+    ['a clustered', CLUSTERED],
+  ])(
+    'ends equal after random changes of %s collection with every type of _id',
+    async (_what, options) => {
+      const { 'timestamp 0': own, ...rest } = everyId;
+      expect(own).toBeInstanceOf(Timestamp); // It has a test of its own below.
+      const [first = null, ...others] = Object.values(rest);
+      for (const seed of [1, 2, 3]) {
+        const path = await DataPath.begin(client, options);
+        const random = randomFrom(seed);
+        for (let round = 0; round < 4; round++) {
+          await change(path, random, [first, ...others], 100);
+          await path.capture();
+          if (random() < 0.7) await path.replay();
+        }
+        await path.follow();
+        const { source, target } = await path.sides();
+        expect(source.size, `seed ${seed}`).toBeGreaterThan(5);
+        expect(target, `seed ${seed}`).toEqual(source);
+        expect(await path.hashes(), `seed ${seed}`).toSatisfy(isEqual);
       }
-      await path.follow();
-      const { source, target } = await path.sides();
-      expect(source.size, `seed ${seed}`).toBeGreaterThan(5);
-      expect(target, `seed ${seed}`).toEqual(source);
-      expect(await path.hashes(), `seed ${seed}`).toSatisfy(isEqual);
-    }
-  });
+    },
+  );
 
   it('brings a document whose _id is the empty timestamp', async () => {
     const path = await DataPath.begin(client);

@@ -2,6 +2,7 @@ import { Double, Int32, type MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FencedError } from '../../../src/mongo/control.js';
 import { CHANGED, Verification } from '../../../src/mongo/verification.js';
+import { readRuns } from '../../../src/mongo/run-summary.js';
 import { replayRanges } from '../../../src/mongo/replay-loop.js';
 import { readUncompared, Verifier, type VerifierContext } from '../../../src/mongo/verifier.js';
 import { keyOf, rawOf } from '../../helpers/bson.js';
@@ -86,6 +87,12 @@ async function replayUntilIdle(): Promise<void> {
     onProgress: () => undefined,
   });
   await expect(replaying).rejects.toThrow('aborted');
+}
+
+/** What a group's status counts. */
+async function countKnown(): Promise<number> {
+  const { runId } = path.control;
+  return (await readRuns(path.target, [runId])).get(runId)?.differences ?? 0;
 }
 
 async function open(partition: number) {
@@ -211,17 +218,20 @@ describe('what an attempt has found in a partition, and not settled', () => {
     await path.orders.insertMany([1, 2, 3].map((n) => ({ _id: new Int32(n), a: 1 })));
     await path.follow();
     const lost = await takeUp();
+    const before = await countKnown();
     // Nothing is applied: what differs now stays young.
     await path.copy.updateOne({ _id: new Int32(2) }, { $set: { a: 2 } });
     await path.copy.updateOne({ _id: new Int32(3) }, { $set: { a: 2 } });
     await lost.comparePartition(0, () => undefined);
     expect((await verification.young()).differences.map(({ id }) => id.bytes[0])).toEqual([2, 3]);
+    expect(await countKnown()).toBe(before);
     await path.copy.updateOne({ _id: new Int32(3) }, { $set: { a: 1 } });
     const next = await takeUp();
     await next.takeOver();
     await withReplay(() => next.settle());
     expect(await open(CHANGED)).toEqual([{ id: 2, kind: 'differs', field: 'a' }]);
     expect((await verification.young()).sets).toEqual([]);
+    expect(await countKnown()).toBe(before + 1);
   });
 });
 
