@@ -15,6 +15,8 @@ interface Load {
   readonly kind: Changes['kind'] | 'deletes';
   readonly documents: number;
   readonly bytes: number;
+  /** The worker writes each document, as under a collation. */
+  readonly exactOnly?: boolean;
 }
 
 /** Changes per second from the buffer into the target, beside one command of the server for all of them. */
@@ -29,6 +31,7 @@ export const replay: BenchCase = {
       { kind: 'hot', documents, bytes: 500 },
       { kind: 'deletes', documents, bytes: 500 },
       { kind: 'spread', documents: Math.round(documents / 25), bytes: 16_000 },
+      { kind: 'spread', documents: Math.round(documents / 5), bytes: 500, exactOnly: true },
     ];
     const variants: Variant[] = [];
     for (const load of loads) variants.push(...(await replayVariants(environment, load)));
@@ -40,16 +43,16 @@ export const replay: BenchCase = {
 export async function replayVariants(
   environment: Environment,
   load: Load,
-  label = `${load.kind}, ${load.bytes} B, `,
+  label = `${load.kind}, ${load.bytes} B, ${load.exactOnly ? 'by the worker, ' : ''}`,
 ): Promise<Variant[]> {
-  const { kind, documents, bytes } = load;
+  const { kind, documents, bytes, exactOnly = false } = load;
   const name = `${kind}${bytes}x${documents}`;
   const source = environment.sourceClient.db('shop');
   const target = environment.targetClient.db('replayed');
   await loadShape(environment.sourceClient, name, documents, { bytes, indexes: [] });
   await target.createCollection(name);
   await copyAcross(source, target, name);
-  const path = await DataPath.between(source, target, name);
+  const path = await DataPath.between(source, target, name, { exactOnly });
   const count = Math.round(documents * SHARE);
   const measure = async (apply: () => Promise<unknown>): Promise<Figures> => {
     await fill(path, load, count);
