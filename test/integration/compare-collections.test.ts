@@ -84,8 +84,10 @@ describe('an attempt of a comparison', () => {
     for (const before of [...places.values()].slice(-4)) {
       const again = await attempt({ before });
       expect(again.report).toEqual(report);
-      // What it says first is what the one before it said last.
-      expect(again.heartbeats[0]).toEqual(before);
+      const done = before.checkpoint?.source.documents ?? 0;
+      for (const { checkpoint } of again.heartbeats) {
+        expect(checkpoint?.source.documents).toBeGreaterThanOrEqual(done);
+      }
     }
   }, 240_000);
 
