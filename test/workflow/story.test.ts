@@ -66,14 +66,15 @@ describe('a migration without incident', () => {
       'start replay',
       'start cutover',
       'end cutover',
-      'cancelled replay',
-      'cancelled capture',
       'start convertIndexes',
       'end convertIndexes',
       'start countLateWrites',
       'end countLateWrites',
       'start cleanUp',
     ]);
+    for (const name of ['replay', 'capture']) {
+      expectInOrder(fakes, ['end cutover', `cancelled ${name}`, 'start cleanUp']);
+    }
     expectInOrder(fakes, ['end captureToken', 'start capture', 'start dump-0']);
     expectInOrder(fakes, ['start catchUp', 'end catchUp', 'start verify', 'end verify']);
     expectInOrder(fakes, ['end dump-1', 'start restore-1']);
