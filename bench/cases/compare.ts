@@ -1,5 +1,5 @@
-import { compareCollections } from '../../src/mongo/collection-comparison.js';
 import { compareDocuments, type Side } from '../../src/mongo/compare.js';
+import { compareAtOnce } from '../../test/helpers/compare-at-once.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
 import type { BenchCase } from '../case.js';
 import { copyAcross } from '../copy.js';
@@ -50,16 +50,7 @@ export const compare: BenchCase = {
       {
         name: 'verifyCollection',
         run: measured(async () => {
-          const tally = await compareCollections({
-            source,
-            target,
-            sameOrder: true,
-            limits: {},
-            patience: { rounds: 1, waitMs: 0, oldestMs: 0 },
-            signal,
-            clock: { wait: async () => undefined },
-            onProgress: () => undefined,
-          });
+          const tally = await compareAtOnce(source, target, signal);
           return tally.source.documents;
         }),
       },

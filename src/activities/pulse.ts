@@ -11,8 +11,9 @@ export interface Pulse {
 }
 
 /**
- * Between two heartbeats, in ms: before the first, which short work does without, then at first, for each activity of this worker, and after so long. They are a good part
- * of the cost of what waits for days, and of many migrations that begin together.
+ * Between two heartbeats, in ms: before the first, which short work does without, then at first, for each activity of
+ * this worker, and after so long. They are a good part of the cost of what waits for days, and of many migrations that
+ * begin together.
  */
 const BEAT = { soonest: 500, atFirst: 1_000, each: 20, later: 4_000, laterAfter: 60_000 };
 /** Between those when a cancellation is about to come, which arrives as the answer to one. */

@@ -1,12 +1,12 @@
 import type { Db, UUID } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
 import { FencedError } from './control.js';
-import { copyOf } from './compare.js';
+
 import type { CopyPlan, TakenPartition } from './copy-plan.js';
 import { dropOwn } from './drop-own.js';
 import { deleteStatements, inTransaction } from './exact-write.js';
 import { partitionFilter } from './partitions.js';
-import { idOf, runWithDocuments } from './raw.js';
+import { copyOf, idOf, runWithDocuments } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
 /** What is to be cleared, and by which right. */

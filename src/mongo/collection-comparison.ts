@@ -1,8 +1,6 @@
 import type { ShownDifference, Tally } from '../comparison.js';
-import { chunks, idLimits } from './chunks.js';
 import {
   type Compared,
-  copyOf,
   type DifferenceKind,
   type DocumentDifference,
   readByIds,
@@ -12,7 +10,7 @@ import {
 } from './compare.js';
 import { readInOrder, type ReadRange, readRanges } from './id-order.js';
 import { type PaceClock, type ReadLimits, ReadPace } from './pace.js';
-import { idOf, type RawValue } from './raw.js';
+import { copyOf, idOf, type RawValue } from './raw.js';
 import { type Patience, Suspects } from './suspects.js';
 
 /** A place from which a comparison can go on: all before it is compared, and settled in the tally. */
@@ -167,13 +165,8 @@ class Comparison {
     }
   }
 
-  async #lookUp(side: Side, documents: readonly Buffer[]): Promise<Map<string, Buffer>> {
-    const found = new Map<string, Buffer>();
-    for (const part of chunks(documents.map(idOf), ({ bytes }) => bytes.length, idLimits)) {
-      const documentsOfPart = await readByIds(side, part, this.#options.signal);
-      for (const [key, document] of documentsOfPart) found.set(key, document);
-    }
-    return found;
+  #lookUp(side: Side, documents: readonly Buffer[]): Promise<Map<string, Buffer>> {
+    return readByIds(side, documents.map(idOf), this.#options.signal);
   }
 
   async #settle(): Promise<void> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { BSONType, type ClientSession, type Db, type Document, type ReadPreference } from 'mongodb';
 import { noteClient } from './error-reply.js';
@@ -320,4 +321,14 @@ function throwWriteConcernError(reply: Document): void {
   if (!error) return;
   const { errmsg = '', code } = error;
   throw Object.assign(new Error(`write concern not met: ${errmsg} (${code ?? '?'})`), { code });
+}
+
+/** Hash of a document, to tell whether it has changed. */
+export function hashOf(document: Uint8Array): string {
+  return createHash('sha256').update(document).digest('base64');
+}
+
+/** An `_id` by itself: a view of a reply would keep the whole reply in memory. */
+export function copyOf(id: RawValue): RawValue {
+  return new RawValue(id.type, Buffer.from(asBuffer(id.bytes)));
 }

@@ -3,11 +3,11 @@ import type { RefusedDocuments } from '../migration.js';
 import { CONTROL_COLLECTION } from '../names.js';
 import type { Control } from './control.js';
 import { decode } from './catalogue.js';
-import { copyOf } from './compare.js';
+
 import { chunks, idLimits } from './chunks.js';
 import { inTransaction } from './exact-write.js';
 import { type Refusal, showRefusal, type WriteError } from './refusal.js';
-import { documentsOf, fields, type RawValue, runCommand, runRaw } from './raw.js';
+import { copyOf, documentsOf, fields, type RawValue, runCommand, runRaw } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 import { ofRound, roundKey } from './round.js';
 

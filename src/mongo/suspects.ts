@@ -1,14 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chunks } from './chunks.js';
-import {
-  compareIds,
-  copyOf,
-  type DocumentDifference,
-  explainDifferences,
-  hashOf,
-  type Side,
-} from './compare.js';
-import { idOf, type RawValue } from './raw.js';
+import { compareIds, type DocumentDifference, explainDifferences, type Side } from './compare.js';
+import { copyOf, hashOf, idOf, type RawValue } from './raw.js';
 
 /** How long a difference may take to go away by itself. */
 export interface Patience {

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startReplicaSet, type ReplicaSet } from '../../../embedded/index.js';
 import { readCatalogue } from '../../../src/mongo/catalogue.js';
 import { compareCatalogues } from '../../../src/mongo/catalogue-difference.js';
-import { compareCollections } from '../../../src/mongo/collection-comparison.js';
 import {
   compareDocuments,
   compareIds,
@@ -18,6 +17,7 @@ import {
   runWithDocuments,
   walk,
 } from '../../../src/mongo/raw.js';
+import { compareAtOnce } from '../../helpers/compare-at-once.js';
 import { documentOf, double, type Field, int, long, text } from '../../soak/bytes.js';
 import { Dice } from '../../soak/dice.js';
 import { newDocument } from '../../soak/documents.js';
@@ -87,16 +87,7 @@ async function findInAllWays(ids: readonly RawValue[]): Promise<readonly Documen
   const byIds = await compareIds(source, target, ids, signal);
   const keysOf = (found: readonly DocumentDifference[]) => found.map(({ id }) => id.key).toSorted();
   expect(keysOf(byIds)).toEqual(keysOf(differences));
-  const tally = await compareCollections({
-    source,
-    target,
-    sameOrder: true,
-    limits: {},
-    patience: { rounds: 1, waitMs: 0, oldestMs: 0 },
-    signal,
-    clock: { wait: async () => undefined },
-    onProgress: () => undefined,
-  });
+  const tally = await compareAtOnce(source, target, signal);
   const { differing, missing, extra, unsettled } = tally;
   expect({ differing, missing, extra, unsettled }).toEqual({
     differing: differences.length,
