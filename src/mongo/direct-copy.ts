@@ -9,6 +9,7 @@ import {
   type ExactDocument,
   exactUpdate,
   isInsertable,
+  isReplaceable,
   timestampUpdate,
 } from './exact-write.js';
 import { type ReadLimits, ReadPace } from './pace.js';
@@ -140,11 +141,14 @@ function halves(documents: readonly Buffer[]): [boolean, Buffer[]][] {
   ];
 }
 
-/** The same without changing the order. */
+/**
+ * The same without changing the order, where an end of a run is a wait for majority: what an update puts right
+ * after an insert stays with the others.
+ */
 function runs(documents: readonly Buffer[]): [boolean, Buffer[]][] {
   const found: [boolean, Buffer[]][] = [];
   for (const document of documents) {
-    const isAltered = hasEmptyTimestamp(document);
+    const isAltered = hasEmptyTimestamp(document) && !isReplaceable(document);
     const last = found.at(-1);
     if (last?.[0] === isAltered) last[1].push(document);
     else found.push([isAltered, [document]]);
@@ -161,8 +165,13 @@ async function insertPlain(
     const found = await sendInserts(options, part);
     // Names like $ref at the top are taken before 5.0 by an update, and not by an insert. Where the order counts,
     // that comes too late.
-    if (options.ordered) for (const [one, why] of found) refused.push({ id: idOf(one), why });
-    else refused.push(...(await updateExactly(options, [...found.keys()])));
+    if (!options.ordered) {
+      refused.push(...(await updateExactly(options, [...found.keys()])));
+      continue;
+    }
+    const altered = part.filter((one) => !found.has(one) && hasEmptyTimestamp(one));
+    const still = await sendUpdates(options, altered, timestampUpdate);
+    for (const [one, why] of [...found, ...still]) refused.push({ id: idOf(one), why });
   }
   return refused;
 }

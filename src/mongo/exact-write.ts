@@ -115,8 +115,8 @@ export function isInsertable({ document }: Pick<ExactDocument, 'document'>): boo
   );
 }
 
-/** Whether a replacement, followed by `timestampUpdate`, writes the document exactly, and has to. */
-function isReplaceable({ document }: ExactDocument): boolean {
+/** Whether an insert or a replacement, followed by `timestampUpdate`, writes the document exactly, and has to. */
+export function isReplaceable(document: Buffer): boolean {
   if (!hasEmptyTimestamp(document) || !isInsertable({ document })) return false;
   return !hasDollarName(document) && !hasDoubledName(document);
 }
@@ -239,7 +239,7 @@ function writeSteps(
   );
   const gone = [...stale, ...(capped ? [] : inserts)].map(({ id }) => id);
   // Others are not there any more when their pipeline comes, which then inserts them as they are.
-  const replaced = capped ? updates.filter(isReplaceable) : [];
+  const replaced = capped ? updates.filter(({ document }) => isReplaceable(document)) : [];
   const altered = [...replaced, ...inserts.filter(({ document }) => hasEmptyTimestamp(document))];
   const steps: Step[] = [
     ...[...chunks(gone, ({ bytes }) => bytes.length, idLimits)].map((ids) => deletion(target, ids)),

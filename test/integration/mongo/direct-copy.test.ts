@@ -219,6 +219,9 @@ describe('a direct copy', () => {
     for (const id of ids) await path.orders.insertOne({ _id: id, t: new Timestamp(1n) });
     const empty = { $set: { t: { $literal: new Timestamp(0n) } } };
     await path.orders.updateMany({ _id: { $in: [2, 1] } }, [empty]);
+    // One that no update of single fields puts right.
+    const dotted = { _id: 7, 'a.b': new Timestamp(0n) };
+    await path.orders.updateOne({ _id: 7 }, [{ $replaceWith: { $literal: dotted } }]);
     await copy(path, { ordered: true });
     const { source, target } = await path.sides();
     expect([...target.keys()]).toEqual([...source.keys()]);
