@@ -1,9 +1,10 @@
-import { BSONType, type Document } from 'mongodb';
+import type { Document } from 'mongodb';
 import { bufferName, CONTROL_COLLECTION } from '../names.js';
 import type { FencedTarget } from './exact-write.js';
 import type { Range } from './range.js';
-import { asBuffer, latin1, type RawValue, runCommand } from './raw.js';
+import { type RawValue, runCommand } from './raw.js';
 import { isRefusal } from './refusal.js';
+import { sortRoughly } from './rough-order.js';
 import { MERGE_TIME_LIMIT_MS, replayComment } from './takeover.js';
 
 /** Code of a server whose command has met its `maxTimeMS`. */
@@ -14,8 +15,6 @@ const PARTS = 2;
 const LEAST_DOCUMENTS = 1_000;
 /** Ids that are looked at to cut a range into parts of like size. */
 const SAMPLE = 128;
-/** Text and binaries begin with their length. */
-const PREFIXED: readonly number[] = [BSONType.string, BSONType.binData, BSONType.symbol];
 
 /**
  * Lets the target server write the last document per `_id` of a range, several commands at a time, each with
@@ -80,6 +79,8 @@ function mergePipeline(
           // A grouping would lose the natural order.
           ...(capped ? [] : [{ $group: { _id: '$k.i', o: { $last: '$o' }, d: { $last: '$d' } } }]),
           { $match: { o: 'u' } },
+          // Neighbours one after the other: a server writes each page of the collection once, not again and again.
+          ...(capped ? [] : [{ $sort: { _id: 1 } }]),
           { $project: { _id: 0, d: 1 } },
         ],
         as: 'change',
@@ -99,7 +100,10 @@ function partsOf(ids: readonly RawValue[], isOrdered: boolean): Document[] {
   const count = isOrdered ? 1 : Math.min(PARTS, Math.floor(ids.length / LEAST_DOCUMENTS));
   if (count < 2) return [{}];
   const step = Math.ceil(ids.length / SAMPLE);
-  const sample = ids.filter((_, index) => index % step === 0).toSorted(compareRoughly);
+  const sample = sortRoughly(
+    ids.filter((_, index) => index % step === 0),
+    (id) => id,
+  );
   const cuts = Array.from({ length: count - 1 }, (_, index) => ({
     $literal: sample[Math.floor((sample.length * (index + 1)) / count)],
   }));
@@ -111,19 +115,4 @@ function partsOf(ids: readonly RawValue[], isOrdered: boolean): Document[] {
     ];
     return { $expr: { $and: bounds } };
   });
-}
-
-/** Like the server's order where all `_id`s are of one kind, as they mostly are. */
-function compareRoughly(one: RawValue, other: RawValue): number {
-  const [left, right] = [roughKey(one), roughKey(other)];
-  if (left === right) return 0;
-  return left < right ? -1 : 1;
-}
-
-function roughKey({ type, bytes }: RawValue): number | bigint | string {
-  const buffer = asBuffer(bytes);
-  if (type === BSONType.int) return buffer.readInt32LE();
-  if (type === BSONType.double) return buffer.readDoubleLE();
-  if (type === BSONType.long || type === BSONType.date) return buffer.readBigInt64LE();
-  return latin1(PREFIXED.includes(type) ? buffer.subarray(4) : buffer);
 }

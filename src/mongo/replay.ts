@@ -13,10 +13,13 @@ import { asBuffer, fields, idOf, type RawValue, runCommand } from './raw.js';
 import { majorityAfter, RawCursor } from './raw-cursor.js';
 import type { Refusal } from './refusal.js';
 import type { Refusals } from './refusals.js';
+import { sortRoughly } from './rough-order.js';
 import { tokenTime } from './token.js';
 
 /** Tokens or `_id`s per query when documents are fetched for the worker to write. */
 const FETCH = 500;
+/** Of documents that are held to be tried again. */
+const RETRY_BYTES = 16 * 1024 * 1024;
 
 export interface ReplayTarget extends FencedTarget {
   readonly source: Db;
@@ -59,7 +62,8 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
     last.set(key, change);
   }
   // What a capped collection has no room for any more goes first: nothing else has to make room then.
-  await deleteExactly(target, [...deleted.values()]);
+  const gone = [...deleted.values()];
+  await deleteExactly(target, target.capped ? gone : sortRoughly(gone, (id) => id));
   const written = [...last.values()].filter(({ code }) => code !== 'd');
   // What two write one after the other is not in order.
   const inOrder = target.capped && (hasDeleted || written.some(({ code }) => code !== 'u'));
@@ -67,14 +71,15 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
   const byServer = exactOnly ? [] : written.filter(({ code }) => code === 'u');
   const ids = byServer.map(({ id }) => id);
   const isMerged = ids.length > 0 && (await mergeRange(target, range, ids));
-  const byWorker = isMerged ? written.filter(({ code }) => code !== 'u') : written;
+  const left = isMerged ? written.filter(({ code }) => code !== 'u') : written;
+  const byWorker = target.capped ? left : sortRoughly(left, ({ id }) => id);
   const refused: Refusal[] = [];
   for (let at = 0; at < byWorker.length; at += FETCH) {
     refused.push(
       ...(await writeByWorker(target, byWorker.slice(at, at + FETCH), tokenTime(range.end))),
     );
   }
-  const touched = [...deleted.values(), ...written.map(({ id }) => id)];
+  const touched = [...gone, ...written.map(({ id }) => id)];
   await target.refusals.settle(refused, touched);
 }
 
@@ -181,12 +186,20 @@ export async function retryRefused(
   after: Timestamp | undefined,
 ): Promise<void> {
   for await (const ids of target.refusals.all()) {
+    const refused: Refusal[] = [];
     const documents: ExactDocument[] = [];
+    let bytes = 0;
     for (const id of ids) {
       const document = await readFromSource(target, id, after);
-      if (document) documents.push(toExact(document));
+      if (!document) continue;
+      documents.push(toExact(document));
+      bytes += document.length;
+      if (bytes < RETRY_BYTES) continue;
+      refused.push(...(await writeExactly(target, documents.splice(0))));
+      bytes = 0;
     }
-    await target.refusals.settle(await writeExactly(target, documents), ids);
+    refused.push(...(await writeExactly(target, documents)));
+    await target.refusals.settle(refused, ids);
   }
 }
 
