@@ -50,12 +50,17 @@ export function whyUnreachable(error: Error): string {
   return hosts.length > 0 ? hosts.join('; ') : error.message;
 }
 
+const AUTHENTICATION_FAILED = 18;
+const ATLAS = 8000;
+
 /** Explains an error that the driver raised or a server answered with. */
 export function explainMongoError(error: MongoError, context: FailureContext): Explanation {
   const where = deployment(context);
   const { message } = error;
   if (!(error instanceof MongoServerError)) return { type: errorTypes.mongo, message };
-  switch (error.code) {
+  // Atlas has one code for all that it does not allow, a login too.
+  const isLogin = error.code === ATLAS && /auth/i.test(message);
+  switch (isLogin ? AUTHENTICATION_FAILED : error.code) {
     case 13:
       return {
         type: errorTypes.mongo,
@@ -63,14 +68,18 @@ export function explainMongoError(error: MongoError, context: FailureContext): E
           `The user of ${where} lacks a privilege: ${whatIsNotAllowed(message)}. ` +
           'Grant it; it goes on by itself.',
       };
-    case 18:
-    case 8000: // Atlas refuses a login with a code of its own.
+    case AUTHENTICATION_FAILED:
       return {
         type: errorTypes.mongo,
         message:
           `${capitalized(where)} refuses the login (${message}): user or password is wrong, or the ` +
           'user lives in another database (authSource). Correct it there, or correct ' +
           'MONGODB_URI_<ALIAS> and start the worker again; it keeps trying.',
+      };
+    case ATLAS:
+      return {
+        type: errorTypes.mongo,
+        message: `${capitalized(where)} does not allow what a migration needs: ${message}. It keeps trying.`,
       };
     case 73:
       return {

@@ -141,7 +141,7 @@ async function convertWithoutSource(
     indexes: [],
   } as const;
   const context = contextOf(opened, source, pulse);
-  await convertUnique(context, { beforeOpening: [], afterOpening, warnings: [] });
+  await convertUnique(context, { beforeOpening: [], afterOpening });
   const unbuilt = (control?.unbuilt ?? []).filter((index) => !there.includes(index));
   if (unbuilt.length === 0) return;
   throw new PermanentError(

@@ -1,13 +1,13 @@
 import type { Db, UUID } from 'mongodb';
-import { chunks, idLimits } from './chunks.js';
+import { idLimits } from './chunks.js';
 import { FencedError } from './control.js';
-
 import type { CopyPlan, TakenPartition } from './copy-plan.js';
+import { deleteInParts, deleteStatements } from './deletes.js';
 import { dropOwn } from './drop-own.js';
-import { deleteStatements, inTransaction } from './exact-write.js';
 import { partitionFilter } from './partitions.js';
 import { copyOf, idOf, runWithDocuments } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
+import { inTransaction } from './transaction.js';
 
 /** What is to be cleared, and by which right. */
 export interface Clearing {
@@ -43,14 +43,13 @@ export async function clearPartition(clearing: Clearing): Promise<void> {
   );
   for await (const { documents } of found) {
     const ids = documents.map((document) => copyOf(idOf(document)));
-    for (const some of chunks(ids, ({ bytes }) => bytes.length, idLimits)) {
-      await inTransaction(session, async () => {
+    await deleteInParts(ids, { session, touch: onMoved }, (some) =>
+      inTransaction(session, async () => {
         await plan.fence(partition, session);
         const statements = deleteStatements(some, clustered);
         await runWithDocuments(db, { delete: staging }, 'deletes', statements, { session, signal });
-      });
-      await onMoved();
-    }
+      }),
+    );
   }
 }
 

@@ -3,9 +3,9 @@ import type { Db, Document, Timestamp, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { splitByMessage } from './buffer.js';
 import { chunks, idLimits } from './chunks.js';
+import { deleteStatement } from './deletes.js';
 import { hasDoubledName } from './doubled-names.js';
 import {
-  deleteStatement,
   type ExactDocument,
   exactUpdate,
   isInsertable,

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { BSON, type ClientSession, type Db, type Document, MongoError } from 'mongodb';
+import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
 import { type Control, FencedError } from './control.js';
+import { deleteInParts, deleteStatements } from './deletes.js';
 import { hasDoubledName } from './doubled-names.js';
 import { isRefusal, type Refusal, refusalIn, RefusedError, type WriteError } from './refusal.js';
 import {
@@ -15,17 +16,14 @@ import {
   runWithDocuments,
   walk,
 } from './raw.js';
+import { inTransaction, isEnded } from './transaction.js';
 
 const DOCUMENTS_PER_TRANSACTION = 1_000;
 /** Documents at a time once it is known that one of them is not taken. */
 const FEW_DOCUMENTS = 16;
-/** Documents that are deleted at first, and what counts as quick and as slow, in ms. */
-const DELETES = { first: 100, quickMs: 1_000, slowMs: 5_000 } as const;
 const DUPLICATE_KEY = 11000;
 /** What servers before 5.0 say to a delete in a capped collection. */
 const CAPPED_KEEPS: readonly number[] = [20, 10101];
-/** A command was at work when its transaction was too old; unlike between two commands, this has no label. */
-const LIFETIME_EXCEEDED = 290;
 const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
 /** Of a statement's `_id` and document. A server takes 16 KB more than 16 MB, where what is around them finds room. */
 const MOST_STATEMENT_BYTES = 16 * 1024 * 1024 + 15 * 1024;
@@ -119,16 +117,6 @@ export function isInsertable({ document }: Pick<ExactDocument, 'document'>): boo
 export function isReplaceable(document: Buffer): boolean {
   if (!hasEmptyTimestamp(document) || !isInsertable({ document })) return false;
   return !hasDollarName(document) && !hasDoubledName(document);
-}
-
-/** The statement that deletes documents by `_id`. */
-export function deleteStatement(ids: readonly RawValue[]): Uint8Array {
-  return BSON.serialize({ q: { _id: { $in: ids } }, limit: 0 });
-}
-
-/** The statements that do: in a clustered collection one for each, since for a list a server reads all of it (6.0.5). */
-export function deleteStatements(ids: readonly RawValue[], clustered = false): Uint8Array[] {
-  return clustered ? ids.map((id) => deleteStatement([id])) : [deleteStatement(ids)];
 }
 
 /**
@@ -262,41 +250,11 @@ function writeSteps(
   return steps.filter(({ list }) => list.length > 0);
 }
 
-/**
- * Deletes documents by `_id`, in transactions that hold only while the epoch is ours. How large the documents are
- * nobody knows here: a server has to read each, and ends a transaction after a minute. So a few are deleted first,
- * and more at a time while that is quick.
- */
+/** Deletes documents by `_id`, in transactions that hold only while the epoch is ours. */
 export async function deleteExactly(target: FencedTarget, ids: readonly RawValue[]): Promise<void> {
-  let items: number = DELETES.first;
-  for (let at = 0; at < ids.length;) {
-    const limits = { ...idLimits, items };
-    const [part = []] = chunks(ids.slice(at, at + items), ({ bytes }) => bytes.length, limits);
-    const begun = performance.now();
-    const isDone = await tryDelete(target, part);
-    const ms = performance.now() - begun;
-    target.touch();
-    if (isDone) at += part.length;
-    if (!isDone || ms > DELETES.slowMs) items = Math.max(1, part.length >> 3);
-    else if (ms < DELETES.quickMs) items = Math.min(idLimits.items, items * 4);
-  }
-}
-
-/** @returns whether they are deleted; not where the server has ended the transaction again and again. */
-async function tryDelete(target: FencedTarget, ids: readonly RawValue[]): Promise<boolean> {
-  try {
-    await inFencedTransaction(target, [{ ...deletion(target, ids), mayKeep: true }]);
-    return true;
-  } catch (error) {
-    if (!isEnded(error) || ids.length === 1) throw error;
-    return false;
-  }
-}
-
-/** Whether the server has ended a transaction, again and again where that may pass: it takes too long. */
-function isEnded(error: unknown): boolean {
-  if (!(error instanceof MongoError)) return false;
-  return error.code === LIFETIME_EXCEEDED || error.hasErrorLabel('TransientTransactionError');
+  await deleteInParts(ids, target, (part) =>
+    inFencedTransaction(target, [{ ...deletion(target, part), mayKeep: true }]),
+  );
 }
 
 function deletion({ collection, clustered }: FencedTarget, ids: readonly RawValue[]): Step {
@@ -331,17 +289,5 @@ async function inFencedTransaction(
   await inTransaction(session, async () => {
     await control.fenceReplay(epoch, session);
     await run({ session, signal });
-  });
-}
-
-/** Does work in a transaction, durable by majority on return; again as a whole on write conflicts. */
-export async function inTransaction(
-  session: ClientSession,
-  work: () => Promise<void>,
-): Promise<void> {
-  await session.withTransaction(work, {
-    readConcern: { level: 'local' },
-    writeConcern: { w: 'majority' },
-    readPreference: 'primary',
   });
 }

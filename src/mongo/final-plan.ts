@@ -35,7 +35,6 @@ export interface FinalPlan {
   readonly beforeOpening: readonly FinalStep[];
   /** What can follow while applications write. */
   readonly afterOpening: readonly FinalStep[];
-  readonly warnings: readonly string[];
 }
 
 /** What a server of this version can do, for a user who may or may not run `collMod`. */
@@ -61,7 +60,6 @@ export function planFinal(
   const steps: FinalStep[] = [];
   const expiry: FinalStep[] = [];
   const afterOpening: FinalStep[] = [];
-  const warnings: string[] = [];
   const twins = plainTwins(source);
   for (const spec of secondaryIndexes(source)) {
     const index = indexName(spec);
@@ -71,10 +69,6 @@ export function planFinal(
     const prepared = unique || hasFlag(spec, 'prepareUnique');
     if (unique && !features.prepareUnique) {
       steps.push(rebuild(index));
-      warnings.push(
-        `the unique index "${index}" is built again at the cutover, before applications may ` +
-          'write: its target is older than 6.0 or its user may not run collMod',
-      );
       continue;
     }
     if (prepared && features.prepareUnique) steps.push({ kind: 'prepareUnique', index });
@@ -85,16 +79,11 @@ export function planFinal(
       continue;
     }
     expiry.push(rebuild(index));
-    warnings.push(
-      `the TTL index "${index}" is built again at the cutover, before applications may write: its ` +
-        'target is older than 5.1 or its user may not run collMod',
-    );
   }
   const held = planOptions(source, features);
   return {
     beforeOpening: [...steps, ...held.steps, ...expiry, ...held.expiry],
     afterOpening: [...afterOpening, ...[...twins].map((index) => rebuild(index))],
-    warnings: [...warnings, ...held.warnings],
   };
 }
 
@@ -113,26 +102,18 @@ function rebuild(index: string): FinalStep {
   return { kind: 'rebuild', index };
 }
 
+/** Where `collMod` may not be run, preflight refuses what only that would bring into force. */
 function planOptions(
   { options }: Pick<Catalogue, 'options'>,
   { collMod }: FinalFeatures,
-): { steps: FinalStep[]; expiry: FinalStep[]; warnings: string[] } {
+): { steps: FinalStep[]; expiry: FinalStep[] } {
+  if (!collMod) return { steps: [], expiry: [] };
   const seconds = expirySeconds(options.get('expireAfterSeconds'));
-  const levels = options.has('validationLevel') || options.has('validationAction');
-  const validator = options.has('validator') || (levels && collMod);
-  if (collMod) {
-    return {
-      steps: validator ? [{ kind: 'validator' }] : [],
-      expiry: seconds === undefined ? [] : [{ kind: 'expireClustered', seconds }],
-      warnings: [],
-    };
-  }
-  const lost = [...(validator ? ['validator'] : []), ...(seconds === undefined ? [] : ['expiry'])];
+  const isValidated = ['validator', 'validationLevel', 'validationAction'].some((name) =>
+    options.has(name),
+  );
   return {
-    steps: [],
-    expiry: [],
-    warnings: lost.map(
-      (what) => `the collection's ${what} cannot be applied: the target's user may not run collMod`,
-    ),
+    steps: isValidated ? [{ kind: 'validator' }] : [],
+    expiry: seconds === undefined ? [] : [{ kind: 'expireClustered', seconds }],
   };
 }

@@ -1,4 +1,4 @@
-import { BSON, BSONType, type Db } from 'mongodb';
+import { BSON, BSONType, type Db, MongoServerError } from 'mongodb';
 import type { IndexProgress } from '../migration.js';
 import {
   type Catalogue,
@@ -14,6 +14,8 @@ import { sameIndex } from './catalogue-difference.js';
 import { expirySeconds, numberTypes } from './expiry.js';
 import { reportProgress } from './index-progress.js';
 import { fields, type LimitedOptions, RawValue, runCommand } from './raw.js';
+
+const BAD_VALUE = 2;
 
 export interface CreateIndexesOptions {
   readonly signal?: AbortSignal | undefined;
@@ -93,7 +95,11 @@ export async function createIndexes(
     commitQuorum: 'majority',
     writeConcern: majority,
   };
-  const build = runCommand(db, command, { signal });
+  const build = runCommand(db, command, { signal }).catch((error: unknown) => {
+    if (!refusesQuorum(error)) throw error;
+    const { commitQuorum: _refused, ...plain } = command;
+    return runCommand(db, plain, { signal });
+  });
   if (!onProgress) {
     await build;
     return;
@@ -103,6 +109,12 @@ export async function createIndexes(
     build.finally(() => finished.abort()),
     reportProgress(db, collection, onProgress, finished.signal),
   ]);
+}
+
+/** As a server does that builds indexes in the way of 4.2, by its version or its featureCompatibilityVersion. */
+function refusesQuorum(error: unknown): boolean {
+  const isBad = error instanceof MongoServerError && error.code === BAD_VALUE;
+  return isBad && error.message.includes('commitQuorum');
 }
 
 /** Drops an index; ends its build when it is still being built. */

@@ -27,7 +27,7 @@ export interface Range {
 
 export interface RangeLimits {
   readonly events: number;
-  /** Bytes of documents; a range has at least one event. */
+  /** Bytes of documents, `_id`s and tokens; a range has at least one event. */
   readonly bytes: number;
 }
 
@@ -58,7 +58,8 @@ export async function readRange(
     for (const document of batch.documents) {
       const entry = fields(document);
       const size = entry.get('n');
-      bytes += size ? asBuffer(size.bytes).readInt32LE() : 0;
+      // A delete has no document, and may have a long `_id`, which its token has in it, too.
+      bytes += document.length + (size ? asBuffer(size.bytes).readInt32LE() : 0);
       const [token, code] = [text(entry.get('_id')), text(entry.get('o'))];
       changes.push({ token, code, ...idsIn(entry.get('k')) });
       if (bytes >= limits.bytes) {
@@ -72,19 +73,24 @@ export async function readRange(
 }
 
 /**
- * The part of a range up to the first document that is inserted again after its delete: applied twice, it is the
- * last one all the same, as in a capped collection it has to be.
+ * Cuts a range after the first document that is inserted again after its delete: applied twice, it is the last one all
+ * the same, as in a capped collection it has to be.
+ * @returns the part to apply, and what is left of it
  */
-export function endAtInsertedAgain(range: Range): Range {
+export function cutAtInsertedAgain(range: Range): [Range, Range | undefined] {
   const gone = new Set<string>();
   for (const [index, { code, id, token }] of range.changes.entries()) {
     if (code === 'd') gone.add(id.key);
     else if (gone.has(id.key) && index < range.changes.length - 1) {
-      const changes = range.changes.slice(0, index + 1);
-      return { ...range, changes, end: token, last: false };
+      const [changes, rest] = [range.changes.slice(0, index + 1), range.changes.slice(index + 1)];
+      // By the time of the rest more may be captured than up to its end.
+      return [
+        { ...range, changes, end: token, last: false },
+        { ...range, changes: rest, after: token, last: false },
+      ];
     }
   }
-  return range;
+  return [range, undefined];
 }
 
 function idsIn(key: RawValue | undefined): Pick<BufferedChange, 'id' | 'was'> {

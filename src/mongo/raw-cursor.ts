@@ -1,4 +1,4 @@
-import { type Db, type Document, Long, Timestamp } from 'mongodb';
+import { type Db, type Document, Long, MongoServerError, Timestamp } from 'mongodb';
 import { asBuffer, type CommandOptions, documentsOf, fields, runRaw } from './raw.js';
 
 /** Time for a cursor to be closed, in ms: an activity that ends must not wait for a network that is silent. */
@@ -66,7 +66,11 @@ export class RawCursor implements AsyncDisposable {
     const session = db.client.startSession({ causalConsistency: false });
     const commandOptions = { session, signal: options.signal };
     try {
-      const reply = await runRaw(db, command, commandOptions);
+      const reply = await runRaw(db, command, commandOptions).catch((error: unknown) => {
+        if (!refusesNoTimeout(error)) throw error;
+        const { noCursorTimeout: _refused, ...limited } = command;
+        return runRaw(db, limited, commandOptions);
+      });
       return new RawCursor(db, reply, options, commandOptions);
     } catch (error) {
       await session.endSession();
@@ -132,6 +136,11 @@ export class RawCursor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** As shared tiers of Atlas do: there a cursor ends after ten minutes without a question. */
+function refusesNoTimeout(error: unknown): boolean {
+  return error instanceof MongoServerError && /no ?timeout cursors/i.test(error.message);
 }
 
 function toBatch(

@@ -3,13 +3,12 @@ import type { RefusedDocuments } from '../migration.js';
 import { CONTROL_COLLECTION } from '../names.js';
 import type { Control } from './control.js';
 import { decode } from './catalogue.js';
-
 import { chunks, idLimits } from './chunks.js';
-import { inTransaction } from './exact-write.js';
 import { type Refusal, showRefusal, type WriteError } from './refusal.js';
 import { copyOf, documentsOf, fields, type RawValue, runCommand, runRaw } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 import { ofRound, roundKey } from './round.js';
+import { inTransaction } from './transaction.js';
 
 const SHOWN = 20;
 const KEPT_CHARACTERS = 500;

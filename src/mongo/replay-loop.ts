@@ -3,7 +3,7 @@ import { checkBuffer } from './buffer.js';
 import { FencedError } from './control.js';
 import type { ControlDocument, ReplayState } from './control-document.js';
 import { isLate } from './merge.js';
-import { endAtInsertedAgain, type Range, readRange } from './range.js';
+import { cutAtInsertedAgain, type Range, readRange } from './range.js';
 import { Rate } from './rate.js';
 import { applyRange, pruneBuffer, type ReplayTarget, retryRefused } from './replay.js';
 import { timestampMs, tokenTime } from './token.js';
@@ -61,14 +61,16 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let buffered = Number.POSITIVE_INFINITY;
   // What has to come to its end is not ended and tried again.
   let most = idle ? FIRST_EVENTS : RANGE_EVENTS;
-  let retryAt = 0;
+  /** Not before it has caught up once: what is captured may have mended them, and each of them costs a read. */
+  let retryAt = Number.POSITIVE_INFINITY;
   /** As somebody has just written it: reading it again would tell nothing new. */
   let known: ControlDocument | void = undefined;
-  const read = async (after: string | undefined, upTo: string) => {
+  const read = (after: string | undefined, upTo: string) => {
     const limits = { events: most, bytes: RANGE_BYTES };
-    const range = await readRange(loop.db, loop.collection, after, upTo, limits, signal);
-    return loop.capped ? endAtInsertedAgain(range) : range;
+    return readRange(loop.db, loop.collection, after, upTo, limits, signal);
   };
+  /** What is left of a range that was cut. */
+  let rest: Range | undefined;
   /** The next range, read while one is applied; nothing when there is too little to be a whole one, or it cannot be read. */
   let ahead: Promise<Range | undefined> | undefined;
   const readAhead = async (after: string, upTo: string) => {
@@ -96,20 +98,23 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       if (upTo === undefined || (through !== undefined && upTo <= through)) {
         loop.onProgress({ applied: start.events + applied, rate: rate.add(0), asOf: replay.asOf });
         if (!idle) return applied;
+        retryAt = Math.min(retryAt, Date.now());
         buffered = capture.buffered;
         pruning.start(through, verify?.through, true);
         known = await idle();
         continue;
       }
-      const range = (await ahead) ?? (await read(through, upTo));
+      const whole = rest ?? (await ahead) ?? (await read(through, upTo));
       ahead = undefined;
+      let range = whole;
+      [range, rest] = loop.capped ? cutAtInsertedAgain(whole) : [whole, undefined];
       // Changes were put there, and nothing is found.
       const isSuspect = range.changes.length === 0 && capture.buffered > buffered;
       if (isSuspect) await checkBuffer(loop.db, loop.collection, bufferUuid);
       buffered = capture.buffered;
       if (range.changes.length > 0) {
         // What is behind a range that is full is there already.
-        if (!range.last) ahead = readAhead(range.end, upTo);
+        if (!rest && !range.last) ahead = readAhead(range.end, upTo);
         const begun = performance.now();
         try {
           await applyRange(loop, range);
@@ -118,7 +123,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
           if (!isLate(error) || most <= LEAST_EVENTS) throw error;
           // That is no standing still: the next one is smaller.
           loop.touch();
-          ahead = undefined;
+          [ahead, rest] = [undefined, undefined];
           most = Math.max(LEAST_EVENTS, Math.floor(Math.min(most, range.changes.length) / 4));
           continue;
         }

@@ -66,10 +66,13 @@ export class ShapeFollower {
   /** Waits until a statement that a predecessor has announced cannot come any more. */
   async settle(onWait: () => void): Promise<void> {
     const { control, epoch, signal } = this.#following;
+    const begun = performance.now();
     for (;;) {
       const { shape } = await control.read();
       if (!shape?.change) return;
-      if (Date.now() - shape.change.at.getTime() > GONE_MS) break;
+      // The clock of the one who announced it may be ahead of this one.
+      const isOld = Date.now() - shape.change.at.getTime() > GONE_MS;
+      if (isOld || performance.now() - begun > GONE_MS) break;
       onWait();
       await sleep(POLL_MS, undefined, { signal });
     }

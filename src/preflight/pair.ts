@@ -1,6 +1,6 @@
 import { BSON } from 'mongodb';
 import { hasEqualKeys } from '../mongo/index-twins.js';
-import { secondaryIndexes } from '../mongo/indexes.js';
+import { hasFlag, secondaryIndexes } from '../mongo/indexes.js';
 import { isAtLeast, describeRebuilds, planFinal } from '../mongo/final-plan.js';
 import { type Catalogue, decode, indexName } from '../mongo/catalogue.js';
 import { expirySeconds } from '../mongo/expiry.js';
@@ -77,6 +77,7 @@ function checkFeatures(
   }
   checkCollMod(findings, targetNamespace, catalogue, target);
   checkPreImages(findings, catalogue, target.report);
+  checkPrepared(findings, catalogue, target.report);
   warnOfRebuilds(findings, { catalogue, report }, features);
 }
 
@@ -120,6 +121,24 @@ function checkPreImages(
     `the collection records pre-images for change streams by the option ${unknown}, which the target (${version}, ` +
       'with its featureCompatibilityVersion) does not have, so that the migrated one will not record them: turn ' +
       `${known} on there after the cutover, by collMod`,
+  );
+}
+
+/** Indexes that take no duplicates any more and are not unique yet. */
+function checkPrepared(
+  findings: Findings,
+  catalogue: Catalogue,
+  { features, version }: TargetState['report'],
+): void {
+  if (features.prepareUnique) return;
+  const prepared = secondaryIndexes(catalogue).filter(
+    (spec) => hasFlag(spec, 'prepareUnique') && !hasFlag(spec, 'unique'),
+  );
+  if (prepared.length === 0) return;
+  findings.warn(
+    'prepareUnique',
+    `indexes that refuse new duplicates (prepareUnique: ${prepared.map(indexName).join(', ')}) will take them at the ` +
+      `target (${version}), which is older than 6.0 or whose user may not run collMod (the role dbAdmin)`,
   );
 }
 

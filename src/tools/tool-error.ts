@@ -12,7 +12,7 @@ export type ToolFailure =
   | 'unreachable'
   | 'noSpace'
   | 'noCollection' // Nothing was there to dump.
-  | 'documents' // The server does not take one of the documents.
+  | 'documents' // The server does not take one of the documents, or has it already and none was to be left out.
   | 'incomplete' // It claims success without its closing counts.
   | 'failed';
 
@@ -50,7 +50,10 @@ export class ToolError extends Error {
   }
 }
 
-/** Whether a tool stopped because the server does not take a document, as a server of another version may. */
+/**
+ * Whether a tool stopped because the server does not take a document, as a server of another version may, or has one of
+ * its `_id` already, as in a dump of a collection in which it was deleted and inserted again meanwhile.
+ */
 export function isDocumentsRefused(error: unknown): error is ToolError {
   return error instanceof ToolError && error.failure === 'documents';
 }
@@ -63,7 +66,7 @@ const PATTERNS: readonly (readonly [ToolFailure, RegExp])[] = [
     'unreachable',
     /connection refused|no such host|server selection (?:error|timeout)|no reachable servers|i\/o timeout/i,
   ],
-  ['documents', /\((?:NonConformantBSON|InvalidBSON)\)|write errors: \[(?!E11000)/],
+  ['documents', /\((?:NonConformantBSON|InvalidBSON)\)|write errors: \[/],
 ];
 
 function recognize({ exitCode, signal, stderrTail }: ToolErrorDetails): ToolFailure {
@@ -97,7 +100,7 @@ function explain(failure: ToolFailure, details: ToolErrorDetails): string {
     case 'noCollection':
       return 'found nothing: the collection does not exist. It was dropped or renamed, or its name is misspelled.';
     case 'documents':
-      return `stopped at a document that the server does not take.${said}`;
+      return `stopped at a document that the server does not take, or has already.${said}`;
     case 'incomplete':
       return `ended as if well, but without saying how many documents it handled, so it is not trusted. Use version 100.x of the tools.${said}`;
     case 'failed':

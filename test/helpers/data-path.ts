@@ -9,6 +9,7 @@ import type { ReadLimits } from '../../src/mongo/pace.js';
 import { asBuffer, fields, idOf } from '../../src/mongo/raw.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
 import { Refusals } from '../../src/mongo/refusals.js';
+import { retryRefused } from '../../src/mongo/replay.js';
 import { replayRanges } from '../../src/mongo/replay-loop.js';
 import { bufferName } from '../../src/names.js';
 import type { Id } from './bson.js';
@@ -209,6 +210,13 @@ export class DataPath {
       batch: () => batch,
       onProgress: ({ applied }) => this.applied.push(applied),
     });
+  }
+
+  /** Tries the documents again that the target did not take. */
+  async retryRefused(): Promise<void> {
+    await using session = this.target.client.startSession({ causalConsistency: false });
+    const taken = must(await this.control.takeEpoch('replay'));
+    await retryRefused({ ...this.replayTarget(taken), session }, taken.capture.time);
   }
 
   /** What a replay of this epoch works on, but for the session. */

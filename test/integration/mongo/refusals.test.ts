@@ -70,7 +70,7 @@ describe('documents that the target does not take', () => {
     await path.follow();
     expect(await refused()).toMatchObject({ count: 2 });
     await path.copy.dropIndex('place');
-    await path.replay();
+    await path.retryRefused();
     expect(await refused()).toEqual({ count: 0, first: [] });
     expect(await idsAt(true)).toEqual(await idsAt(false));
   });
@@ -85,7 +85,7 @@ describe('documents that the target does not take', () => {
     expect((await refused())?.first.map(({ id }) => id)).toEqual(['3']);
     expect(await idsAt(true)).toEqual([new Int32(2)]);
     await path.orders.deleteOne({ _id: new Int32(3) });
-    await path.replay();
+    await path.retryRefused();
     expect(await refused()).toMatchObject({ count: 0 });
   });
 
@@ -115,7 +115,7 @@ describe('documents that the target does not take', () => {
     await path.follow();
     expect(await refused()).toMatchObject({ count: 1 });
     await path.copy.dropIndex('place');
-    await path.replay();
+    await path.retryRefused();
     expect(await refused()).toMatchObject({ count: 0 });
     expect(await idsAt(true)).toEqual([new Double(5)]);
   });

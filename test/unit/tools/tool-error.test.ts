@@ -69,12 +69,12 @@ describe('ToolError', () => {
       '$ prefixed field names',
     ],
     [
-      'failed',
+      'documents',
       {
         tool: 'mongorestore',
         stderrTail: ['Failed: bulk write exception: write errors: [E11000 duplicate key error]'],
       },
-      'failed with exit code 1',
+      'stopped at a document that the server does not take',
     ],
     ['incomplete', { exitCode: 0 }, 'without saying how many documents'],
     [
