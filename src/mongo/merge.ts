@@ -1,4 +1,5 @@
 import type { Document } from 'mongodb';
+import { inParallel } from '../in-parallel.js';
 import { bufferName, CONTROL_COLLECTION } from '../names.js';
 import type { FencedTarget } from './exact-write.js';
 import type { Range } from './range.js';
@@ -10,9 +11,11 @@ import { MERGE_TIME_LIMIT_MS, replayComment } from './takeover.js';
 /** Code of a server whose command has met its `maxTimeMS`. */
 const MAX_TIME_EXPIRED = 50;
 /** `$merge` commands of one range at the same time. */
-const PARTS = 2;
+const AT_ONCE = 2;
 /** Documents for which another command is worth its while. */
 const LEAST_DOCUMENTS = 1_000;
+/** Documents of one command: a server holds all of them in memory to sort them. */
+const MOST_DOCUMENTS = 12_500;
 /** Ids that are looked at to cut a range into parts of like size. */
 const SAMPLE = 128;
 
@@ -28,10 +31,11 @@ export async function mergeRange(
   range: Range,
   ids: readonly RawValue[],
 ): Promise<boolean> {
-  const ended = await Promise.allSettled(
-    partsOf(ids, target.capped).map((part) => merge(target, range, part)),
-  );
-  const errors: unknown[] = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+  const errors: unknown[] = [];
+  await inParallel(partsOf(ids, target.capped), AT_ONCE, async (part) => {
+    if (errors.length > 0) return;
+    await merge(target, range, part).catch((error: unknown) => void errors.push(error));
+  });
   // After these the server has ended the command; after any other it may still be at work, which only a successor ends.
   const isEnded = (error: unknown) => isRefusal(error) || isLate(error);
   const error = errors.find((one) => !isEnded(one)) ?? errors.find(isLate);
@@ -97,7 +101,8 @@ function mergePipeline(
  * whatever their bytes. Where it is cut matters for the speed alone.
  */
 function partsOf(ids: readonly RawValue[], isOrdered: boolean): Document[] {
-  const count = isOrdered ? 1 : Math.min(PARTS, Math.floor(ids.length / LEAST_DOCUMENTS));
+  const most = Math.max(AT_ONCE, Math.ceil(ids.length / MOST_DOCUMENTS));
+  const count = isOrdered ? 1 : Math.min(most, Math.floor(ids.length / LEAST_DOCUMENTS));
   if (count < 2) return [{}];
   const step = Math.ceil(ids.length / SAMPLE);
   const sample = sortRoughly(
