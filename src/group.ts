@@ -8,6 +8,12 @@ export interface Group {
   readonly options: MigrateCollectionsOptions;
 }
 
+/** A look at the collections of a group. */
+export interface GroupLook extends Group {
+  /** Answer also with what speaks against it, which is thrown otherwise. */
+  readonly answers?: true;
+}
+
 /** Characters of a group's name in metrics: a label is repeated in every sample. */
 const LONGEST_NAME = 200;
 
@@ -50,6 +56,13 @@ export interface FoundCollections {
   readonly warnings: readonly string[];
   /** Whether the search attributes are registered; see `searchAttributes`. */
   readonly searchable?: boolean;
+  /** In an answer that was asked for: why it would not begin. */
+  readonly refusal?: {
+    readonly errors: readonly string[];
+    readonly errorsNotShown: number;
+    /** What is wanted too and could not be looked at. */
+    readonly unread: readonly CollectionNames[];
+  };
 }
 
 /** The running migration of one collection of a group. */

@@ -1,4 +1,4 @@
-import type { FoundCollections } from './group.js';
+import type { CollectionNames, FoundCollection, FoundCollections } from './group.js';
 import type { PreflightReport } from './preflight/report.js';
 
 /** The answer of the workflow `preflight`: everything at once, and nothing was written. */
@@ -10,9 +10,13 @@ export interface Inspection extends PreflightReport {
 }
 
 /** The same for many collections. */
-export interface GroupInspection extends FoundCollections {
+export interface GroupInspection extends Omit<FoundCollections, 'collections' | 'refusal'> {
   /** Whether `migrateCollections` would begin with this input now: `errors` is empty. */
   readonly mayStart: boolean;
-  /** All that speaks against it, in words; the collections are listed where there is nothing. */
+  /** All that speaks against it, in words, as far as it has room. */
   readonly errors: readonly string[];
+  /** How many more there are. */
+  readonly errorsNotShown: number;
+  /** What the patterns stand for, without its size where that could not be read. */
+  readonly collections: readonly (CollectionNames & Partial<FoundCollection>)[];
 }

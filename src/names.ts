@@ -58,3 +58,14 @@ export function parseNamespace(namespace: string): Namespace {
 export function workflowId(source: string, namespace: string): string {
   return `migrate:${source}:${namespace}`;
 }
+
+/** Longer ids of groups name the first pattern only. */
+const MOST_LETTERS = 200;
+
+/** Workflow id of a group by convention. */
+export function groupId(source: string, namespaces: readonly string[]): string {
+  const id = workflowId(source, namespaces.join(','));
+  const [first = '', ...others] = namespaces;
+  if (id.length <= MOST_LETTERS || others.length === 0) return id;
+  return workflowId(source, `${first},…${others.length}`);
+}

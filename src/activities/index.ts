@@ -1,6 +1,6 @@
 import type { Comparison } from '../comparison.js';
 import type { LagBound } from '../cutover-plan.js';
-import type { Group } from '../group.js';
+import type { Group, GroupLook } from '../group.js';
 import type { Migration } from '../migration.js';
 import type { Limits } from '../tuning.js';
 import { capture } from './capture.js';
@@ -66,7 +66,7 @@ export function createActivities(deps: ActivityDependencies) {
     countLateWrites: (migration: Migration) => countLateWrites(deps, migration),
     cleanUp: (migration: Migration, options: CleanUpOptions) => cleanUp(deps, migration, options),
     inspect: (migration: Omit<Migration, 'traits'>) => inspect(deps, migration),
-    resolveCollections: (group: Group) => resolveCollections(deps, group),
+    resolveCollections: (look: GroupLook) => resolveCollections(deps, look),
     watchCollections: (group: Group, known: readonly string[]) =>
       watchCollections(deps, group, known),
     tellMembers: (letters: readonly Letter[]) => tellMembers(deps, letters),

@@ -30,8 +30,16 @@ export function readNumber(text: string): number {
   return number;
 }
 
-/** Reads names that are separated by commas or given by several options. */
+/** A comma that belongs to a name. */
+const COMMA = '\\,';
+
+/** Reads names that are separated by commas or given by several options; `\,` is a comma of a name. */
 export function readNames(text: string, before: readonly string[] = []): string[] {
-  const names = text.split(',').map((name) => name.trim());
+  const names = text.split(/(?<!\\),/).map((name) => name.trim().replaceAll(COMMA, ','));
   return [...before, ...names.filter((name) => name !== '')];
+}
+
+/** Names as `readNames` takes them. */
+export function writeNames(names: readonly string[]): string {
+  return names.map((name) => name.replaceAll(',', COMMA)).join(',');
 }

@@ -5,7 +5,7 @@ import { createLogUpdate } from 'log-update';
 import pico from 'picocolors';
 import wrapAnsi from 'wrap-ansi';
 import { redact } from '../redact.js';
-import type { CliError } from './cli-error.js';
+import { CliError } from './cli-error.js';
 import { exitCodes } from './exit-codes.js';
 
 /** Narrower than this, lines are wrapped by the terminal itself. */
@@ -117,12 +117,17 @@ export class Output {
     this.warn(...text);
   }
 
-  /** Asks a yes-or-no question; no is what Enter means. */
+  /** Asks a yes-or-no question; no is what Enter means. @throws CliError interrupted by Ctrl-C */
   async confirm(question: string): Promise<boolean> {
     const lines = createInterface({ input: process.stdin, output: process.stderr });
     try {
       const answer = await lines.question(`${question} [y/N] `);
       return /^y(es)?$/i.test(answer.trim());
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== 'AbortError') throw error;
+      // The cursor is behind the question.
+      process.stderr.write('\n');
+      throw new CliError('interrupted', 'nothing was done');
     } finally {
       lines.close();
     }

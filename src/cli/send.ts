@@ -45,11 +45,7 @@ export async function send<Answer>(session: Session, message: Message): Promise<
     );
     return await update.result();
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) {
-      throw new CliError('refused', `${name} comes too late: the migration is over`, {
-        todo: [`csm status ${nameOf(workflowId)}`],
-      });
-    }
+    if (error instanceof WorkflowNotFoundError) throw tooLate(name, workflowId);
     if (error instanceof WorkflowUpdateFailedError) throw refusal(error, message);
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isUnanswered(error)) {
       const { message: why } = noWorker(session, await findWorkers(session));
@@ -61,6 +57,13 @@ export async function send<Answer>(session: Session, message: Message): Promise<
     }
     throw error;
   }
+}
+
+/** Says that nobody is left who would take a message. */
+export function tooLate(name: Message['name'], workflowId: string): CliError {
+  return new CliError('refused', `${name} comes too late: the migration is over`, {
+    todo: [`csm status ${nameOf(workflowId)}`],
+  });
 }
 
 function refusal({ cause }: WorkflowUpdateFailedError, message: Message): CliError {

@@ -3,16 +3,13 @@ import {
   type MigrateCollectionsOptions,
   parseMigrateCollections,
 } from '../group-options.js';
-import { workflowId } from '../names.js';
+import { groupId, workflowId } from '../names.js';
 import { migrateCollectionInput, parseMigrateCollection, type Parsed } from '../options.js';
 import { staticDetails, summaryOf } from '../static-details.js';
 import { CliError } from './cli-error.js';
 import { describeNamespaces } from './group-lines.js';
 import { inputFrom } from './migration-options.js';
 import { plainNamespace } from './patterns.js';
-
-/** Longer ids of groups name the first pattern only. */
-const MOST_LETTERS = 200;
 
 /** The workflow that `csm start` starts. */
 export interface StartOrder {
@@ -105,14 +102,6 @@ function groupOrder(namespaces: readonly string[], given: Given): StartOrder {
     summary: summaryOf(`${given.source}: ${describeNamespaces(namespaces)} to ${given.target}`),
     details: staticDetails(options),
   };
-}
-
-/** Workflow id of a group by convention. */
-export function groupId(source: string, namespaces: readonly string[]): string {
-  const id = workflowId(source, namespaces.join(','));
-  const [first = '', ...others] = namespaces;
-  if (id.length <= MOST_LETTERS || others.length === 0) return id;
-  return workflowId(source, `${first},…${others.length}`);
 }
 
 /** Checked here, so that a mistake never reaches Temporal. @throws CliError usage */

@@ -1,6 +1,6 @@
 import { TASK_QUEUE } from '../names.js';
 import { CliError } from './cli-error.js';
-import { duration } from './format.js';
+import { moment } from './format.js';
 import { isUnanswered } from './grpc.js';
 import type { Session } from './session.js';
 
@@ -72,8 +72,10 @@ export function noWorker(
   workers: readonly WorkerSeen[],
 ): CliError {
   const last = workers.toSorted((one, other) => other.lastSeen.localeCompare(one.lastSeen))[0];
-  const ago = last && duration((Date.now() - Date.parse(last.lastSeen)) / 1000);
-  const seen = last ? ` (the last that was seen: ${last.identity}, ${ago} ago)` : '';
+  // Its age would be another each time: a watch in a pipe writes what is new.
+  const seen = last
+    ? ` (the last that was seen: ${last.identity}, at ${moment(last.lastSeen)})`
+    : '';
   return new CliError(
     'noWorker',
     `no worker answers on task queue ${TASK_QUEUE} in namespace ${namespace} of ${address}${seen}`,

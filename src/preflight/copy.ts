@@ -68,6 +68,40 @@ export async function checkDump(
   return report;
 }
 
+/** Warns when the dump files of several collections, each of which would fit, may not fit the worker's folder together. */
+export function checkDumps(
+  findings: Findings,
+  disks: readonly DiskReport[],
+  {
+    restore,
+    gzip,
+    parallelCopies,
+  }: Pick<PreflightContext['options'], 'restore' | 'gzip'> & {
+    readonly parallelCopies: number;
+  },
+): void {
+  const largest = disks.map(({ neededBytes }) => neededBytes).toSorted((one, other) => other - one);
+  // Those that wait for the restore have given up their turn, and others are dumped meanwhile.
+  const together = restore === 'signal' ? largest : largest.slice(0, parallelCopies);
+  const needed = together.reduce((sum, each) => sum + each, 0);
+  const free = Math.min(...disks.map(({ freeBytes }) => freeBytes));
+  const [disk] = disks;
+  if (!disk || together.length < 2 || free >= needed) return;
+  const remedies = [
+    'free space',
+    restore === 'signal'
+      ? 'restore "auto", which keeps only what is in flight'
+      : 'fewer parallelCopies',
+    'more workers on other hosts, which are not counted here',
+    'copy "direct", which needs no disk',
+  ];
+  findings.warn(
+    'dumpsShort',
+    `the worker's folder ${disk.folder} has ${gib(free)} free, and dump files of ${together.length} collections may ` +
+      `need ${gib(needed)} at once${gzip ? ' without compression' : ''}; what helps: ${remedies.join(', or ')}`,
+  );
+}
+
 /** Warns when the target's disk may be too small; how well its server compresses, nobody knows before. */
 export function checkRoom(
   findings: Findings,

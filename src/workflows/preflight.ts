@@ -2,6 +2,7 @@ import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 import { errorTypes } from '../errors.js';
 import { type MigrateCollectionsOptions, parseMigrateCollections } from '../group-options.js';
 import type { GroupInspection, Inspection } from '../inspection.js';
+import { groupId } from '../names.js';
 import { parseMigrateCollection } from '../options.js';
 import { acceptInput, bareFailure, causeOf } from './failure.js';
 import { step } from './steps.js';
@@ -28,20 +29,43 @@ export async function preflight(input?: unknown): Promise<Inspection | GroupInsp
 }
 
 async function lookAtAll(options: MigrateCollectionsOptions): Promise<GroupInspection> {
-  const { workflowId, runId } = workflowInfo();
+  const look = {
+    workflowId: groupOf(options),
+    runId: workflowInfo().runId,
+    options,
+    answers: true,
+  } as const;
   try {
-    const found = await step('resolveCollections', { overrides: ATTEMPTS })({
-      workflowId,
-      runId,
-      options,
-    });
-    return { mayStart: true, errors: [], ...found };
+    const { refusal, ...found } = await step('resolveCollections', { overrides: ATTEMPTS })(look);
+    return {
+      ...found,
+      mayStart: !refusal,
+      errors: refusal?.errors ?? [],
+      errorsNotShown: refusal?.errorsNotShown ?? 0,
+      collections: [...found.collections, ...(refusal?.unread ?? [])],
+    };
   } catch (error) {
     const cause = causeOf(error);
     if (!(cause instanceof ApplicationFailure) || cause.type !== errorTypes.preflightFailed) {
       throw bareFailure(error);
     }
+    // Where a server is away; and a worker that knows no other answer.
     const errors = (cause.details ?? []).map(String);
-    return { mayStart: false, errors, collections: [], leftOut: [], warnings: [] };
+    return {
+      mayStart: false,
+      errors,
+      errorsNotShown: 0,
+      collections: [],
+      leftOut: [],
+      warnings: [],
+    };
   }
+}
+
+/** The group that is looked for, which may have cut over some of its collections before. */
+function groupOf({ source, namespaces }: MigrateCollectionsOptions): string {
+  const [kind, ...rest] = workflowInfo().workflowId.split(':');
+  return kind === 'preflight' && rest.length > 0
+    ? ['migrate', ...rest].join(':')
+    : groupId(source, namespaces);
 }

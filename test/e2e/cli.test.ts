@@ -95,6 +95,7 @@ describe("the former scripts' two parts", () => {
     }
     const late = await csm('pause', 'shop.orders');
     expect(late).toMatchObject({ exitCode: exitCodes.refused });
+    expect(late.stderr).toContain('pause comes too late: the migration is over');
   });
 
   it('are followed and named by what their arguments say', async () => {
@@ -288,6 +289,15 @@ describe('what cannot be done', () => {
     });
     const cutover = await csm('cutover', 'shop.watched');
     expect(cutover.exitCode).toBe(exitCodes.noWorker);
+    const late = await csm('abort', 'shop.orders');
+    expect(late.exitCode).toBe(exitCodes.refused);
+    // It looks alive for a while, and nobody takes these up.
+    for (const args of [
+      ['verify', 'shop.compared'],
+      ['init', 'source', 'target', 'shop', 'carts'],
+    ]) {
+      expect((await csm(...args)).exitCode).toBe(exitCodes.noWorker);
+    }
     const doctor = await csm('doctor');
     expect(doctor.exitCode).toBe(exitCodes.refused);
     expect(doctor.stdout).toMatch(/✗ worker .*no worker/);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GroupInspection } from '../../src/inspection.js';
 import { TASK_QUEUE } from '../../src/names.js';
 import type { GroupStatus } from '../../src/workflows/group/status.js';
 import { isFinal } from '../../src/workflows/phases.js';
@@ -174,6 +175,35 @@ it('begun anew, migrates only what it has not cut over before', async () => {
   expect(target).toBe(source);
 });
 
+it('looked at before it is begun anew, tells what it has cut over, and not to drop it', async () => {
+  await loadItems(environment.sourceClient, 'live_a', 20);
+  const namespaces = ['shop.live_*'];
+  await (await startGroup(namespaces, { cutover: 'auto' })).result();
+  await loadItems(environment.sourceClient, 'live_b', 20);
+  const look = async (workflowId: string): Promise<GroupInspection> =>
+    environment.client.workflow.execute('preflight', {
+      taskQueue: TASK_QUEUE,
+      workflowId,
+      args: [{ source: 'source', target: 'target', namespaces, copy: 'direct' }],
+    });
+  for (const id of ['preflight:source:shop.live_*', 'a look']) {
+    expect(await look(id)).toMatchObject({
+      mayStart: true,
+      errors: [],
+      collections: [
+        { namespace: 'shop.live_a', openedAt: expect.any(String) },
+        { namespace: 'shop.live_b', documents: 20 },
+      ],
+    });
+  }
+  // For a group of another name it is in use.
+  const { errors, collections } = await look('preflight:another');
+  expect(errors).toEqual([
+    expect.stringMatching(/^shop\.live_a: cut over at \S+ by migrate:source:shop\.live_\*: /),
+  ]);
+  expect(collections.map(({ namespace }) => namespace)).toEqual(['shop.live_b', 'shop.live_a']);
+});
+
 it('takes up what appears, and cuts it over with the others', async () => {
   await loadItems(environment.sourceClient, 'grows_1', 100);
   const handle = await startGroup(['shop.grows_*'], { follow: true, exclude: ['shop.grows_not*'] });
@@ -208,6 +238,9 @@ describe('what cannot be', () => {
     ],
     [['wrong.*'], {}, 'wrong.two exists at the target'],
     [['wrong.view'], {}, 'wrong.view is a view'],
+    [['wrong.two', 'wrong.twi'], {}, 'wrong.two exists at the target'],
+    [['wrong.two', 'wrong.twi'], {}, '"wrong.twi" matches no collection'],
+    [['wrong.one'], {}, 'start the group with another workflow id'],
     [['wrong.one'], { rename: [{ from: '*.*', to: '*.cdc.*' }] }, 'wrong.one is renamed'],
   ])('%j %j: %s', async (namespaces, options, message) => {
     const handle = await startGroup(namespaces, options);

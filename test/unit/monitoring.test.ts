@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { definitions, LABELS, METRIC_PHASES } from '../../src/metrics/definitions.js';
+import { literally } from '../../src/names.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(`${ROOT}${path}`, 'utf8');
@@ -14,6 +15,7 @@ const all = Object.values(definitions);
 const ownLabels = all.flatMap(({ labels }) => labels);
 const labels: readonly string[] = [...LABELS, ...ownLabels, 'job', 'instance'];
 
+const texts = z.strictObject({ summary: z.string(), description: z.string() });
 const duration = z.string().regex(/^\d+[smhd]$/);
 const rulesFile = z.strictObject({
   groups: z.array(
@@ -26,7 +28,7 @@ const rulesFile = z.strictObject({
           expr: z.string(),
           for: duration.optional(),
           labels: z.strictObject({ severity: z.enum(['warning', 'critical']) }),
-          annotations: z.strictObject({ summary: z.string(), description: z.string() }),
+          annotations: texts,
         }),
       ),
     }),
@@ -35,6 +37,32 @@ const rulesFile = z.strictObject({
 const rules = rulesFile
   .parse(parse(read('monitoring/prometheus/rules.yml')))
   .groups.flatMap((group) => group.rules);
+
+const ruleTests = z.object({
+  tests: z.array(
+    z.object({
+      alert_rule_test: z.array(
+        z.strictObject({
+          eval_time: duration,
+          alertname: z.string(),
+          exp_alerts: z.array(
+            z.strictObject({
+              exp_labels: z.looseObject({ severity: z.string() }),
+              exp_annotations: texts,
+            }),
+          ),
+        }),
+      ),
+    }),
+  ),
+});
+
+/** What a text of an alert may become. */
+function templateOf(text: string): RegExp {
+  // What stands between "with" and "end" may be missing.
+  const parts = text.split(/\{\{ with .*\{\{ end \}\}|\{\{.*?\}\}/);
+  return new RegExp(`^${parts.map(literally).join('.*')}$`);
+}
 
 const dataSource = z.strictObject({ type: z.literal('prometheus'), uid: z.string() });
 const grid = z.number().int().min(0);
@@ -151,6 +179,26 @@ describe('monitoring/prometheus', () => {
     expect(job?.static_configs[0]?.targets).toEqual(['worker:9464']);
     const jobs = rules.flatMap(({ expr }) => [...expr.matchAll(/job="([^"]+)"/g)]);
     for (const [, name] of jobs) expect(name).toBe(job?.job_name);
+  });
+
+  it('tests each alert, by the words that it says', () => {
+    const { tests } = ruleTests.parse(parse(read('monitoring/prometheus/rules.test.yml')));
+    const cases = tests.flatMap((each) => each.alert_rule_test);
+    const firing = cases.filter(({ exp_alerts: alerts }) => alerts.length > 0);
+    expect(new Set(firing.map(({ alertname }) => alertname))).toEqual(
+      new Set(rules.map(({ alert }) => alert)),
+    );
+    for (const { alertname, exp_alerts: alerts } of cases) {
+      const rule = rules.find(({ alert }) => alert === alertname);
+      for (const {
+        exp_labels: { severity },
+        exp_annotations: said,
+      } of alerts) {
+        expect(severity).toBe(rule?.labels.severity);
+        expect(said.summary).toMatch(templateOf(rule?.annotations.summary ?? ''));
+        expect(said.description).toMatch(templateOf(rule?.annotations.description ?? ''));
+      }
+    }
   });
 
   it('says in each alert only what the query keeps', () => {

@@ -60,7 +60,29 @@ describe('preflight', () => {
     const fakes = new FakeActivities().once('resolveCollections', async () => found);
     const many = { source: 'source', target: 'target', namespaces: ['shop.*'] };
     await look(fakes, many, async (handle) => {
-      expect(await handle.result()).toEqual({ mayStart: true, errors: [], ...found });
+      expect(await handle.result()).toEqual({
+        mayStart: true,
+        errors: [],
+        errorsNotShown: 0,
+        ...found,
+      });
+    });
+    // What an earlier run of the group has cut over is not done again: it is looked for under the group's id.
+    expect(fakes.of('resolveCollections')[0]?.args[0]).toMatchObject({
+      workflowId: 'migrate:source:shop.*',
+      answers: true,
+    });
+    const unread = [{ namespace: 'shop.b', targetNamespace: 'store.b' }];
+    const refusal = { errors: ['shop.b: it exists'], errorsNotShown: 3, unread };
+    fakes.once('resolveCollections', async () => ({ ...found, refusal }));
+    await look(fakes, many, async (handle) => {
+      expect(await handle.result()).toEqual({
+        ...found,
+        mayStart: false,
+        errors: refusal.errors,
+        errorsNotShown: 3,
+        collections: [...found.collections, ...unread],
+      });
     });
     const reasons = ['"shop.x*" matches no collection', 'shop.a exists at the target'];
     fakes.set('resolveCollections', async () => {

@@ -1,33 +1,40 @@
 import { errorTypes, PermanentError } from '../../errors.js';
-import type { CollectionNames, FoundCollection, FoundCollections, Group } from '../../group.js';
-import { optionsFor } from '../../group-options.js';
+import type {
+  CollectionNames,
+  FoundCollection,
+  FoundCollections,
+  Group,
+  GroupLook,
+} from '../../group.js';
+import { MAX_COLLECTIONS } from '../../group-options.js';
 import { inParallel } from '../../in-parallel.js';
 import { listNamespaces } from '../../mongo/namespaces.js';
-import type { FoundMember } from '../../member-calls.js';
-import { readUuid } from '../../mongo/catalogue.js';
-import { parseNamespace, workflowId } from '../../names.js';
+import { parseNamespace } from '../../names.js';
 import type { ActivityDependencies } from '../context.js';
 import { withPulse } from '../pulse.js';
-import { lookAround } from '../look-around.js';
-import { checkRoom } from '../../preflight/copy.js';
+import { checkDumps, checkRoom } from '../../preflight/copy.js';
 import { Findings } from '../../preflight/report.js';
 import { checkSharedCapture } from '../../preflight/shared-capture.js';
 import { checkSlots } from '../../preflight/slots.js';
+import { type Finding, lookAtCollection, type Looked } from './look-at-collection.js';
 import { sortListed } from './sort-listed.js';
 
 /** Collections that are looked at together. */
 const PARALLEL = 4;
 /** Reasons that are told; how many there are beyond is told too. */
 const MOST_REASONS = 50;
+/** The same for warnings, in an answer. */
+const MOST_WARNINGS = 200;
 
 /**
  * Finds what a group's patterns stand for, and looks at each collection as its own migration will: all that
  * speaks against any of them is told at once, before anything is written.
- * @throws PermanentError PreflightFailed with all reasons. Servers that cannot be reached are tried again.
+ * @throws PermanentError PreflightFailed with all reasons, unless they are asked for as an answer. Servers that
+ * cannot be reached are tried again.
  */
 export async function resolveCollections(
   deps: ActivityDependencies,
-  group: Group,
+  { answers, ...group }: GroupLook,
 ): Promise<FoundCollections> {
   const status = { doing: 'listing collections', looked: 0, of: 0 };
   return withPulse(
@@ -41,51 +48,91 @@ export async function resolveCollections(
         { include, exclude: [] },
         signal,
       );
-      const { wanted, leftOut, problems, unused } = sortListed(group.options, listed);
-      if (problems.length > 0) throw refused(problems);
+      const { leftOut, problems, unused, ...sorted } = sortListed(group.options, listed);
+      // More than may go together are not gone through: they have to be split in any case.
+      const wanted = sorted.wanted.slice(0, MAX_COLLECTIONS);
       Object.assign(status, {
         doing: 'looking at both sides; nothing is written',
         of: wanted.length,
       });
-      const looked = await inParallel(wanted, PARALLEL, async (names) => {
-        const found = await look(deps, group, names, signal);
+      const looking = lookAtAll(deps, group, wanted, signal, () => {
         touch();
         status.looked += 1;
-        return found;
       });
-      const against = gather(looked.flatMap(({ errors }) => errors));
-      if (against.length > 0) throw refused(against);
-      const collections = looked.flatMap(({ found }) => found ?? []);
-      const bytes = collections.reduce((sum, each) => sum + each.bytes, 0);
-      const free = looked.flatMap(({ freeBytes }) => freeBytes ?? []);
-      const together = new Findings();
-      const { parallelCopies, parallelPartitions } = group.options;
-      const going = collections.filter(({ openedAt }) => openedAt === undefined).length;
-      const load = { collections: going, parallelCopies, parallelPartitions };
-      checkSlots(together, load, deps.maxActivities);
-      if (group.options.capture === 'shared') {
-        for (const [db, count] of countByDatabase(collections)) {
-          await checkSharedCapture(together, deps.connections.get(source).db(db), count, signal);
-        }
-      }
-      checkRoom(together, bytes, free.length > 0 ? Math.min(...free) : undefined, 'all of them');
-      return {
+      const { looked, together } = await looking.catch((error: unknown) => {
+        // What is mistyped is told also while a server is away.
+        throw problems.length > 0 && !signal.aborted ? refused(problems) : error;
+      });
+      const reasons = [...problems, ...gather(looked.flatMap(({ errors }) => errors))];
+      if (reasons.length > 0 && !answers) throw refused(reasons);
+      const collections = collectionsIn(looked);
+      const found: FoundCollections = {
         collections,
         leftOut,
         warnings: [
-          ...doneBefore(collections.length - going),
+          ...doneBefore(collections.length - goingIn(collections).length),
           ...partial.map(
             (db) =>
               `of ${db} at ${source} only those collections are seen that the user may read: it may not list all of them`,
           ),
           ...unused,
-          ...together.warnings.map(({ message }) => message),
+          ...together,
           ...gather(looked.flatMap(({ warnings }) => warnings)),
         ],
         ...((await deps.hasSearchAttributes()) && { searchable: true }),
       };
+      return answers ? asAnswer(found, reasons, looked) : found;
     },
   );
+}
+
+/** Looks at each, and for what the worker and the target are asked together. */
+async function lookAtAll(
+  deps: ActivityDependencies,
+  group: Group,
+  wanted: readonly CollectionNames[],
+  signal: AbortSignal,
+  done: () => void,
+): Promise<{ readonly looked: readonly Looked[]; readonly together: readonly string[] }> {
+  const looked = await inParallel(wanted, PARALLEL, async (names) => {
+    const seen = await lookAtCollection(deps, group, names, signal);
+    done();
+    return seen;
+  });
+  const { source, capture, parallelCopies, parallelPartitions } = group.options;
+  const going = goingIn(collectionsIn(looked));
+  const findings = new Findings();
+  const load = { collections: going.length, parallelCopies, parallelPartitions };
+  checkSlots(findings, load, deps.maxActivities);
+  if (capture === 'shared') {
+    for (const [db, count] of countByDatabase(going)) {
+      await checkSharedCapture(findings, deps.connections.get(source).db(db), count, signal);
+    }
+  }
+  const bytes = going.reduce((sum, each) => sum + each.bytes, 0);
+  const free = looked.flatMap(({ freeBytes }) => freeBytes ?? []);
+  checkRoom(findings, bytes, free.length > 0 ? Math.min(...free) : undefined, 'all of them');
+  const disks = looked.flatMap(({ disk }) => disk ?? []);
+  checkDumps(findings, disks, group.options);
+  return { looked, together: findings.warnings.map(({ message }) => message) };
+}
+
+function collectionsIn(looked: readonly Looked[]): FoundCollection[] {
+  return looked.flatMap(({ found }) => found ?? []);
+}
+
+/** Those that no earlier run has cut over. */
+function goingIn(collections: readonly FoundCollection[]): FoundCollection[] {
+  return collections.filter(({ openedAt }) => openedAt === undefined);
+}
+
+function countByDatabase(collections: readonly FoundCollection[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { namespace } of collections) {
+    const { db } = parseNamespace(namespace);
+    counts.set(db, (counts.get(db) ?? 0) + 1);
+  }
+  return counts;
 }
 
 function doneBefore(count: number): string[] {
@@ -94,21 +141,6 @@ function doneBefore(count: number): string[] {
     `collections that an earlier run of this workflow has cut over and that are not done again: ${count}; to have ` +
       'them done, drop them at the target, or start with another workflow id',
   ];
-}
-
-/** Something that was found, and for which collection. */
-interface Finding {
-  readonly namespace: string;
-  readonly message: string;
-}
-
-/** What a look at both sides of one collection has found. */
-interface Looked {
-  readonly found?: FoundCollection;
-  /** Free at the target's disk, where it says so. */
-  readonly freeBytes?: number | undefined;
-  readonly errors: readonly Finding[];
-  readonly warnings: readonly Finding[];
 }
 
 /** Findings as lines; what is the same for several collections is one. */
@@ -124,71 +156,43 @@ function gather(findings: readonly Finding[]): string[] {
   );
 }
 
-async function look(
-  deps: ActivityDependencies,
-  { workflowId: id, runId, options }: Group,
-  names: { readonly namespace: string; readonly targetNamespace: string },
-  signal: AbortSignal,
-): Promise<Looked> {
-  const { namespace } = names;
-  const own = workflowId(options.source, namespace);
-  const before = await deps.members.find(own);
-  if (before?.isRunning) {
-    const message = `${own} is running already; abort it, or exclude the collection`;
-    return { errors: [{ namespace, message }], warnings: [] };
-  }
-  if (
-    before?.openedAt !== undefined &&
-    before.parent === id &&
-    (await isThere(deps, names, before, options.target))
-  ) {
-    const found = { ...names, documents: 0, bytes: 0, openedAt: before.openedAt };
-    return { found, errors: [], warnings: [] };
-  }
-  const migration = { workflowId: own, runId, options: optionsFor(options, names) };
-  const report = await lookAround(deps, migration, signal);
+/** The first ones, and in a line how many more there are. */
+function firstLines(lines: readonly string[], most: number): string[] {
+  const more = lines.length - most;
+  return more > 0 ? [...lines.slice(0, most), `and ${more} more`] : [...lines];
+}
+
+/** With what speaks against it; it stays small, however much the patterns match. */
+function asAnswer(
+  { leftOut, warnings, ...found }: FoundCollections,
+  reasons: readonly string[],
+  looked: readonly Looked[],
+): FoundCollections {
+  const more = leftOut.length - MAX_COLLECTIONS;
   return {
-    ...(report.source && {
-      found: { ...names, documents: report.source.documents, bytes: report.source.bytes },
+    ...found,
+    leftOut: leftOut.slice(0, MAX_COLLECTIONS),
+    warnings: [
+      ...(more > 0 ? [`left out are ${more} more than are listed`] : []),
+      ...firstLines(warnings, MOST_WARNINGS),
+    ],
+    ...(reasons.length > 0 && {
+      refusal: {
+        errors: reasons.slice(0, MOST_REASONS),
+        errorsNotShown: Math.max(0, reasons.length - MOST_REASONS),
+        unread: looked.flatMap(({ names, found: seen }) => (seen ? [] : [names])),
+      },
     }),
-    freeBytes: report.target?.freeBytes,
-    errors: report.errors.map(({ message }) => ({ namespace, message })),
-    warnings: report.warnings.map(({ message }) => ({ namespace, message })),
   };
 }
 
-function countByDatabase(collections: readonly FoundCollection[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { namespace, openedAt } of collections) {
-    if (openedAt !== undefined) continue;
-    const { db } = parseNamespace(namespace);
-    counts.set(db, (counts.get(db) ?? 0) + 1);
-  }
-  return counts;
-}
-
-/** Whether what a former run of this group has cut over is the same, and still there. */
-async function isThere(
-  { connections }: Pick<ActivityDependencies, 'connections'>,
-  { targetNamespace }: CollectionNames,
-  before: FoundMember,
-  target: string,
-): Promise<boolean> {
-  if (before.target !== target || before.targetNamespace !== targetNamespace) return false;
-  const { db, collection } = parseNamespace(targetNamespace);
-  return (await readUuid(connections.get(target).db(db), collection)) !== undefined;
-}
-
 function refused(reasons: readonly string[]): PermanentError {
-  const shown = reasons.slice(0, MOST_REASONS);
-  const more = reasons.length > shown.length ? [`- and ${reasons.length - shown.length} more`] : [];
   const message =
     reasons.length === 1
       ? (reasons[0] ?? '')
       : [
           `${reasons.length} things speak against this migration:`,
-          ...shown.map((reason) => `- ${reason}`),
-          ...more,
+          ...firstLines(reasons, MOST_REASONS).map((reason) => `- ${reason}`),
         ].join('\n');
-  return new PermanentError(errorTypes.preflightFailed, message, shown);
+  return new PermanentError(errorTypes.preflightFailed, message, reasons.slice(0, MOST_REASONS));
 }

@@ -4,6 +4,7 @@ import { groupCutoverInput } from '../../group-options.js';
 import type { CutoverReport, DryRun } from '../../migration.js';
 import { cutoverInput, parseInput } from '../../options.js';
 import type { plannedOf } from '../../workflows/status.js';
+import { writeNames } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { count, moment, number, quoted } from '../format.js';
 import { describeBlockers, describePlan, nameOf } from '../next-step.js';
@@ -32,7 +33,7 @@ export async function cutover(migration: string, options: CutoverOptions): Promi
   const payload = cutoverPayload(options);
   const context = await openContext(options);
   const { session, output } = context;
-  const { isGroup, ...to } = await addressOf(context, migration, options.source);
+  const { isGroup, ...to } = await addressOf(context, migration, options.source, 'cutover');
   requireFitting(options, isGroup);
   const group = isGroup ? undefined : (await readInput(session, to.workflowId, to.runId))?.group;
   const message: Message = { ...to, name: 'cutover', payload, group };
@@ -132,7 +133,7 @@ async function ask({ session, output }: Context, to: Message): Promise<void> {
   output.data({ workflowId, mayCutOver, blockers });
   if (mayCutOver) {
     const leave = [to.payload['leave'] ?? []].flat().map(String);
-    const without = leave.length > 0 ? ` --leave ${leave.map(quoted).join(',')}` : '';
+    const without = leave.length > 0 ? ` --leave ${quoted(writeNames(leave))}` : '';
     output.say(
       'nothing speaks against a cutover now',
       `stop the writers, then: csm cutover ${nameOf(group ?? workflowId)}${without}`,

@@ -1,8 +1,10 @@
 import type { Finding } from '../../preflight/report.js';
 import { TASK_QUEUE } from '../../names.js';
+import { parseMigrateCollection } from '../../options.js';
 import { CliError } from '../cli-error.js';
 import { count, duration } from '../format.js';
 import { Output } from '../output.js';
+import { requirePlain } from '../patterns.js';
 import { packageVersion } from '../version.js';
 import { row } from '../render-migration.js';
 import { openSession, type Session } from '../session.js';
@@ -35,8 +37,12 @@ const NO_COLLECTION = 'csm_doctor.nothing';
 const START_ONE =
   'start one with "npm start" in a clone of this project, with the same TEMPORAL_* settings';
 
-/** `csm doctor`: looks at everything between this command and the servers. */
+/**
+ * `csm doctor`: looks at everything between this command and the servers.
+ * @throws CliError usage, or refused where it has found a problem
+ */
 export async function doctor(namespace: string | undefined, options: DoctorOptions): Promise<void> {
+  const input = inputFor(namespace, options);
   const output = Output.of(options.json);
   output.onInterrupt('the look has ended');
   const checks: Check[] = [];
@@ -46,7 +52,7 @@ export async function doctor(namespace: string | undefined, options: DoctorOptio
     output.say(...found.flatMap((check) => renderCheck(check, output)));
   };
   add(versionsOf());
-  await examine(add, namespace, options, (line) => output.show([line])).catch((error: unknown) => {
+  await examine(add, input, options, (line) => output.show([line])).catch((error: unknown) => {
     if (!(error instanceof CliError)) throw error;
     const todo = error.exit === 'noWorker' ? START_ONE : error.todo[0];
     add(problem(nameOfFailure(error), error.message, todo));
@@ -64,7 +70,7 @@ export async function doctor(namespace: string | undefined, options: DoctorOptio
 
 async function examine(
   add: (...found: readonly Check[]) => void,
-  namespace: string | undefined,
+  input: Input,
   options: DoctorOptions,
   show: (line: string) => void,
 ): Promise<void> {
@@ -75,7 +81,20 @@ async function examine(
   add(...workers);
   if (workers.some(({ result }) => result === 'problem') || !options.servers) return;
   show(`asking a worker about "${options.source}" and "${options.target}"`);
-  add(...(await serversOf(session, namespace, options)));
+  add(...(await serversOf(session, input)));
+}
+
+/** What the worker is asked about. */
+type Input = Readonly<Record<'source' | 'target' | 'namespace', string>>;
+
+/** Checked before Temporal is, so that a mistake looks like one. @throws CliError usage */
+function inputFor(namespace: string | undefined, { source, target }: DoctorOptions): Input {
+  const plain =
+    namespace === undefined ? NO_COLLECTION : requirePlain(namespace, 'doctor looks at');
+  const input = { source, target, namespace: plain };
+  const parsed = parseMigrateCollection(input, 'doctor');
+  if ('error' in parsed) throw new CliError('usage', parsed.error);
+  return input;
 }
 
 function versionsOf(): Check {
@@ -129,19 +148,16 @@ async function workersOf(session: Session): Promise<Check[]> {
 }
 
 /** What a worker finds when it looks at both sides by their aliases. */
-async function serversOf(
-  session: Session,
-  namespace: string | undefined,
-  { source, target }: DoctorOptions,
-): Promise<Check[]> {
-  const input = { source, target, namespace: namespace ?? NO_COLLECTION };
+async function serversOf(session: Session, input: Input): Promise<Check[]> {
+  const { source, target, namespace } = input;
   const found = await inspect(session, {
     workflowId: `doctor:${source}:${target}:${Date.now()}`,
     input,
     summary: `csm doctor looks at ${source} and ${target}`,
   });
   const { errors, warnings, source: from, target: to, disk, tools } = found;
-  const isAsked = ({ code }: Finding) => namespace !== undefined || !ABOUT_A_COLLECTION.test(code);
+  const isAsked = ({ code }: Finding) =>
+    namespace !== NO_COLLECTION || !ABOUT_A_COLLECTION.test(code);
   const bad = errors.filter(isAsked);
   return [
     ...(from ? [ok('source', `"${source}": MongoDB ${from.version}, ${from.topology}`)] : []),

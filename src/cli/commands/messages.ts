@@ -1,9 +1,10 @@
+import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { CliError } from '../cli-error.js';
 import { count } from '../format.js';
 import { findMigration } from '../find-migration.js';
 import { follow, renderView } from '../follow.js';
 import { nameOf } from '../next-step.js';
-import { type Message, send } from '../send.js';
+import { type Message, send, tooLate } from '../send.js';
 import { migrationTypes } from '../workflow-list.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
@@ -35,7 +36,7 @@ export async function message(
   { source, reason, yes, ...options }: MessageOptions,
 ): Promise<void> {
   const context = await openContext(options);
-  const { isGroup, ...to } = await addressOf(context, migration, source);
+  const { isGroup, ...to } = await addressOf(context, migration, source, name);
   if (name === 'restart' && isGroup) {
     throw new CliError(
       'usage',
@@ -68,7 +69,7 @@ export async function abort(
 ): Promise<void> {
   const context = await openContext(options);
   const { session, output } = context;
-  const { isGroup, ...to } = await addressOf(context, migration, source);
+  const { isGroup, ...to } = await addressOf(context, migration, source, 'abort');
   const what = dropTarget
     ? `and drop its target collection${isGroup ? 's' : ''}`
     : `and remove what it has copied so far${isGroup ? ', of all its collections' : ''}, but for a target ` +
@@ -92,15 +93,29 @@ export async function abort(
 /** A migration that something is sent to. */
 export type Address = Pick<Message, 'workflowId' | 'runId'> & { readonly isGroup: boolean };
 
-/** The migration that is meant. @throws CliError notFound, usage */
+/**
+ * The migration that is meant.
+ * @param name what is to be sent.
+ * @throws CliError notFound, usage, or refused where it is over
+ */
 export async function addressOf(
   { session }: Context,
   migration: string,
   source: string,
+  name: Message['name'],
 ): Promise<Address> {
   const found = await findMigration(session, migration, source, migrationTypes);
+  requireRunning(found, name);
   const { workflowId, runId, type } = found;
   return { workflowId, runId, isGroup: type === 'migrateCollections' };
+}
+
+/** No worker is asked for what has ended. @throws CliError refused */
+export function requireRunning(
+  { workflowId, closeTime }: Pick<WorkflowExecutionDescription, 'workflowId' | 'closeTime'>,
+  name: Message['name'],
+): void {
+  if (closeTime !== undefined) throw tooLate(name, workflowId);
 }
 
 /** @throws CliError failure when somebody is asked and does not want it */

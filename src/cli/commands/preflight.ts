@@ -45,7 +45,8 @@ export async function preflight(
   output.say(...lines);
   const { errors, mayStart } = inspection;
   if (mayStart) return;
-  throw new CliError('refused', `a migration would not begin: ${count(errors.length, 'error')}`, {
+  const all = errors.length + notShown(inspection);
+  throw new CliError('refused', `a migration would not begin: ${count(all, 'error')}`, {
     facts: { errors },
   });
 }
@@ -97,20 +98,24 @@ async function requireTaken(session: Session, handle: WorkflowHandle): Promise<v
   }
 }
 
+/** Errors that have no room in an answer; a worker of another version may not tell. */
+function notShown(inspection: Inspection | GroupInspection): number {
+  return 'errorsNotShown' in inspection ? inspection.errorsNotShown : 0;
+}
+
 /** What patterns stand for, and what speaks against moving it, as lines. */
 export function renderGroupInspection(
-  { mayStart, collections, leftOut, errors, warnings }: GroupInspection,
+  inspection: GroupInspection,
   { colors }: Pick<Output, 'colors'>,
 ): string[] {
-  const all = collections.reduce((sum, each) => sum + each.documents, 0);
-  const size = collections.reduce((sum, each) => sum + each.bytes, 0);
-  const found = collections.map(({ namespace, targetNamespace, openedAt, ...each }) => {
+  const { mayStart, collections, leftOut, errors, warnings } = inspection;
+  const more = notShown(inspection);
+  const all = collections.reduce((sum, { documents = 0 }) => sum + documents, 0);
+  const size = collections.reduce((sum, each) => sum + (each.bytes ?? 0), 0);
+  const found = collections.map((each) => {
+    const { namespace, targetNamespace } = each;
     const renamed = namespace === targetNamespace ? '' : ` → ${targetNamespace}`;
-    const what =
-      openedAt === undefined
-        ? `${number(each.documents)} documents, ${bytes(each.bytes)}`
-        : `cut over at ${openedAt}, not done again`;
-    return `${namespace}${renamed}: ${what}`;
+    return `${namespace}${renamed}: ${sizeOf(each)}`;
   });
   return [
     colors.bold(mayStart ? colors.green('may start') : colors.red('may not start')),
@@ -127,13 +132,26 @@ export function renderGroupInspection(
     ),
     ...rowsOf(
       'error',
-      errors.map((each) => colors.red(each)),
+      [...errors, ...(more > 0 ? [`and ${number(more)} more`] : [])].map((each) =>
+        colors.red(each),
+      ),
     ),
     ...rowsOf(
       'warning',
       warnings.map((each) => colors.yellow(each)),
     ),
   ];
+}
+
+function sizeOf({
+  documents,
+  bytes: size = 0,
+  openedAt,
+}: GroupInspection['collections'][number]): string {
+  if (openedAt !== undefined) return `cut over at ${openedAt}, not done again`;
+  return documents === undefined
+    ? 'not looked at'
+    : `${number(documents)} documents, ${bytes(size)}`;
 }
 
 /** An inspection as lines. */

@@ -5,7 +5,7 @@ import { nameOf } from '../next-step.js';
 import { send } from '../send.js';
 import { migrationTypes, readInput } from '../workflow-list.js';
 import { type Context, openContext } from './context.js';
-import type { MessageOptions } from './messages.js';
+import { type MessageOptions, requireRunning } from './messages.js';
 
 /** `csm retry`: begins collections of a group anew that have ended without a cutover. */
 export async function retry(
@@ -15,8 +15,10 @@ export async function retry(
 ): Promise<void> {
   const context = await openContext(options);
   const { session, output } = context;
-  const { workflowId, runId, type } = await findMigration(session, group, source, migrationTypes);
+  const found = await findMigration(session, group, source, migrationTypes);
+  const { workflowId, runId, type } = found;
   if (type !== 'migrateCollections') throw await notGroup(context, workflowId, runId);
+  requireRunning(found, 'retry');
   const answer = await send<{ readonly retrying: readonly string[] }>(session, {
     workflowId,
     runId,

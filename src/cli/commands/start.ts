@@ -30,7 +30,7 @@ const PATIENCE = 3;
 export async function start(namespaces: readonly string[], options: StartOptions): Promise<void> {
   const order = startOrder(namespaces, options);
   const context = await openContext(options);
-  await run(context, order, options, options.watch ? () => false : untilAnswered());
+  await run(context, order, options, untilAnswered(isBegun));
 }
 
 /** All is dumped; somebody may have sent `restore` before. */
@@ -47,7 +47,8 @@ export async function init(
   const all = { ...options, source, target } as StartOptions;
   const order = collectionOrder(`${db}.${collection}`, all, { restore: 'signal' });
   const context = await openContext(options);
-  await run(context, order, all, (view) => DUMPED.includes(phaseOf(view)));
+  const isDumped = (view: View) => DUMPED.includes(phaseOf(view));
+  await run(context, order, all, untilAnswered(isBegun, isDumped));
   const names = [target, db, collection].map(quoted).join(' ');
   if (!options.watch) context.output.say(`part two is: csm sync ${names}`);
 }
@@ -84,7 +85,11 @@ async function run(
     output.say(`see it with: csm status ${name} --watch`);
     return;
   }
-  const view = await follow(session, output, { ...followed, until, everyAnswer: watch ?? false });
+  const view = await follow(session, output, {
+    ...followed,
+    ...(!watch && { until }),
+    everyAnswer: watch ?? false,
+  });
   if (!watch) output.data(view);
   if (!output.isLive) output.say(...renderView(view, output));
   requireGoodEnd(view);
@@ -102,18 +107,23 @@ export function isBegun(view: View): boolean {
 }
 
 /**
- * Whether it is known how the preflight has ended, or nobody has answered several times: a command does not wait for
- * a worker, but for one that is busy.
+ * Whether it is far enough, or nobody has answered several times before it had begun: a command does not wait for a
+ * worker, but for one that is busy. What has begun goes on when a worker is back.
  */
-function untilAnswered(): (view: View) => boolean {
+export function untilAnswered(
+  hasBegun: (view: View) => boolean,
+  isFar = hasBegun,
+): (view: View) => boolean {
   let silent = 0;
+  let isKnown = false;
   return (view) => {
     silent = view.noAnswer === null ? 0 : silent + 1;
-    return isBegun(view) || silent >= PATIENCE;
+    isKnown ||= hasBegun(view);
+    return isFar(view) || (!isKnown && silent >= PATIENCE);
   };
 }
 
-/** @throws CliError noWorker where it is not known whether the preflight was good */
+/** @throws CliError noWorker where it is not known whether it has begun */
 export function requireAnswer({ workflowId, noAnswer }: View): void {
   if (noAnswer === null) return;
   throw new CliError(

@@ -24,7 +24,7 @@ export async function tune(migration: string, options: TuneOptions): Promise<voi
   if ('error' in parsed) throw new CliError('usage', parsed.error);
   const context = await openContext(options);
   const { session, output } = context;
-  const { isGroup, ...to } = await addressOf(context, migration, options.source);
+  const { isGroup, ...to } = await addressOf(context, migration, options.source, 'tune');
   const settings = await send<Settings>(session, { ...to, name: 'tune', payload });
   output.data({ ...to, answer: settings });
   output.say(

@@ -7,10 +7,10 @@ import { follow, renderView } from '../follow.js';
 import { inputFrom } from '../migration-options.js';
 import { nameOf } from '../next-step.js';
 import { requirePlain } from '../patterns.js';
-import { isComparison } from '../view.js';
+import { isComparison, type View } from '../view.js';
 import { requireWorker } from '../workers.js';
 import { type CommonOptions, openContext } from './context.js';
-import { exists } from './start.js';
+import { exists, requireAnswer, untilAnswered } from './start.js';
 import { summaryOf } from '../../static-details.js';
 
 /** Options of `verify`; those of the input beside them. */
@@ -56,10 +56,17 @@ export async function verify(given: string, options: VerifyOptions): Promise<voi
   output.onInterrupt(
     `the comparison goes on: ${again}; to end it: temporal workflow cancel --workflow-id ${workflowId}`,
   );
-  const view = await follow(session, output, { workflowId, runId });
+  const until = untilAnswered(isAnswered, () => false);
+  const view = await follow(session, output, { workflowId, runId, until });
   output.data(view);
   if (!output.isLive) output.say(...renderView(view, output));
   requireGoodEnd(view);
+  requireAnswer(view);
   const report = isComparison(view) ? view.status?.report : undefined;
   if (!report?.equal) throw new CliError('different', 'the collections are not equal');
+}
+
+/** Somebody has taken it up. */
+function isAnswered({ status }: View): boolean {
+  return status !== null;
 }

@@ -15,7 +15,14 @@ import {
 import { groupBlockers } from './blockers.js';
 import { countPhases, fitting, lineOf, type MemberLine, slowest } from './lines.js';
 import type { GroupLive, GroupUnread } from './live.js';
-import { type GroupState, hasFailed, isToCutOver, isUnderWay, type MemberState } from './state.js';
+import {
+  type GroupState,
+  hasFailed,
+  isCopied,
+  isToCutOver,
+  isUnderWay,
+  type MemberState,
+} from './state.js';
 
 /** Lists are cut at so many entries, with the number of all beside them. */
 const MOST = 20;
@@ -195,7 +202,7 @@ function blockersOf(
 function sumOfCopied(members: readonly MemberState[], live: GroupLive | undefined): Amount {
   const each = members.map((member): Amount => {
     const seen = live?.members[member.namespace]?.copied;
-    const isDone = member.openedAt !== undefined || member.phase === 'replaying';
+    const isDone = isCopied(member) && !hasFailed(member);
     return seen ?? (isDone ? member : { documents: 0, bytes: 0 });
   });
   return {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { readNames, readNumber, refuseConnectionStrings } from '../../../src/cli/arguments.js';
+import {
+  readNames,
+  readNumber,
+  refuseConnectionStrings,
+  writeNames,
+} from '../../../src/cli/arguments.js';
 import { CliError } from '../../../src/cli/cli-error.js';
 
 function refusalOf(args: readonly string[]): CliError | undefined {
@@ -48,5 +53,16 @@ describe('names', () => {
   it('are separated by commas or given by several options', () => {
     expect(readNames('lag, verification')).toEqual(['lag', 'verification']);
     expect(readNames('lag', ['verification'])).toEqual(['verification', 'lag']);
+  });
+
+  it('may hold commas of their own', () => {
+    expect(readNames(String.raw`shop.a\,b,shop.c`)).toEqual(['shop.a,b', 'shop.c']);
+    expect(readNames(String.raw`shop.odd\*name,shop.x\\y`)).toEqual([
+      String.raw`shop.odd\*name`,
+      String.raw`shop.x\\y`,
+    ]);
+    const names = ['shop.a,b', 'shop.c', String.raw`shop.d\,e`];
+    expect(readNames(writeNames(names))).toEqual(names);
+    expect(writeNames(['shop.a', 'shop.b'])).toBe('shop.a,shop.b');
   });
 });

@@ -1,7 +1,9 @@
+import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, expect, it, vi } from 'vitest';
 import { CliError } from '../../../src/cli/cli-error.js';
 import { HANG, Output } from '../../../src/cli/output.js';
+import { takenAs } from '../../helpers/taken-as.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -76,4 +78,20 @@ it.each([
   } finally {
     process.stdin.isTTY = before;
   }
+});
+
+it('Ctrl-C at a question is no answer, and nothing is done', async () => {
+  const err = capture('stderr');
+  const before = process.stderr.isTTY;
+  process.stderr.isTTY = true;
+  const keys = new PassThrough();
+  vi.spyOn(process, 'stdin', 'get').mockReturnValue(takenAs(keys));
+  try {
+    const asked = Output.for({ json: false, isTerminal: true }).confirm('Abort it?');
+    keys.write('\u0003');
+    await expect(asked).rejects.toMatchObject({ exit: 'interrupted', message: 'nothing was done' });
+  } finally {
+    process.stderr.isTTY = before;
+  }
+  expect(err()).toContain('Abort it? [y/N] ');
 });

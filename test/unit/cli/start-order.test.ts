@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { CliError } from '../../../src/cli/cli-error.js';
 import { plainNamespace, readRenaming } from '../../../src/cli/patterns.js';
-import { groupId, startOrder } from '../../../src/cli/start-order.js';
+import { startOrder } from '../../../src/cli/start-order.js';
+import { groupId } from '../../../src/names.js';
 
 const sides = { source: 'source', target: 'target' };
 

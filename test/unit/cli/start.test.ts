@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { isBegun, requireAnswer } from '../../../src/cli/commands/start.js';
+import { describe, expect, it } from 'vitest';
+import { isBegun, requireAnswer, untilAnswered } from '../../../src/cli/commands/start.js';
 import type { View } from '../../../src/cli/view.js';
 import type { Phase } from '../../../src/workflows/phases.js';
 import { statusOf } from '../../helpers/migration-status.js';
@@ -29,8 +29,9 @@ it.each([
   expect(isBegun(viewIn(phase))).toBe(expected);
 });
 
+const unanswered = { ...viewIn('copying'), status: null, noAnswer: 'no worker answers' };
+
 it('a migration for which nobody answers has not begun, and that is no success', () => {
-  const unanswered = { ...viewIn('copying'), status: null, noAnswer: 'no worker answers' };
   expect(isBegun(unanswered)).toBe(false);
   expect(() => requireAnswer(unanswered)).toThrow(
     expect.objectContaining({
@@ -40,4 +41,29 @@ it('a migration for which nobody answers has not begun, and that is no success',
     }),
   );
   expect(() => requireAnswer(viewIn('copying'))).not.toThrow();
+});
+
+describe('a command that has started something', () => {
+  const ends = (until: (view: View) => boolean, views: readonly View[]) => views.map(until);
+
+  it('does not wait for a worker before it has begun, but for one that is busy', () => {
+    const preflight = viewIn('preflight');
+    expect(
+      ends(untilAnswered(isBegun), [unanswered, unanswered, preflight, unanswered, unanswered]),
+    ).toEqual([false, false, false, false, false]);
+    expect(ends(untilAnswered(isBegun), [preflight, unanswered, unanswered, unanswered])).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
+    expect(ends(untilAnswered(isBegun), [viewIn('copying')])).toEqual([true]);
+  });
+
+  it('goes on without one afterwards, until it is far enough', () => {
+    const until = untilAnswered(isBegun, ({ status }) => status?.phase === 'waiting');
+    const away = Array.from({ length: 5 }, () => unanswered);
+    expect(ends(until, [viewIn('copying'), ...away])).not.toContain(true);
+    expect(until(viewIn('waiting'))).toBe(true);
+  });
 });

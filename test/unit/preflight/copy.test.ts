@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseMigrateCollection } from '../../../src/options.js';
 import {
+  checkDumps,
   checkOplog,
   checkRoom,
   diskNeeded,
@@ -31,6 +32,39 @@ describe('disk for dump files', () => {
     ['more lanes', { parallelPartitions: 8 }, 100 * GIB, false, 8.8 * GIB],
   ])('is for %s', (_what, input, bytes, single, needed) => {
     expect(diskNeeded(bytes, optionsOf(input), single)).toBeCloseTo(needed, -1);
+  });
+});
+
+describe('disk for the dump files of several collections', () => {
+  const disk = (needed: number) => ({
+    folder: '/dumps',
+    neededBytes: needed * GIB,
+    freeBytes: 10 * GIB,
+  });
+  const disks = [disk(2), disk(6), disk(3), disk(5)];
+  const warningsOf = (restore: 'auto' | 'signal', parallelCopies: number, gzip = false) => {
+    const findings = new Findings();
+    checkDumps(findings, disks, { restore, parallelCopies, gzip });
+    expect(findings.errors).toEqual([]);
+    return findings.warnings.map(({ code, message }) => `${code}: ${message}`).join();
+  };
+
+  it('is for the largest that are copied at a time', () => {
+    expect(warningsOf('auto', 1)).toBe('');
+    expect(warningsOf('auto', 2)).toMatch(
+      /^dumpsShort: .*\/dumps has 10\.0 GiB free, .* 2 collections may need 11\.0 GiB at once; .*fewer parallelCopies/,
+    );
+  });
+
+  it('is for all where the restore waits: each makes way for the next', () => {
+    expect(warningsOf('signal', 1)).toMatch(/4 collections may need 16\.0 GiB .*restore "auto"/);
+    expect(warningsOf('signal', 1, true)).toContain('16.0 GiB at once without compression');
+  });
+
+  it('is no matter where nothing is dumped', () => {
+    const findings = new Findings();
+    checkDumps(findings, [], { restore: 'signal', parallelCopies: 2, gzip: false });
+    expect(findings.warnings).toEqual([]);
   });
 });
 

@@ -143,7 +143,13 @@ describe('the status of a group', () => {
       mayCutOver: false,
       blockers: [{ code: 'unknown' }],
       live: { error: 'no answer' },
+      // What the group itself knows.
+      copied: { documents: 100, bytes: 1000 },
+      copiedPercent: 100,
+      collections: [{ copiedPercent: 100 }],
     });
+    const failed = stateOf([member('a', 'ready'), member('b', 'failed')]);
+    expect(buildGroupStatus(failed, { options }, { error: 'no answer' }).copiedPercent).toBe(50);
     expect(statusOf(state).blockers).toMatchObject([{ code: 'unknown' }]);
   });
 
