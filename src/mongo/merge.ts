@@ -35,6 +35,7 @@ export async function mergeRange(
   await inParallel(partsOf(ids, target.capped), AT_ONCE, async (part) => {
     if (errors.length > 0) return;
     await merge(target, range, part).catch((error: unknown) => void errors.push(error));
+    target.touch();
   });
   // After these the server has ended the command; after any other it may still be at work, which only a successor ends.
   const isEnded = (error: unknown) => isRefusal(error) || isLate(error);
