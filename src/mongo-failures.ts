@@ -50,18 +50,24 @@ export function whyUnreachable(error: Error): string {
   return hosts.length > 0 ? hosts.join('; ') : error.message;
 }
 
+const UNAUTHORIZED = 13;
 const AUTHENTICATION_FAILED = 18;
 const ATLAS = 8000;
+
+/** Atlas has one code for all that it does not allow. */
+function codeOf({ code, message }: MongoServerError): number | string | undefined {
+  if (code !== ATLAS) return code;
+  if (/bad auth|authentication failed/i.test(message)) return AUTHENTICATION_FAILED;
+  return /not authorized/i.test(message) ? UNAUTHORIZED : code;
+}
 
 /** Explains an error that the driver raised or a server answered with. */
 export function explainMongoError(error: MongoError, context: FailureContext): Explanation {
   const where = deployment(context);
   const { message } = error;
   if (!(error instanceof MongoServerError)) return { type: errorTypes.mongo, message };
-  // Atlas has one code for all that it does not allow, a login too.
-  const isLogin = error.code === ATLAS && /auth/i.test(message);
-  switch (isLogin ? AUTHENTICATION_FAILED : error.code) {
-    case 13:
+  switch (codeOf(error)) {
+    case UNAUTHORIZED:
       return {
         type: errorTypes.mongo,
         message:

@@ -47,7 +47,7 @@ export async function deleteInParts(
     await touch();
     if (isDone) at += part.length;
     if (!isDone || ms > SLOW_MS) items = Math.max(1, part.length >> 3);
-    else if (ms < QUICK_MS) items = Math.min(idLimits.items, items * 4);
+    else if (ms < QUICK_MS) items = Math.min(idLimits.items, Math.max(items, part.length * 4));
     sizes.set(session, items);
   }
 }

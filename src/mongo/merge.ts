@@ -114,9 +114,10 @@ function partsOf(ids: readonly RawValue[], isOrdered: boolean): Document[] {
     $literal: sample[Math.floor((sample.length * (index + 1)) / count)],
   }));
   return Array.from({ length: count }, (_, index) => {
-    const [from, to] = [cuts[index - 1], cuts[index]];
+    const to = cuts[index];
+    // After all before it, not the last one alone: where the order is rough, cuts may not be in the server's.
     const bounds = [
-      ...(from ? [{ $gte: ['$k.i', from] }] : []),
+      ...cuts.slice(0, index).map((from) => ({ $gte: ['$k.i', from] })),
       ...(to ? [{ $lt: ['$k.i', to] }] : []),
     ];
     return { $expr: { $and: bounds } };

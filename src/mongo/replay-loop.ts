@@ -22,7 +22,7 @@ const FIRST_EVENTS = 500;
 const RANGE_MS = { quick: 5_000, slow: 30_000 } as const;
 /** To so many events ranges shrink at a target that does not apply one within the time limit of its command. */
 const LEAST_EVENTS = 100;
-/** Bytes of documents per range: what the server groups in memory. */
+/** Bytes of a range, which server and worker hold in memory in good part. */
 const RANGE_BYTES = 64 * 1024 * 1024;
 /** Applied events that are removed from the buffer in one go. */
 const PRUNE_EVENTS = 50_000;
@@ -64,8 +64,12 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let buffered = Number.POSITIVE_INFINITY;
   // What has to come to its end is not ended and tried again.
   let most = idle ? FIRST_EVENTS : RANGE_EVENTS;
-  /** Not before it has caught up once: what is captured may have mended them, and each of them costs a read. */
-  let retryAt = Number.POSITIVE_INFINITY;
+  let retryAt = 0;
+  /**
+   * Refused documents are not tried again before: what is captured may have mended them, and each of them costs a read.
+   * Nor by a loop that has to come to its end, for which applications wait.
+   */
+  let hasCaughtUp = false;
   /** As somebody has just written it: reading it again would tell nothing new. */
   let known: ControlDocument | void = undefined;
   const read = (after: string | undefined, upTo: string) => {
@@ -92,7 +96,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const atOnce = loop.batch?.(document) ?? RANGE_EVENTS;
       most = Math.min(most, atOnce);
       if (replay.epoch !== epoch) throw new FencedError('replay');
-      if (refused && refused.count > 0 && Date.now() >= retryAt) {
+      if (hasCaughtUp && refused && refused.count > 0 && Date.now() >= retryAt) {
         const begun = Date.now();
         await retryRefused(loop, capture.time);
         retryAt = Date.now() + Math.max(RETRY.leastMs, RETRY.times * (Date.now() - begun));
@@ -101,13 +105,15 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       if (upTo === undefined || (through !== undefined && upTo <= through)) {
         loop.onProgress({ applied: start.events + applied, rate: rate.add(0), asOf: replay.asOf });
         if (!idle) return applied;
-        retryAt = Math.min(retryAt, Date.now());
+        hasCaughtUp = true;
         buffered = capture.buffered;
         pruning.start(through, verify?.through, true);
         known = await idle();
         continue;
       }
-      const whole = rest ?? (await ahead) ?? (await read(through, upTo));
+      const kept = rest ?? (await ahead);
+      // One that was read before somebody has asked for smaller ones is too large.
+      const whole = kept && kept.changes.length <= most ? kept : await read(through, upTo);
       ahead = undefined;
       let range = whole;
       [range, rest] = loop.capped ? cutAtInsertedAgain(whole) : [whole, undefined];
@@ -141,6 +147,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         { through: range.end, time, rate: perSecond, ...(asOf && { asOf }) },
         { events: range.changes.length },
       );
+      hasCaughtUp ||= idle !== undefined && range.last;
       through = range.end;
       applied += range.changes.length;
       pruning.add(range.changes.length);

@@ -113,6 +113,17 @@ describe('toFailure', () => {
     expect(failure.message).toMatch(/"source" refuses the login.*password.*authSource/);
   });
 
+  it.each([
+    ['bad auth : Authentication failed.', /refuses the login/],
+    ['(Unauthorized) not authorized on admin to execute command { x: 1 }', /lacks a privilege/],
+    ['Unallowed argument in listDatabases command: authorizedDatabases', /does not allow what/],
+    ['noTimeout cursors are disallowed in this atlas tier', /does not allow what/],
+  ])('tells apart what Atlas has one code for: %s', (said, expected) => {
+    const failure = failureOf(serverError(8000, 'AtlasError', said));
+    expect(failure).toMatchObject({ type: 'MongoDBError', nonRetryable: false });
+    expect(failure.message).toMatch(expected);
+  });
+
   it.each([280, 286])('gives up when the history is lost (%d)', (code) => {
     const failure = failureOf(
       serverError(code, 'x', 'the resume point may no longer be in the oplog'),

@@ -69,6 +69,39 @@ it.each([
   for (const db of [path.source, path.target]) await db.collection('system.profile').drop();
 });
 
+it('what the worker writes itself is read from the buffer once, in whatever order it has changed', async () => {
+  const path = await DataPath.begin(mongo.client);
+  const count = 12_000;
+  await path.orders.insertMany(
+    Array.from({ length: count }, (_, n) => ({ _id: new Int32(n), t: new Timestamp(1n) })),
+  );
+  await path.follow();
+  // 7,919 is a prime that does not divide the count: neighbours in the stream are none in the collection.
+  const updates = Array.from({ length: count }, (_, n) => ({
+    updateOne: {
+      filter: { _id: new Int32((n * 7_919) % count) },
+      update: [{ $set: { t: { $literal: new Timestamp(0n) } } }],
+    },
+  }));
+  await path.orders.bulkWrite(updates);
+  await path.capture();
+  // Each entry holds the tokens that were asked for.
+  await path.target.createCollection('system.profile', { capped: true, size: 64 << 20 });
+  const reads = { op: { $in: ['query', 'getmore'] } };
+  await path.target.command({ profile: 1, filter: reads });
+  await path.replay();
+  await path.target.command({ profile: 0, filter: 'unset' });
+  const profile = path.target.collection('system.profile');
+  const found = await profile.find({ ns: { $regex: `[.]cdc[.]${path.name}$` } }).toArray();
+  await profile.drop();
+  const examined = found.reduce((sum, { docsExamined }) => sum + Number(docsExamined), 0);
+  // Once without the documents, and once with them.
+  expect(examined).toBeGreaterThanOrEqual(2 * count);
+  expect(examined).toBeLessThan(2.5 * count);
+  const { source, target } = await path.sides();
+  expect(target).toEqual(source);
+});
+
 it('documents are found as they are, whatever is in them', async () => {
   const path = await DataPath.begin(mongo.client, CLUSTERED);
   const dice = new Dice('clustered');

@@ -26,9 +26,9 @@ describe('a range with very many documents', () => {
     ['documents', (n: number) => ({ a: n % 7, b: `${n}` })],
   ])('is merged in parts by _id, which leave nothing out: %s', async (_what, idAt) => {
     const path = await DataPath.begin(client);
-    const all = Array.from({ length: 5_000 }, (_, n) => ({ _id: idAt(n) as Id, n }));
+    const all = Array.from({ length: 30_000 }, (_, n) => ({ _id: idAt(n) as Id, n }));
     await path.orders.insertMany(all);
-    await path.orders.updateMany({ n: { $lt: 2_500 } }, { $inc: { v: 1 } });
+    await path.orders.updateMany({ n: { $lt: 15_000 } }, { $inc: { v: 1 } });
     await path.capture();
     // What equal `_id`s have in common is their value: the last of them is what counts.
     await path.orders.deleteMany({ n: { $lt: 10 } });

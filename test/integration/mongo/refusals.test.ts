@@ -107,6 +107,23 @@ describe('documents that the target does not take', () => {
     expect(await path.copy.countDocuments()).toBe(3);
   });
 
+  it('are tried again once the replay has come up to what is captured, though it never rests', async () => {
+    await path.orders.insertMany([{ _id: 1, place: nowhere }, { _id: 2 }]);
+    await path.follow();
+    await path.copy.dropIndex('place');
+    await path.orders.updateOne({ _id: 2 }, { $set: { a: 1 } });
+    await path.capture();
+    const rest = new Error('it rests');
+    let before: unknown;
+    const idle = async (): Promise<never> => {
+      before = await refused();
+      throw rest;
+    };
+    await expect(path.replay(undefined, idle)).rejects.toBe(rest);
+    expect(before).toMatchObject({ count: 0 });
+    expect(await path.copy.countDocuments()).toBe(2);
+  });
+
   it('are one where their _ids are equal and not the same', async () => {
     await path.orders.insertOne({ _id: new Int32(5), place: nowhere });
     await path.follow();

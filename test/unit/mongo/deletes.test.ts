@@ -18,6 +18,17 @@ it('deletes a few at first, more while that is quick, and goes on from there in 
   expect(sizes.at(-1)).toBe(5_000);
 });
 
+it('deletes a few at first also after single ones, which say nothing of many', async () => {
+  const session = newSession();
+  const sizes: number[] = [];
+  const remove = async ({ length }: { readonly length: number }) => void sizes.push(length);
+  for (let time = 0; time < 5; time++) {
+    await deleteInParts(ids.slice(0, 1), { session, touch }, remove);
+  }
+  await deleteInParts(ids, { session, touch }, remove);
+  expect(sizes.slice(0, 7)).toEqual([1, 1, 1, 1, 1, 100, 400]);
+});
+
 it('deletes fewer where the server ends the transaction, and gives up at one', async () => {
   const ended = new MongoServerError({ message: 'exceeded the time limit', code: 290 });
   const sizes: number[] = [];
