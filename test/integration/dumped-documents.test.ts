@@ -41,7 +41,7 @@ it('inserts a dump in its order in which a document stands twice, the first time
     onRefused: async (refused) => expect(refused).toEqual([]),
   });
   expect(documents).toBe(4);
-  expect(await target.collection<Document>(STAGING).find().toArray()).toEqual([
+  expect(await target.collection(STAGING).find().toArray()).toEqual([
     { _id: 3 },
     { _id: 1 },
     { _id: 2 },
