@@ -7,7 +7,7 @@ import { captureChanges, type CaptureCommit } from '../mongo/capture.js';
 import { FencedError } from '../mongo/control.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import { readClusterTime, readOperationTime } from '../mongo/operation-time.js';
-import { probeWindow } from '../mongo/oplog-window.js';
+import { recentWindow } from '../mongo/oplog-window.js';
 import { Rate } from '../mongo/rate.js';
 import { Standstill } from '../mongo/standstill.js';
 import { parseNamespace } from '../names.js';
@@ -217,6 +217,6 @@ async function measureOplog(
 ): Promise<void> {
   const { control, source } = open(deps, migration);
   const now = await readOperationTime(source);
-  const { hours } = await probeWindow(source, collection, now, signal);
+  const { hours } = await recentWindow(source, collection, now, signal);
   await control.advance('capture', epoch, { oplogHours: hours });
 }

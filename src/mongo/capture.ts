@@ -21,6 +21,8 @@ const NEAR_SECONDS = 1;
 const SILENCE_MS = { untilAsked: 10_000, untilGone: 50_000 } as const;
 /** What is read back under a limit is put into the buffer after so many seconds, so that an end loses no more. */
 const SLICE_SECONDS = 2;
+/** The same without a limit, in bytes of documents: a reply has thousands of events, whatever their documents weigh. */
+const SLICE_BYTES = 32 * 1024 * 1024;
 /** What a reply of the stream may be worth under a limit, in seconds: a cursor that nobody reads lives for ten minutes. */
 const REPLY_SECONDS = 60;
 
@@ -56,7 +58,7 @@ export interface CaptureOptions {
   readonly natural: boolean;
   /** The collection is clustered at the source. */
   readonly clustered?: boolean | undefined;
-  /** Asked before each request; with `false` it ends, and all that was read is in the buffer. */
+  /** Asked before each request, and between parts of a large reply; with `false` it ends. */
   readonly mayRead?: () => boolean;
   /** Longest wait for new events per request, in ms. */
   readonly maxAwaitMs: number;
@@ -130,17 +132,22 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
   };
 
   const { source, collection, start, shared, maxAwaitMs } = options;
+  const mayRead = options.mayRead ?? (() => true);
   const mostEvents = pace && (() => pace.worth(REPLY_SECONDS));
   const reading = { signal, maxAwaitMs, mostEvents };
   const stream =
     shared?.subscribe({ source, collection, start, ...reading }) ??
     (await ChangeStream.follow(source, collection, start, reading));
   try {
-    while (options.mayRead?.() ?? true) {
+    while (mayRead()) {
       const batch = await untilReply(stream.next(), options);
       signal.throwIfAborted();
       const end = batch.events.findIndex(({ id }) => !id);
+      let isFirst = true;
       for (const part of pace && end < 0 ? sliced(batch, pace) : [batch]) {
+        // What is left of it is read again: a reply may be worth more than the buffer may hold.
+        if (!isFirst && !mayRead()) break;
+        isFirst = false;
         const entry: InFlight = { batch: part, end };
         queue.push(entry);
         const work = track(entry)
@@ -213,13 +220,17 @@ function knownUpTo({ batch }: InFlight): Date {
 function* sliced(batch: ChangeBatch, pace: ReadPace): Generator<ChangeBatch> {
   let { events } = batch;
   for (;;) {
-    const end = events.length > 0 ? endOfSlice(events, pace.worth(SLICE_SECONDS)) : 0;
+    const end = events.length > 0 ? endOfSlice(events, mostOfSlice(pace)) : 0;
     const last = end < events.length ? events[end - 1] : undefined;
     if (!last) break;
     yield { ...batch, events: events.slice(0, end), token: resumeAfter(last), isFull: true };
     events = events.slice(end);
   }
   yield { ...batch, events };
+}
+
+function mostOfSlice(pace: ReadPace): number {
+  return Math.min(pace.worth(SLICE_SECONDS), pace.fitting(SLICE_BYTES));
 }
 
 /** Not amid a transaction, unless it is a long one: what is applied of one looks different for as long. */

@@ -18,13 +18,12 @@ import { type Refusal, sendSieved, type WriteError } from './refusal.js';
 import { majorityAfter, RawCursor } from './raw-cursor.js';
 
 const UUID_MISMATCH = 361;
-/** Inserts under way at a time: hides the wait for majority; a reply of 16 MB each bounds memory. */
+/** Inserts under way at a time: hides the wait for majority. */
 const MAX_IN_FLIGHT = 3;
-/**
- * Documents per reply. Servers end a reply at 16 MB; fewer documents than that keep the source's
- * share of the work even.
- */
+/** Documents per reply: fewer than have room in it keep the source's share of the work even. */
 const BATCH_DOCUMENTS = 10_000;
+/** Bytes per reply, about: each insert under way takes three times as many of the worker's memory. */
+const BATCH_BYTES = 8 * 1024 * 1024;
 
 /** Where documents are inserted. */
 export interface InsertOptions {
@@ -48,7 +47,7 @@ export interface DirectCopyOptions extends InsertOptions {
   readonly onProgress: (copied: { documents: number; bytes: number }) => void;
   /** How fast it may read; looked at again and again. */
   readonly limits?: ReadLimits;
-  /** Called while the limits are waited for, every second. */
+  /** Called with each reply, and every second while the limits are waited for. */
   readonly onWait?: () => void;
   /** Told of documents that the target does not take, before they count as read. */
   readonly onRefused: (refused: readonly Refusal[]) => Promise<void>;
@@ -74,24 +73,26 @@ export async function copyDirectly(
       await sleep(ms, undefined, { signal: ended });
     },
   });
+  const batchSize = () => Math.min(pace.batchSize(BATCH_DOCUMENTS), pace.fitting(BATCH_BYTES));
   await using found = await RawCursor.open(
     source,
     {
       find: sourceCollection,
       filter,
-      batchSize: pace.batchSize(BATCH_DOCUMENTS),
+      batchSize: batchSize(),
       noCursorTimeout: true,
       readConcern: majorityAfter(after),
     },
     {
       signal: ended,
       get batchSize() {
-        return pace.batchSize(BATCH_DOCUMENTS);
+        return batchSize();
       },
     },
   );
   try {
     for await (const batch of found) {
+      onWait?.();
       const insert = insertDocuments(options, batch.documents)
         .then(async (refused) => {
           if (refused.length > 0) await options.onRefused(refused);

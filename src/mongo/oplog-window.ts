@@ -1,4 +1,4 @@
-import { type Db, Long, Timestamp } from 'mongodb';
+import { type Db, Long, type MongoClient, Timestamp } from 'mongodb';
 import { errorCode } from './catalogue.js';
 import { runCommand } from './raw.js';
 
@@ -45,6 +45,23 @@ export async function probeWindow(
     else lost = middle;
   }
   return { hours: held / 3600, atLeast: false };
+}
+
+/** For so long a window is as it was, as far as anybody asks, in ms. */
+const FRESH_MS = 5 * 60_000;
+const recent = new WeakMap<MongoClient, { readonly at: number; readonly window: OplogWindow }>();
+
+/**
+ * The window of a deployment as somebody has measured it a few minutes ago, through the same client, or measured now:
+ * each probe reads a part of the oplog, and with hundreds of collections they add up.
+ */
+export async function recentWindow(...asked: Parameters<typeof probeWindow>): Promise<OplogWindow> {
+  const [{ client }] = asked;
+  const known = recent.get(client);
+  if (known && performance.now() - known.at < FRESH_MS) return known.window;
+  const window = await probeWindow(...asked);
+  recent.set(client, { at: performance.now(), window });
+  return window;
 }
 
 async function probe(

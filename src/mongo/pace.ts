@@ -90,13 +90,21 @@ export class ReadPace {
     return Math.min(most, Math.max(FEWEST, this.worth(EVEN_SECONDS)));
   }
 
+  /** Documents that have so many bytes, as large as those before; at least one. */
+  fitting(bytes: number): number {
+    return Math.max(1, Math.floor(bytes / this.#size));
+  }
+
   /** Documents that may be read in so many seconds, as large as those before; at least one. */
   worth(inSeconds: number): number {
     const { documentsPerSecond = Infinity, bytesPerSecond } = this.#limits;
-    const { documents, bytes } = this.#spent;
-    const size = documents === 0 ? USUAL_BYTES : bytes / documents;
-    const byBytes = bytesPerSecond === undefined ? Infinity : bytesPerSecond / size;
+    const byBytes = bytesPerSecond === undefined ? Infinity : bytesPerSecond / this.#size;
     const perSecond = Math.min(documentsPerSecond, byBytes);
     return Math.max(1, Math.floor(perSecond * inSeconds));
+  }
+
+  get #size(): number {
+    const { documents, bytes } = this.#spent;
+    return bytes === 0 ? USUAL_BYTES : bytes / documents;
   }
 }

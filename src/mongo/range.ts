@@ -25,6 +25,9 @@ export interface Range {
   readonly last: boolean;
 }
 
+/** Changes that are read before it is known how large their documents are. */
+const FIRST_READ = 100;
+
 export interface RangeLimits {
   readonly events: number;
   /** Bytes of documents, `_id`s and tokens; a range has at least one event. */
@@ -42,6 +45,8 @@ export async function readRange(
 ): Promise<Range> {
   const changes: BufferedChange[] = [];
   let bytes = 0;
+  // The server reads whole documents to give away their beginnings: of large ones as many as the range may have.
+  let batchSize = Math.min(limits.events, FIRST_READ);
   await using found = await RawCursor.open(
     db,
     {
@@ -50,9 +55,14 @@ export async function readRange(
       projection: { o: 1, k: 1, n: 1 },
       sort: { _id: 1 },
       limit: limits.events,
-      batchSize: limits.events,
+      batchSize,
     },
-    { signal },
+    {
+      signal,
+      get batchSize() {
+        return batchSize;
+      },
+    },
   );
   for await (const batch of found) {
     for (const document of batch.documents) {
@@ -67,6 +77,8 @@ export async function readRange(
         return { after, end, changes, last: end === upTo };
       }
     }
+    const fitting = Math.ceil(((limits.bytes - bytes) * changes.length) / bytes);
+    batchSize = Math.max(1, Math.min(limits.events - changes.length, fitting));
   }
   const last = changes.length < limits.events;
   return { after, end: last ? upTo : (changes.at(-1)?.token ?? upTo), changes, last };

@@ -27,6 +27,10 @@ const RANGE_BYTES = 64 * 1024 * 1024;
 /** Applied events that are removed from the buffer in one go. */
 const PRUNE_EVENTS = 50_000;
 
+/** Ranges that one worker reads ahead at a time: each takes some 40 MB of its memory. */
+const MOST_AHEAD = 2;
+let readingAhead = 0;
+
 /** Rest between two tries of documents that the target did not take: least time in ms, times what one took. */
 const RETRY = { leastMs: 60_000, times: 20 };
 
@@ -81,8 +85,16 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   /** The next range, read while one is applied; nothing when there is too little to be a whole one, or it cannot be read. */
   let ahead: Promise<Range | undefined> | undefined;
   const readAhead = async (after: string, upTo: string) => {
-    const range = await read(after, upTo).catch(() => undefined);
-    return range?.last ? undefined : range;
+    if (readingAhead >= MOST_AHEAD) return undefined;
+    readingAhead += 1;
+    try {
+      const range = await read(after, upTo);
+      return range.last ? undefined : range;
+    } catch {
+      return undefined;
+    } finally {
+      readingAhead -= 1;
+    }
   };
   try {
     for (;;) {
@@ -127,7 +139,10 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         const begun = performance.now();
         try {
           await applyRange(loop, range);
-          most = Math.min(atOnce, nextSize(most, performance.now() - begun));
+          const ms = performance.now() - begun;
+          // One that is not full says nothing of one that is.
+          const isFull = whole.changes.length >= most;
+          if (isFull || ms > RANGE_MS.slow) most = Math.min(atOnce, nextSize(most, ms));
         } catch (error) {
           if (!isLate(error) || most <= LEAST_EVENTS) throw error;
           // That is no standing still: the next one is smaller.
@@ -151,7 +166,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       through = range.end;
       applied += range.changes.length;
       pruning.add(range.changes.length);
-      pruning.start(through, verify?.through, false);
+      // After a cutover it goes with the buffer.
+      if (idle) pruning.start(through, verify?.through, false);
       loop.onProgress({ applied: start.events + applied, rate: perSecond, asOf });
     }
   } finally {
