@@ -4,7 +4,7 @@ import type { Connections } from './connections.js';
 import type { Group } from './group.js';
 import { inParallel } from './in-parallel.js';
 import { readRuns, type RunSummary } from './mongo/run-summary.js';
-import { currentRate, isStalled, lagSeconds } from './mongo/lag.js';
+import { comparedAsOf, currentRate, isStalled, lagSeconds } from './mongo/lag.js';
 import { parseNamespace } from './names.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
 import type { GroupLive, GroupUnread, MemberLive } from './workflows/group/live.js';
@@ -145,7 +145,7 @@ function describe(
     eventsPerSecond: currentRate(control?.capture),
     changesPerSecond: currentRate(control?.replay),
     differences,
-    uncomparedSeconds: uncomparedSeconds(control?.replay.asOf, control?.verify?.asOf),
+    uncomparedSeconds: uncomparedSeconds(control?.replay.asOf, control && comparedAsOf(control)),
     refused: control?.refused?.count ?? 0,
     shape: control?.shape?.left ?? [],
     ...(isStill && { still: true }),

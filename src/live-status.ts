@@ -8,7 +8,14 @@ import type { IndexProgress } from './migration.js';
 import { measureBuffer } from './mongo/buffer.js';
 import type { ControlDocument } from './mongo/control-document.js';
 import type { CopySummary } from './mongo/copy-plan.js';
-import { appliedAsOf, currentRate, isRecent, isStalled, lagSeconds } from './mongo/lag.js';
+import {
+  appliedAsOf,
+  comparedAsOf,
+  currentRate,
+  isRecent,
+  isStalled,
+  lagSeconds,
+} from './mongo/lag.js';
 import { summariseDifferences } from './mongo/verification.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
 import { shorten, SHOWN_TOKEN } from './shorten.js';
@@ -163,6 +170,7 @@ function describeControl(
 ): Omit<Live, 'copied' | 'buffer' | 'verified' | 'differences' | 'indexBuild' | 'problem'> {
   const capture = document?.capture;
   const replay = document?.replay;
+  const compared = document && comparedAsOf(document);
   return {
     asOf: new Date().toISOString(),
     lagSeconds: document && lagSeconds(document),
@@ -180,10 +188,10 @@ function describeControl(
       read: capture?.readAsOf?.toISOString(),
       buffered: capture?.asOf?.toISOString(),
       applied: document && appliedAsOf(document)?.toISOString(),
-      verified: document?.verify?.asOf?.toISOString(),
+      verified: compared?.toISOString(),
     },
     lastPassAt: document?.verify?.wholeAt?.toISOString(),
-    uncomparedSeconds: uncomparedSeconds(document?.replay.asOf, document?.verify?.asOf),
+    uncomparedSeconds: uncomparedSeconds(document?.replay.asOf, compared),
     oplogHours: capture?.oplogHours,
     shape: document?.shape?.left ?? [],
     refused: document?.refused,

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inParallel } from '../../src/in-parallel.js';
 import type { Environment } from '../../test/e2e/environment.js';
-import type { BenchCase, Figures } from '../case.js';
+import type { BenchCase, BenchOptions, Figures } from '../case.js';
 import { peakMb, round, startCpuClock } from '../cpu.js';
 import { loadOrders } from '../documents.js';
 import { withWorker } from '../migration.js';
+import { profiling } from '../profile.js';
 
 const DOCUMENTS = 100;
 /** After the last one is ready, and while it is measured, in ms. */
@@ -18,17 +19,22 @@ export const idle: BenchCase = {
   defaults: { documents: 200, rounds: 1, rate: 1 },
   quick: { documents: 5 },
   figure: 'workerPercentOfCore',
-  prepare: async (environment, { documents: migrations }) => {
+  prepare: async (environment, options) => {
+    const migrations = options.documents;
     const names = Array.from({ length: migrations }, (_, index) => `orders${index}`);
     for (const name of names) await loadOrders(environment.sourceClient, name, DOCUMENTS);
     return [
-      { name: '1 migration', run: () => measure(environment, names.slice(0, 1)) },
-      { name: `${migrations} migrations`, run: () => measure(environment, names) },
+      { name: '1 migration', run: () => measure(environment, names.slice(0, 1), options) },
+      { name: `${migrations} migrations`, run: () => measure(environment, names, options) },
     ];
   },
 };
 
-async function measure(environment: Environment, names: readonly string[]): Promise<Figures> {
+async function measure(
+  environment: Environment,
+  names: readonly string[],
+  options: BenchOptions,
+): Promise<Figures> {
   const run = async ({ pid }: { readonly pid: number | undefined }): Promise<Figures> => {
     const begun = performance.now();
     const handles = await inParallel(names, STARTS, async (name) => {
@@ -61,7 +67,6 @@ async function measure(environment: Environment, names: readonly string[]): Prom
     });
     return figures;
   };
-  return withWorker(environment, 'dist/worker.js', run, {
-    env: { CSM_MAX_ACTIVITIES: '2000' },
-  });
+  const env = { CSM_MAX_ACTIVITIES: '2000' };
+  return withWorker(environment, 'dist/worker.js', run, { env, ...profiling(options) });
 }

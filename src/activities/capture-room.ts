@@ -9,8 +9,10 @@ import type { Opened } from './context.js';
 import type { Pulse } from './pulse.js';
 import { bufferLimit } from './live-limits.js';
 
-/** How often the buffer is measured while changes come, and how often while none do, in ms. */
-const MEASURE_MS = { growing: 2_000, idle: 30_000 } as const;
+/** How often the buffer is measured while many changes come, while few do, and while none do, in ms. */
+const MEASURE_MS = { growing: 2_000, slowly: 10_000, idle: 30_000 } as const;
+/** Few are changes of so many bytes since it was measured. */
+const FEW_BYTES = 256 * 1024;
 /** While capture waits: how often it looks for room, and says that it is there. */
 const WAIT_MS = 1_000;
 /** Part of the limit that is read although the buffer is full, once everything in it is applied. */
@@ -24,9 +26,9 @@ export class CaptureRoom implements Disposable {
   readonly #room: BufferRoom;
   readonly #measuring: NodeJS.Timeout;
   #limit: number | null;
-  /** When it was measured last, and whether changes have come since. */
+  /** When it was measured last, and bytes that have come since. */
   #measuredAt = 0;
-  #hasGrown = false;
+  #grown = 0;
   /** Bytes that may be read although there is no room. */
   #allowance = 0;
 
@@ -37,7 +39,9 @@ export class CaptureRoom implements Disposable {
     this.#room = new BufferRoom(taken.capture.fullSince ?? undefined);
     this.#limit = bufferLimit(migration.options, taken);
     this.#measuring = setInterval(() => {
-      if (!this.#hasGrown && performance.now() - this.#measuredAt < MEASURE_MS.idle) return;
+      const restMs = this.#grown > 0 ? MEASURE_MS.slowly : MEASURE_MS.idle;
+      const isDue = performance.now() - this.#measuredAt >= restMs;
+      if (this.#grown <= FEW_BYTES && !isDue) return;
       // The capture itself meets whatever is wrong here, and says so.
       this.#measure().catch(() => undefined);
     }, MEASURE_MS.growing);
@@ -61,7 +65,7 @@ export class CaptureRoom implements Disposable {
   /** Counts bytes that were put into the buffer. */
   add(bytes: number): void {
     this.#room.add(bytes);
-    this.#hasGrown ||= bytes > 0;
+    this.#grown += bytes;
     this.#allowance -= bytes;
   }
 
@@ -95,7 +99,7 @@ export class CaptureRoom implements Disposable {
   async #measure(): Promise<ControlDocument> {
     const { control, target, targetCollection } = this.#opened;
     this.#measuredAt = performance.now();
-    this.#hasGrown = false;
+    this.#grown = 0;
     const [{ bytes }, document] = await Promise.all([
       readSize(target, bufferName(targetCollection)),
       control.read(),

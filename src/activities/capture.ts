@@ -14,6 +14,7 @@ import { parseNamespace } from '../names.js';
 import { shorten, SHOWN_TOKEN } from '../shorten.js';
 import { type ActivityDependencies, open, type Opened } from './context.js';
 import { type Pulse, withPulse } from './pulse.js';
+import { Crowd } from '../crowd.js';
 import { CaptureRoom } from './capture-room.js';
 import { CaptureLimits } from './live-limits.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
@@ -21,15 +22,23 @@ import { orSucceeded, untilReleased } from './stand-by.js';
 /** How long a request waits at the source for new events, in ms. */
 const MAX_AWAIT_MS = 2_000;
 /**
- * On an idle source the token moves all the time; it is written after so many ms at the earliest, and less often
- * once nothing has changed for so long.
+ * On an idle source the token moves all the time; it is written after so many ms at the earliest, so many for each
+ * collection that this worker captures, and less often once nothing has changed for so long.
  */
-const IDLE_WRITE_MS = { atFirst: 1_000, later: 3_000, laterAfter: 60_000 } as const;
+const IDLE_WRITE_MS = {
+  atFirst: 1_000,
+  later: 3_000,
+  laterAfter: 60_000,
+  each: 20,
+  most: 3_000,
+} as const;
 const OPLOG_PROBE_MS = 10 * 60_000;
 /** What waits for long writes after so many ms that it is there: it would count as stalled, or as given up. */
 const ALIVE_MS = 5_000;
 /** How often the stream's position is held against the source's own time, in ms. */
 const STANDSTILL_LOOK_MS = 10_000;
+
+const captures = new Crowd();
 
 /** Heartbeat details of capture, for people; a new attempt goes on from the control document. */
 export interface CaptureHeartbeat {
@@ -55,6 +64,7 @@ export async function capture(deps: ActivityDependencies, migration: Migration):
     readUpTo: '',
   };
   const show = (fields: Partial<CaptureHeartbeat>) => Object.assign(status, fields);
+  using _ = captures.join();
   await withPulse(
     () => ({ ...status }),
     async (pulse) => {
@@ -113,7 +123,8 @@ async function captureEpoch(
     const now = Date.now();
     if (commit.events > 0) changedAt = now;
     const { atFirst, later, laterAfter } = IDLE_WRITE_MS;
-    const restMs = now - changedAt < laterAfter ? atFirst : later;
+    const usual = now - changedAt < laterAfter ? atFirst : later;
+    const restMs = captures.stretch(usual, IDLE_WRITE_MS);
     if (commit.events === 0 && now - writtenAt < restMs) return;
     writtenAt = now;
     if (commit.events > 0) failpoint('changes-stored');

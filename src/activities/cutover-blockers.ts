@@ -11,7 +11,7 @@ import type { Blocker, Migration } from '../migration.js';
 import { readUuid } from '../mongo/catalogue.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import { isRefusal, ShapeRefusedError } from '../mongo/final-form.js';
-import { isStalled, lagSeconds } from '../mongo/lag.js';
+import { comparedAsOf, isStalled, lagSeconds } from '../mongo/lag.js';
 import type { Opened } from './context.js';
 import type { Pulse } from './pulse.js';
 
@@ -89,7 +89,7 @@ export function findBlockers(
       message: `the target is ${lag ?? 'an unknown number of'} seconds behind; allowed are ${options.maxLagSeconds} (maxLagSeconds)`,
     });
   }
-  const uncompared = uncomparedSeconds(control.replay.asOf, control.verify?.asOf);
+  const uncompared = uncomparedSeconds(control.replay.asOf, comparedAsOf(control));
   if (uncompared !== undefined) blockers.push(verificationBehind(uncompared));
   blockers.push(...refusedBlockers(control.refused));
   return blockers.filter(({ code }) => !isForced(code, force));

@@ -4,15 +4,26 @@ import type { Migration } from '../migration.js';
 import type { ShapeDifference } from '../mongo/control-document.js';
 import { ShapeFollower } from '../mongo/shape-follower.js';
 import { type ActivityDependencies, open, type Opened } from './context.js';
+import { Crowd } from '../crowd.js';
 import { type Pulse, withPulse } from './pulse.js';
 import { shapeFeatures } from './settle-shape.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
 
 /**
  * Between two comparisons of the catalogues, in ms: soon after a difference, while there is none, and once there has
- * been none for so long. A cutover waits for twenty seconds for what differs.
+ * been none for so long, and in both cases so many for each collection that this worker follows. A cutover waits for
+ * twenty seconds for what differs.
  */
-const INTERVAL_MS = { different: 2_000, same: 5_000, later: 8_000, laterAfter: 60_000 } as const;
+const INTERVAL_MS = {
+  different: 2_000,
+  same: 5_000,
+  later: 8_000,
+  laterAfter: 60_000,
+  each: 60,
+  most: 20_000,
+} as const;
+
+const followers = new Crowd();
 
 /** Heartbeat details, for people. */
 interface FollowStatus {
@@ -28,6 +39,7 @@ interface FollowStatus {
 export async function followShape(deps: ActivityDependencies, migration: Migration): Promise<void> {
   const opened = open(deps, migration);
   const status: FollowStatus = { doing: 'starting', left: [] };
+  using _ = followers.join();
   await withPulse(
     () => ({ ...status }),
     async (pulse) => {
@@ -81,7 +93,8 @@ async function follow(
     }
     if (left.length > 0) differedAt = Date.now();
     const { different, same, later, laterAfter } = INTERVAL_MS;
-    const rested = Date.now() - differedAt < laterAfter ? same : later;
+    const usual = Date.now() - differedAt < laterAfter ? same : later;
+    const rested = followers.stretch(usual, INTERVAL_MS);
     await sleep(left.length > 0 ? different : rested, undefined, { signal });
   }
 }

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Context } from '@temporalio/activity';
 import type { InjectedSinks } from '@temporalio/worker';
 import type { Sinks } from '@temporalio/workflow';
+import { Crowd } from '../crowd.js';
 
 /** Sends heartbeats while work goes on. */
 export interface Pulse {
@@ -15,15 +16,14 @@ export interface Pulse {
  * this worker, and after so long. They are a good part of the cost of what waits for days, and of many migrations that
  * begin together.
  */
-const BEAT = { soonest: 500, atFirst: 1_000, each: 20, later: 4_000, laterAfter: 60_000 };
+const BEAT = { soonest: 500, atFirst: 1_000, each: 20, most: 4_000, laterAfter: 60_000 } as const;
 /** Between those when a cancellation is about to come, which arrives as the answer to one. */
 const HURRIED_MS = [50, 100, 100, 200, 400, 800, 1_600] as const;
 /** Without a `touch` for so long, heartbeats end, and Temporal starts another attempt. */
 const STUCK_MS = 180_000;
 
 const hurries = new EventEmitter().setMaxListeners(0);
-/** Activities with a heart on this worker. */
-let beating = 0;
+const hearts = new Crowd();
 
 /** What a workflow tells the worker that runs it, besides its commands. */
 export interface PulseSinks extends Sinks {
@@ -55,8 +55,7 @@ export async function withPulse<T>(
   const beat = () => {
     const now = Date.now();
     if (now - moved < STUCK_MS) context.heartbeat(details());
-    const first = Math.min(BEAT.later, Math.max(BEAT.atFirst, BEAT.each * beating));
-    const usual = now - begun < BEAT.laterAfter ? first : BEAT.later;
+    const usual = now - begun < BEAT.laterAfter ? hearts.stretch(BEAT.atFirst, BEAT) : BEAT.most;
     timer = setTimeout(beat, HURRIED_MS[hurried++] ?? usual);
   };
   const beatSoon = () => {
@@ -64,7 +63,7 @@ export async function withPulse<T>(
     clearTimeout(timer);
     timer = setTimeout(beat, HURRIED_MS[0]);
   };
-  beating += 1;
+  using _ = hearts.join();
   timer = setTimeout(beat, BEAT.soonest);
   if (runId !== undefined) hurries.on(runId, beatSoon);
   try {
@@ -79,7 +78,6 @@ export async function withPulse<T>(
     context.heartbeat(details());
     throw error;
   } finally {
-    beating -= 1;
     if (runId !== undefined) hurries.off(runId, beatSoon);
     clearTimeout(timer);
   }

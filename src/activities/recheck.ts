@@ -4,7 +4,7 @@ import type { ControlDocument } from '../mongo/control-document.js';
 import { readWritesAfter } from '../mongo/late-writes.js';
 import type { RawValue } from '../mongo/raw.js';
 import { tokenTime } from '../mongo/token.js';
-import { readUncompared } from '../mongo/verifier.js';
+import { readUncompared } from '../mongo/uncompared.js';
 import type { Opened } from './context.js';
 import type { Pulse } from './pulse.js';
 import { sourceOf, targetOf } from './verify.js';

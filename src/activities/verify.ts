@@ -6,6 +6,7 @@ import { lagSeconds } from '../mongo/lag.js';
 import { summariseDifferences } from '../mongo/verification.js';
 import { FOLLOW_MS, Verifier } from '../mongo/verifier.js';
 import { type ActivityDependencies, open, type Opened } from './context.js';
+import { News } from './news.js';
 import { type Pulse, withPulse } from './pulse.js';
 import { verifyLimits } from './live-limits.js';
 
@@ -14,8 +15,11 @@ const POLL_MS = 250;
 const LOOK_AGAIN_MS = 5_000;
 /** The same where none is known: a cutover that was refused may have found some. */
 const LOOK_AT_ALL_MS = 15_000;
-/** Longest rest between two looks for changed documents where none changes, in ms: many such may share a worker. */
-const IDLE_FOLLOW_MS = 5_000;
+/**
+ * Longest rest between two looks for changed documents where none changes, in ms: many such may share a worker. Where
+ * the capture is on the same one it says when there are changes.
+ */
+const IDLE_FOLLOW_MS = { unheard: 5_000, heard: 15_000 } as const;
 /**
  * Rest between two comparisons of everything: so many times what the last one took, and at least so
  * long, in ms. The least one doubles each time, because many idle migrations may share a worker.
@@ -117,19 +121,23 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
       let passAt = pass ? 0 : (state.nextAt?.getTime() ?? Date.now() + leastMs);
       let lookedAt = Date.now() + LOOK_AGAIN_MS - LOOK_AT_ALL_MS;
       let restMs = FOLLOW_MS;
+      using news = new News(deps.wakeups.listen(migration.runId));
       for (;;) {
         pulse.touch();
         const changed = await verifier.follow();
         status.changed += changed;
         const isIdle = changed === 0 && !verifier.isSettling;
-        restMs = isIdle ? Math.min(IDLE_FOLLOW_MS, restMs * 2) : FOLLOW_MS;
+        restMs = isIdle ? Math.min(IDLE_FOLLOW_MS.unheard, restMs * 2) : FOLLOW_MS;
         const lookMs = opened.verification.hasOpen ? LOOK_AGAIN_MS : LOOK_AT_ALL_MS;
         if (Date.now() - lookedAt >= lookMs) {
           await verifier.lookAgain();
           lookedAt = Date.now();
         }
-        if (Date.now() < passAt) {
-          await sleep(restMs, undefined, { signal: pulse.signal });
+        const untilPassMs = passAt - Date.now();
+        if (untilPassMs > 0) {
+          const mayWait = isIdle && verifier.hasFollowedAll && news.isHeard;
+          const mostMs = mayWait ? Math.min(untilPassMs, IDLE_FOLLOW_MS.heard) : restMs;
+          await news.wait(mostMs, pulse.signal);
           continue;
         }
         const begun = new Date();

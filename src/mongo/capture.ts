@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db, Timestamp } from 'mongodb';
+import { Crowd } from '../crowd.js';
 import { errorTypes, PermanentError } from '../errors.js';
 import { within } from '../within-limit.js';
 import type { Buffered } from './buffer.js';
@@ -23,8 +24,17 @@ const SILENCE_MS = { untilAsked: 10_000, untilGone: 50_000 } as const;
 const SLICE_SECONDS = 2;
 /** The same without a limit, in bytes of documents: a reply has thousands of events, whatever their documents weigh. */
 const SLICE_BYTES = 32 * 1024 * 1024;
+/**
+ * Those that are behind share what the worker holds in memory: events of a reply of each, and bytes of a slice, all
+ * together. As much as a few of them take that are alone.
+ */
+const OF_ALL = { events: 20_000, bytes: 4 * SLICE_BYTES } as const;
+/** A full reply of fewer events, of several that read a stream together, is nothing that fills the memory. */
+const FEW_EVENTS = 250;
 /** What a reply of the stream may be worth under a limit, in seconds: a cursor that nobody reads lives for ten minutes. */
 const REPLY_SECONDS = 60;
+
+const behind = new Crowd();
 
 /** What is durable in the buffer now; handed over in stream order. */
 export interface CaptureCommit {
@@ -133,15 +143,20 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
 
   const { source, collection, start, shared, maxAwaitMs } = options;
   const mayRead = options.mayRead ?? (() => true);
-  const mostEvents = pace && (() => pace.worth(REPLY_SECONDS));
+  const mostEvents = () => {
+    const fair = Math.max(FEW_EVENTS, behind.share(OF_ALL.events));
+    return Math.min(fair, pace?.worth(REPLY_SECONDS) ?? fair);
+  };
   const reading = { signal, maxAwaitMs, mostEvents };
   const stream =
     shared?.subscribe({ source, collection, start, ...reading }) ??
     (await ChangeStream.follow(source, collection, start, reading));
+  using place = behind.place();
   try {
     while (mayRead()) {
       const batch = await untilReply(stream.next(), options);
       signal.throwIfAborted();
+      place.set(batch.isFull && batch.events.length >= FEW_EVENTS);
       const end = batch.events.findIndex(({ id }) => !id);
       let isFirst = true;
       for (const part of pace && end < 0 ? sliced(batch, pace) : [batch]) {
@@ -230,7 +245,8 @@ function* sliced(batch: ChangeBatch, pace: ReadPace): Generator<ChangeBatch> {
 }
 
 function mostOfSlice(pace: ReadPace): number {
-  return Math.min(pace.worth(SLICE_SECONDS), pace.fitting(SLICE_BYTES));
+  const bytes = Math.min(SLICE_BYTES, behind.share(OF_ALL.bytes));
+  return Math.min(pace.worth(SLICE_SECONDS), pace.fitting(bytes));
 }
 
 /** Not amid a transaction, unless it is a long one: what is applied of one looks different for as long. */

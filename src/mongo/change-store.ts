@@ -95,7 +95,7 @@ export async function storeChanges(
   }
   for (const part of chunks(living, ({ id }) => id.bytes.length, limitsOf(route))) {
     const wanted = new Map(part.map((event) => [event.id.key, event]));
-    const batchSize = pace?.batchSize(part.length) ?? part.length;
+    const batchSize = pace?.batchSize(part.length + 1);
     const ids = part.map(({ id }) => id);
     await using found = await read(findByIds(collection, ids, { clustered, batchSize }));
     for await (const { documents, bytes } of found) {

@@ -193,9 +193,8 @@ async function eachById(
   { after, touch }: LookUpOptions = {},
 ): Promise<void> {
   for (const part of chunks(ids, ({ bytes }) => bytes.length, limitsOf({ clustered }))) {
-    // Otherwise the first reply has 101 documents, and the rest takes another.
-    const finding = { clustered, batchSize: part.length };
-    const command = { ...findByIds(collection, part, finding), readConcern: majorityAfter(after) };
+    const finding = findByIds(collection, part, { clustered });
+    const command = { ...finding, readConcern: majorityAfter(after) };
     await using cursor = await RawCursor.open(db, command, { signal });
     for await (const { documents } of cursor) {
       touch?.();

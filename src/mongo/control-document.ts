@@ -66,6 +66,8 @@ export interface VerifyState {
   readonly through?: string;
   /** Wall-clock time up to which that is so. */
   readonly asOf?: Date;
+  /** The replay's `events` when all that was applied was compared: as long as these are the same, it is. */
+  readonly events?: number;
   readonly at?: Date;
   /** The comparison of all documents that is under way. */
   readonly pass?: Pass | null;

@@ -19,6 +19,7 @@ const OF_THE_COPY = [
   'replay.asOf',
   'verify.through',
   'verify.asOf',
+  'verify.events',
   'verify.pass',
   'verify.wholeAt',
   'verify.nextAt',

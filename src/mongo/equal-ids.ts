@@ -63,8 +63,7 @@ async function* pairAtOnce<E extends Named>(
   }
   const equal = [...found.values()];
   if (equal.length === 0) return;
-  const finding = { clustered, batchSize: equal.length };
-  await using replies = await read(findByIds(collection, idsOf(equal), finding));
+  await using replies = await read(findByIds(collection, idsOf(equal), { clustered }));
   for await (const { documents } of replies) {
     for (const document of documents) {
       const pair = found.get(idOf(document).key);

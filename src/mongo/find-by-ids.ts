@@ -14,7 +14,8 @@ export interface Finding {
   readonly clustered?: boolean | undefined;
   /** Documents at most, in one reply. */
   readonly limit?: number;
-  readonly batchSize?: number;
+  /** Documents in the first reply; all of them, if left out. */
+  readonly batchSize?: number | undefined;
 }
 
 /** How many `_id`s one command may have. */
@@ -26,9 +27,10 @@ export function limitsOf({ clustered }: Pick<Finding, 'clustered'>): ChunkLimits
 export function findByIds(
   collection: string,
   ids: readonly RawValue[],
-  { clustered, limit, batchSize }: Finding,
+  // With as many as are found a server does not know yet that there are no more, and is asked again for them.
+  { clustered, limit, batchSize = ids.length + 1 }: Finding,
 ): Document {
-  const size = { ...(batchSize !== undefined && { batchSize }) };
+  const size = { batchSize };
   if (!clustered) {
     const end = { ...(limit !== undefined && { limit, singleBatch: true }) };
     return { find: collection, filter: { _id: { $in: ids } }, ...size, ...end };

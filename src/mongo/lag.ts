@@ -35,6 +35,14 @@ export function appliedAsOf({
   return isAllApplied({ capture, replay }) ? capture.asOf : replay.asOf;
 }
 
+/** Time up to which changed documents were compared. */
+export function comparedAsOf({
+  replay,
+  verify,
+}: Pick<ControlDocument, 'replay' | 'verify'>): Date | undefined {
+  return verify?.events === replay.events ? replay.asOf : verify?.asOf;
+}
+
 /** Whether everything that is in the buffer is at the target. */
 export function isAllApplied({
   capture,

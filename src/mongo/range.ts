@@ -84,6 +84,11 @@ export async function readRange(
   return { after, end: last ? upTo : (changes.at(-1)?.token ?? upTo), changes, last };
 }
 
+/** A stretch of which it is known that nothing is in it. */
+export function emptyRange(after: string | undefined, end: string): Range {
+  return { after, end, changes: [], last: true };
+}
+
 /**
  * Cuts a range after the first document that is inserted again after its delete: applied twice, it is the last one all
  * the same, as in a capped collection it has to be.

@@ -1,9 +1,11 @@
+import { Crowd } from '../crowd.js';
 import { failpoint } from '../failpoint.js';
 import { checkBuffer } from './buffer.js';
 import { FencedError } from './control.js';
 import type { ControlDocument, ReplayState } from './control-document.js';
+import { appliedAsOf } from './lag.js';
 import { isLate } from './merge.js';
-import { cutAtInsertedAgain, type Range, readRange } from './range.js';
+import { cutAtInsertedAgain, emptyRange, type Range, readRange } from './range.js';
 import { Rate } from './rate.js';
 import { applyRange, pruneBuffer, type ReplayTarget, retryRefused } from './replay.js';
 import { timestampMs, tokenTime } from './token.js';
@@ -24,12 +26,18 @@ const RANGE_MS = { quick: 5_000, slow: 30_000 } as const;
 const LEAST_EVENTS = 100;
 /** Bytes of a range, which server and worker hold in memory in good part. */
 const RANGE_BYTES = 64 * 1024 * 1024;
+/** Those that are behind share what worker and server hold in memory: little more than one takes that is alone. */
+const OF_ALL = { events: 60_000, bytes: 2 * RANGE_BYTES } as const;
+const behind = new Crowd();
 /** Applied events that are removed from the buffer in one go. */
 const PRUNE_EVENTS = 50_000;
 
 /** Ranges that one worker reads ahead at a time: each takes some 40 MB of its memory. */
 const MOST_AHEAD = 2;
 let readingAhead = 0;
+
+/** The position of a replay that has nothing to apply is written after so many ms: many such may share a worker. */
+const QUIET_MS = 6_000;
 
 /** Rest between two tries of documents that the target did not take: least time in ms, times what one took. */
 const RETRY = { leastMs: 60_000, times: 20 };
@@ -66,6 +74,9 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let applied = 0;
   /** Changes that had been put into the buffer when it was last read. */
   let buffered = Number.POSITIVE_INFINITY;
+  /** The same when all of them were applied. */
+  let drained: number | undefined;
+  let advancedAt = Number.NEGATIVE_INFINITY;
   // What has to come to its end is not ended and tried again.
   let most = idle ? FIRST_EVENTS : RANGE_EVENTS;
   let retryAt = 0;
@@ -74,12 +85,24 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
    * Nor by a loop that has to come to its end, for which applications wait.
    */
   let hasCaughtUp = false;
-  /** As somebody has just written it: reading it again would tell nothing new. */
+  /** As somebody has just written it, and as this has: reading it again would tell nothing new. */
   let known: ControlDocument | void = undefined;
+  let own: ControlDocument | undefined;
+  let last: ControlDocument | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   const read = (after: string | undefined, upTo: string) => {
-    const limits = { events: most, bytes: RANGE_BYTES };
+    const bytes = Math.min(RANGE_BYTES, behind.share(OF_ALL.bytes));
+    const limits = { events: most, bytes };
     return readRange(loop.db, loop.collection, after, upTo, limits, signal);
   };
+  const look = async (): Promise<ControlDocument> => {
+    if (own || !known) return own ?? control.read();
+    const isOurs = known.replay.epoch === epoch;
+    if (isOurs && (known.capture.through?._data ?? '') > (through ?? '')) return known;
+    // One that tells of nothing new may be older than what is known: without the comparison, which keeps changes.
+    return last && performance.now() - lookedAt < QUIET_MS ? last : control.read();
+  };
+  using place = behind.place();
   /** What is left of a range that was cut. */
   let rest: Range | undefined;
   /** The next range, read while one is applied; nothing when there is too little to be a whole one, or it cannot be read. */
@@ -99,13 +122,12 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   try {
     for (;;) {
       signal.throwIfAborted();
-      // One that tells of nothing new may be older than what is known: without the comparison, which keeps changes.
-      const isNew =
-        known?.replay.epoch === epoch && (known.capture.through?._data ?? '') > (through ?? '');
-      const document = known && isNew ? known : await control.read();
-      known = undefined;
+      const document: ControlDocument = await look();
+      if (document !== last) lookedAt = performance.now();
+      [own, known, last] = [undefined, undefined, document];
       const { capture, replay, verify, refused, bufferUuid } = document;
-      const atOnce = loop.batch?.(document) ?? RANGE_EVENTS;
+      const fair = Math.max(FIRST_EVENTS, Math.min(RANGE_EVENTS, behind.share(OF_ALL.events)));
+      const atOnce = Math.min(fair, loop.batch?.(document) ?? fair);
       most = Math.min(most, atOnce);
       if (replay.epoch !== epoch) throw new FencedError('replay');
       if (hasCaughtUp && refused && refused.count > 0 && Date.now() >= retryAt) {
@@ -114,16 +136,22 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         retryAt = Date.now() + Math.max(RETRY.leastMs, RETRY.times * (Date.now() - begun));
       }
       const upTo = capture.through?._data;
-      if (upTo === undefined || (through !== undefined && upTo <= through)) {
-        loop.onProgress({ applied: start.events + applied, rate: rate.add(0), asOf: replay.asOf });
+      const isThere = upTo === undefined || (through !== undefined && upTo <= through);
+      // The position alone has moved since.
+      const isQuiet = capture.buffered === drained;
+      if (isThere || (idle && isQuiet && performance.now() - advancedAt < QUIET_MS)) {
+        const asOf = appliedAsOf(document);
+        loop.onProgress({ applied: start.events + applied, rate: rate.add(0), asOf });
         if (!idle) return applied;
+        drained = capture.buffered;
+        place.set(false);
         hasCaughtUp = true;
         buffered = capture.buffered;
         pruning.start(through, verify?.through, true);
         known = await idle();
         continue;
       }
-      const kept = rest ?? (await ahead);
+      const kept = isQuiet ? emptyRange(through, upTo) : (rest ?? (await ahead));
       // One that was read before somebody has asked for smaller ones is too large.
       const whole = kept && kept.changes.length <= most ? kept : await read(through, upTo);
       ahead = undefined;
@@ -133,6 +161,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const isSuspect = range.changes.length === 0 && capture.buffered > buffered;
       if (isSuspect) await checkBuffer(loop.db, loop.collection, bufferUuid);
       buffered = capture.buffered;
+      place.set(!whole.last);
       if (range.changes.length > 0) {
         // What is behind a range that is full is there already.
         if (!rest && !range.last) ahead = readAhead(range.end, upTo);
@@ -156,12 +185,14 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const time = tokenTime(range.end);
       const asOf = range.last ? capture.asOf : new Date(timestampMs(time));
       const perSecond = rate.add(range.changes.length);
-      known = await control.advance(
+      own = await control.advance(
         'replay',
         epoch,
         { through: range.end, time, rate: perSecond, ...(asOf && { asOf }) },
         { events: range.changes.length },
       );
+      advancedAt = performance.now();
+      if (range.last) drained = capture.buffered;
       hasCaughtUp ||= idle !== undefined && range.last;
       through = range.end;
       applied += range.changes.length;

@@ -10,22 +10,20 @@ import {
 } from './compare.js';
 import { errorTypes, TransientError } from '../errors.js';
 import { type Control, FencedError } from './control.js';
-import type { ControlDocument } from './control-document.js';
 import type { CopyPlan } from './copy-plan.js';
+import { isAllApplied } from './lag.js';
 import { readOperationTime } from './operation-time.js';
 import { type PaceClock, type ReadLimits, ReadPace } from './pace.js';
 import { partitionFilter } from './partitions.js';
-import { type Range, readRange } from './range.js';
 import type { RawValue } from './raw.js';
 import { timestampMs, tokenTime } from './token.js';
+import { readUncompared } from './uncompared.js';
 import { YoungDifferences } from './young-differences.js';
 import { CHANGED, type Verification, type VerifiedPartition } from './verification.js';
 
 const POLL_MS = 250;
 /** Between two looks for changed documents while some change, in ms: what a cutover has to compare is about so old. */
 export const FOLLOW_MS = 1_000;
-/** Changes whose documents are compared in one go. */
-const FOLLOW_LIMITS = { events: 10_000, bytes: 256 * 1024 * 1024 };
 /** Young differences above which nothing more is read until some are settled: bounds memory. */
 const MOST_YOUNG = 50_000;
 
@@ -69,7 +67,10 @@ export class Verifier {
   #pending: Pending[] = [];
   /** Position in the stream up to which changes were looked at by this attempt. */
   #seenThrough: string | undefined;
+  /** Changes that were applied when all of them had been looked at. */
+  #seenEvents: number | undefined;
   #isHeld = false;
+  #isThere = false;
   #followedAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: VerifierContext) {
@@ -153,28 +154,40 @@ export class Verifier {
   async follow(): Promise<number> {
     const { control, source, target, signal, touch } = this.#context;
     this.#followedAt = this.#clock.now();
-    const { replay, verify, holder } = await control.read();
+    const document = await control.read();
+    const { replay, verify, holder } = document;
     // What is left is the cutover's own to compare, and applications wait for it.
     this.#isHeld = holder === 'cutover';
+    this.#isThere = isAllApplied(document);
     if (this.#isHeld) return 0;
     await this.#young.look(replay.time);
     if (this.#young.count > MOST_YOUNG) return 0;
     let documents = 0;
     const through = this.#seenThrough ?? verify?.through;
     const state = { replay, ...(verify && { verify: { ...verify, ...(through && { through }) } }) };
-    for await (const { ids, range } of readUncompared(target, state, signal)) {
+    // The position alone has moved since.
+    const isQuiet = replay.events === this.#seenEvents;
+    let isWhole = true;
+    for await (const { ids, range } of readUncompared(target, state, signal, isQuiet)) {
+      const events = range.last ? { events: replay.events } : {};
       const end = new Date(timestampMs(tokenTime(range.end)));
       const asOf = range.last ? (replay.asOf ?? end) : end;
       const after = tokenTime(range.end);
       const differences = await compareIds(source, target, ids, signal, { touch, after });
-      await this.#settleLater(differences, { through: range.end, asOf }, async (standing) => {
-        if (standing.length > 0) await this.#addOpen(standing);
-      });
+      await this.#settleLater(
+        differences,
+        { through: range.end, asOf, ...events },
+        async (standing) => {
+          if (standing.length > 0) await this.#addOpen(standing);
+        },
+      );
       this.#seenThrough = range.end;
       documents += ids.length;
       touch();
+      isWhole = range.last;
       if (this.#young.count > MOST_YOUNG) break;
     }
+    if (isWhole) this.#seenEvents = replay.events;
     await this.#advance();
     return documents;
   }
@@ -200,6 +213,11 @@ export class Verifier {
     return this.#young.count > 0;
   }
 
+  /** Whether everything that had been captured was applied, and looked at, when it was last followed. */
+  get hasFollowedAll(): boolean {
+    return this.#isThere && !this.isSettling;
+  }
+
   async #followWhenDue(): Promise<void> {
     if (this.#clock.now() - this.#followedAt >= FOLLOW_MS) await this.follow();
   }
@@ -220,7 +238,7 @@ export class Verifier {
 
   async #settleLater(
     differences: readonly DocumentDifference[],
-    position: Pick<Pending, 'through' | 'asOf'>,
+    position: Pick<Pending, 'through' | 'asOf' | 'events'>,
     onSettled: (standing: readonly DocumentDifference[]) => Promise<void>,
   ): Promise<void> {
     const pending: Pending = { ...position, settled: false };
@@ -240,8 +258,12 @@ export class Verifier {
     this.#pending = [...partitions, ...this.#pending.slice(passed.length)];
     const last = passed.findLast(({ through }) => through !== undefined);
     if (!last) return;
-    const { through, asOf } = last;
-    await control.advance('verify', epoch, { through, asOf });
+    const { through, asOf, events } = last;
+    await control.advance('verify', epoch, {
+      through,
+      asOf,
+      ...(events !== undefined && { events }),
+    });
   }
 
   /** The differences of documents that stand when they are waited for. */
@@ -290,29 +312,7 @@ interface Pending {
   /** Of a stretch of changes: its end. */
   readonly through?: string;
   readonly asOf?: Date;
+  /** Changes that were applied by then, if it is the last of them. */
+  readonly events?: number;
   settled: boolean;
-}
-
-/** A stretch of changes, and the `_id`s in it, each once. */
-interface Uncompared {
-  readonly range: Range;
-  readonly ids: readonly RawValue[];
-}
-
-/**
- * Gives what is applied and was not compared yet by this state, many thousands of changes at a time;
- * nothing when the comparison has not begun.
- */
-export async function* readUncompared(
-  { db, collection }: Side,
-  { replay, verify }: Pick<ControlDocument, 'replay' | 'verify'>,
-  signal: AbortSignal,
-): AsyncGenerator<Uncompared> {
-  let after = verify?.through;
-  while (after !== undefined && replay.through !== undefined && after < replay.through) {
-    const range = await readRange(db, collection, after, replay.through, FOLLOW_LIMITS, signal);
-    const ids = new Map(range.changes.map(({ id }) => [id.key, id]));
-    yield { range, ids: [...ids.values()] };
-    after = range.end;
-  }
 }

@@ -200,7 +200,7 @@ export class DataPath {
   }
 
   /** Applies all that is captured, so many changes at once at most. @returns the number of changes applied. */
-  async replay(batch?: number, idle?: () => Promise<void>): Promise<number> {
+  async replay(batch?: number, idle?: () => Promise<ControlDocument | void>): Promise<number> {
     await using session = this.target.client.startSession({ causalConsistency: false });
     const taken = must(await this.control.takeEpoch('replay'));
     return await replayRanges({

@@ -95,7 +95,7 @@ export async function finish(
   ];
 }
 
-/** Says whether the worker has stayed within its memory. */
-export function judgeMemory({ mostMb }: Meter): string[] {
-  return mostMb <= MOST_MB ? [] : [`the worker has taken ${mostMb} MB; allowed are ${MOST_MB}`];
+/** Says whether the worker has stayed within its memory, in MB. */
+export function judgeMemory({ mostMb }: Meter, allowed = MOST_MB): string[] {
+  return mostMb <= allowed ? [] : [`the worker has taken ${mostMb} MB; allowed are ${allowed}`];
 }

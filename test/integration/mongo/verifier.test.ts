@@ -4,7 +4,8 @@ import { FencedError } from '../../../src/mongo/control.js';
 import { CHANGED, Verification } from '../../../src/mongo/verification.js';
 import { readRuns } from '../../../src/mongo/run-summary.js';
 import { replayRanges } from '../../../src/mongo/replay-loop.js';
-import { readUncompared, Verifier, type VerifierContext } from '../../../src/mongo/verifier.js';
+import { readUncompared } from '../../../src/mongo/uncompared.js';
+import { Verifier, type VerifierContext } from '../../../src/mongo/verifier.js';
 import { keyOf, rawOf } from '../../helpers/bson.js';
 import { DataPath, must, TestMongo } from '../../helpers/data-path.js';
 

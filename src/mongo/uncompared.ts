@@ -1,0 +1,42 @@
+import { Crowd } from '../crowd.js';
+import type { Side } from './compare.js';
+import type { ControlDocument } from './control-document.js';
+import { emptyRange, type Range, readRange } from './range.js';
+import type { RawValue } from './raw.js';
+
+/** Changes whose documents are compared in one go. */
+const LIMITS = { events: 10_000, bytes: 256 * 1024 * 1024 } as const;
+/** Those that are behind share what the worker holds in memory: changes of all, and the fewest of one. */
+const OF_ALL = { events: 20_000, least: 500 } as const;
+const behind = new Crowd();
+
+/** A stretch of changes, and the `_id`s in it, each once. */
+interface Uncompared {
+  readonly range: Range;
+  readonly ids: readonly RawValue[];
+}
+
+/**
+ * Gives what is applied and was not compared yet by this state, many thousands of changes at a time;
+ * nothing when the comparison has not begun.
+ * @param isEmpty it is known that there are no changes: the position alone has moved
+ */
+export async function* readUncompared(
+  { db, collection }: Side,
+  { replay, verify }: Pick<ControlDocument, 'replay' | 'verify'>,
+  signal: AbortSignal,
+  isEmpty = false,
+): AsyncGenerator<Uncompared> {
+  using place = behind.place();
+  let after = verify?.through;
+  while (after !== undefined && replay.through !== undefined && after < replay.through) {
+    const events = Math.min(LIMITS.events, Math.max(OF_ALL.least, behind.share(OF_ALL.events)));
+    const range = isEmpty
+      ? emptyRange(after, replay.through)
+      : await readRange(db, collection, after, replay.through, { ...LIMITS, events }, signal);
+    place.set(!range.last);
+    const ids = new Map(range.changes.map(({ id }) => [id.key, id]));
+    yield { range, ids: [...ids.values()] };
+    after = range.end;
+  }
+}
