@@ -52,6 +52,8 @@ export interface ReplayState {
   readonly at?: Date;
   /** Wall-clock time up to which the source's changes are applied. */
   readonly asOf?: Date;
+  /** Time of the first change that was applied after all before it had been compared. */
+  readonly uncomparedFrom?: Date;
   /** Buffered events applied. */
   readonly events: number;
   readonly rate: number;

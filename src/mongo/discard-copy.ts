@@ -17,6 +17,7 @@ const OF_THE_COPY = [
   'replay.through',
   'replay.time',
   'replay.asOf',
+  'replay.uncomparedFrom',
   'verify.through',
   'verify.asOf',
   'verify.events',

@@ -35,12 +35,23 @@ export function appliedAsOf({
   return isAllApplied({ capture, replay }) ? capture.asOf : replay.asOf;
 }
 
-/** Time up to which changed documents were compared. */
-export function comparedAsOf({
+/** Time up to which changed documents were compared; nothing before that has begun. */
+export function comparedAsOf(
+  document: Pick<ControlDocument, 'replay' | 'verify'>,
+): Date | undefined {
+  const { replay, verify } = document;
+  if (isAllCompared(document)) return replay.asOf;
+  const { uncomparedFrom: from } = replay;
+  // The comparison writes its position seldom where nothing changes.
+  return verify?.asOf && from && from > verify.asOf ? from : verify?.asOf;
+}
+
+/** Whether everything that was applied was compared. */
+export function isAllCompared({
   replay,
   verify,
-}: Pick<ControlDocument, 'replay' | 'verify'>): Date | undefined {
-  return verify?.events === replay.events ? replay.asOf : verify?.asOf;
+}: Pick<ControlDocument, 'replay' | 'verify'>): boolean {
+  return verify?.events === replay.events;
 }
 
 /** Whether everything that is in the buffer is at the target. */

@@ -3,7 +3,7 @@ import { failpoint } from '../failpoint.js';
 import { checkBuffer } from './buffer.js';
 import { FencedError } from './control.js';
 import type { ControlDocument, ReplayState } from './control-document.js';
-import { appliedAsOf } from './lag.js';
+import { appliedAsOf, isAllCompared } from './lag.js';
 import { isLate } from './merge.js';
 import { cutAtInsertedAgain, emptyRange, type Range, readRange } from './range.js';
 import { Rate } from './rate.js';
@@ -185,10 +185,20 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const time = tokenTime(range.end);
       const asOf = range.last ? capture.asOf : new Date(timestampMs(time));
       const perSecond = rate.add(range.changes.length);
+      const [first] = range.changes;
+      // One that came before what this has written last says nothing of what that has applied.
+      const isFirst = replay.events === start.events + applied && isAllCompared(document);
+      const from = first && isFirst && new Date(timestampMs(tokenTime(first.token)));
       own = await control.advance(
         'replay',
         epoch,
-        { through: range.end, time, rate: perSecond, ...(asOf && { asOf }) },
+        {
+          through: range.end,
+          time,
+          rate: perSecond,
+          ...(asOf && { asOf }),
+          ...(from && { uncomparedFrom: from }),
+        },
         { events: range.changes.length },
       );
       advancedAt = performance.now();

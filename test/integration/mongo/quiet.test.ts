@@ -139,9 +139,17 @@ it('the comparison reads the buffer only when something was applied', async () =
   await path.replay();
   const moved = await path.control.read();
   expect(comparedAsOf(moved)).toEqual(moved.replay.asOf);
-  await path.orders.insertOne({ _id: new Int32(2) });
-  await path.follow();
-  const behind = await path.control.read();
-  expect(comparedAsOf(behind)).toEqual(document.verify?.asOf);
-  expect(await verifier.follow()).toBe(1);
+
+  // Only from the first change on that was applied since.
+  await path.control.advance('verify', verify?.epoch ?? 0, { asOf: new Date(0) });
+  const written = Date.now();
+  for (const id of [2, 3]) {
+    await path.orders.insertOne({ _id: new Int32(id) });
+    await path.follow();
+    const from = comparedAsOf(await path.control.read())?.getTime() ?? 0;
+    expect(Math.abs(from - written)).toBeLessThan(5_000);
+  }
+  const { replay } = await path.control.read();
+  expect(comparedAsOf(await path.control.read())).toEqual(replay.uncomparedFrom);
+  expect(await verifier.follow()).toBe(2);
 });
