@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Crowd } from '../crowd.js';
 import type { Migration } from '../migration.js';
 import { isStalled } from '../mongo/lag.js';
 import type { Control } from '../mongo/control.js';
@@ -7,7 +8,8 @@ import { type ActivityDependencies, open } from './context.js';
 import { withPulse } from './pulse.js';
 
 /** It is for lists and alerts, where nobody counts seconds; each look asks Temporal. */
-const POLL_MS = 5_000;
+const POLL_MS = { least: 5_000, each: 50, most: 30_000 } as const;
+const lookers = new Crowd();
 
 /**
  * Returns once something else is wrong with a migration than before: an activity that fails again and
@@ -21,7 +23,8 @@ export async function untilProblemChanges(
   last: string | null,
 ): Promise<string | null> {
   const { control } = open(deps, migration);
-  return withPulse(
+  using _ = lookers.join();
+  return await withPulse(
     () => ({ doing: 'looking for what is wrong', found: last }),
     async ({ signal, touch }) => {
       for (;;) {
@@ -29,7 +32,7 @@ export async function untilProblemChanges(
           troubleIn(await deps.readPending(migration.workflowId)) ?? (await troubleAt(control));
         if (found !== last) return found;
         touch();
-        await sleep(POLL_MS, undefined, { signal });
+        await sleep(lookers.stretch(POLL_MS.least, POLL_MS), undefined, { signal });
       }
     },
   );

@@ -1,10 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Control, FencedError } from '../mongo/control.js';
+import { Crowd } from '../crowd.js';
 import type { ControlDocument, Role } from '../mongo/control-document.js';
 import type { Pulse } from './pulse.js';
 
-/** Many collections stand by at once where a group cuts over. */
-const POLL_MS = 500;
+/**
+ * Between two looks whether the cutover has let go, in ms. Where a group cuts over all its collections stand by at once,
+ * and what they ask would be in the way of what they wait for: 1,500 roles that looked twice a second took all that a
+ * worker can do.
+ */
+const POLL_MS = { least: 500, each: 5, most: 5_000 } as const;
+const standing = new Crowd();
 
 /** Takes the role's next epoch as soon as no cutover holds the migration. */
 export async function untilReleased(
@@ -13,13 +19,15 @@ export async function untilReleased(
   pulse: Pulse,
   take: () => Promise<ControlDocument | undefined> = () => control.takeEpoch(role),
 ): Promise<ControlDocument> {
+  using place = standing.place();
   for (;;) {
     pulse.touch();
     // Not before it lets go: taking over ends what the one before has under way, and that is the cutover.
     const { holder } = await control.read();
     const taken = holder === 'cutover' ? undefined : await take();
     if (taken) return taken;
-    await sleep(POLL_MS, undefined, { signal: pulse.signal });
+    place.set(true);
+    await sleep(standing.stretch(POLL_MS.least, POLL_MS), undefined, { signal: pulse.signal });
   }
 }
 
