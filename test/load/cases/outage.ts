@@ -6,7 +6,7 @@ import { Writers } from '../writers.js';
 
 const PATIENCE_MS = 3_600_000;
 /** What each migration may take beside what the worker may, in MB: far less than one takes that is behind alone. */
-const MORE_MB = 12;
+const MORE_MB = 16;
 
 /** Many migrations whose worker is away while their collections are written to. */
 export const outage: LoadCase = {
