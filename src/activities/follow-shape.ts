@@ -20,7 +20,7 @@ const INTERVAL_MS = {
   later: 8_000,
   laterAfter: 60_000,
   each: 60,
-  most: 20_000,
+  most: 10_000,
 } as const;
 
 const followers = new Crowd();

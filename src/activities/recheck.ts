@@ -49,7 +49,9 @@ export class Recheck {
         : verify.through;
     const state = { replay, verify: { ...verify, through } };
     let documents = 0;
-    for await (const { ids, range } of readUncompared(targetOf(opened), state, pulse.signal)) {
+    for await (const { ids, range } of readUncompared(targetOf(opened), state, pulse.signal, {
+      isUrgent: true,
+    })) {
       await this.#compare(ids, tokenTime(range.end));
       this.#through = range.end;
       documents += ids.length;

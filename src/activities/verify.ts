@@ -136,7 +136,10 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
         const untilPassMs = passAt - Date.now();
         if (untilPassMs > 0) {
           const mayWait = isIdle && verifier.hasFollowedAll && news.isHeard;
-          const mostMs = mayWait ? Math.min(untilPassMs, IDLE_FOLLOW_MS.heard) : restMs;
+          const untilLookMs = lookedAt + lookMs - Date.now();
+          const mostMs = mayWait
+            ? Math.min(IDLE_FOLLOW_MS.heard, untilPassMs, untilLookMs)
+            : restMs;
           await news.wait(mostMs, pulse.signal);
           continue;
         }

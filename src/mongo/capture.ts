@@ -6,7 +6,7 @@ import { within } from '../within-limit.js';
 import type { Buffered } from './buffer.js';
 import { type ChangeEvent, resumeAfter } from './change-event.js';
 import { storeChanges, type StoredChanges } from './change-store.js';
-import { type ChangeBatch, ChangeStream } from './change-stream.js';
+import { BATCH_EVENTS, type ChangeBatch, ChangeStream } from './change-stream.js';
 import { type ReadLimits, ReadPace } from './pace.js';
 import type { SharedStream } from './shared-stream.js';
 import { type ResumeToken, timestampMs, tokenTime } from './token.js';
@@ -28,7 +28,7 @@ const SLICE_BYTES = 32 * 1024 * 1024;
  * Those that are behind share what the worker holds in memory: events of a reply of each, and bytes of a slice, all
  * together. As much as a few of them take that are alone.
  */
-const OF_ALL = { events: 20_000, bytes: 4 * SLICE_BYTES } as const;
+const OF_ALL = { events: 20_000, bytes: 4 * SLICE_BYTES, leastBytes: 1024 * 1024 } as const;
 /** A full reply of fewer events, of several that read a stream together, is nothing that fills the memory. */
 const FEW_EVENTS = 250;
 /** What a reply of the stream may be worth under a limit, in seconds: a cursor that nobody reads lives for ten minutes. */
@@ -144,7 +144,9 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
   const { source, collection, start, shared, maxAwaitMs } = options;
   const mayRead = options.mayRead ?? (() => true);
   const mostEvents = () => {
-    const fair = Math.max(FEW_EVENTS, behind.share(OF_ALL.events));
+    // For what has to come to its end applications wait.
+    const share = options.until ? Infinity : behind.share(OF_ALL.events);
+    const fair = Math.max(FEW_EVENTS, Math.min(BATCH_EVENTS, share));
     return Math.min(fair, pace?.worth(REPLY_SECONDS) ?? fair);
   };
   const reading = { signal, maxAwaitMs, mostEvents };
@@ -245,7 +247,8 @@ function* sliced(batch: ChangeBatch, pace: ReadPace): Generator<ChangeBatch> {
 }
 
 function mostOfSlice(pace: ReadPace): number {
-  const bytes = Math.min(SLICE_BYTES, behind.share(OF_ALL.bytes));
+  const fair = Math.max(OF_ALL.leastBytes, behind.share(OF_ALL.bytes));
+  const bytes = Math.min(SLICE_BYTES, fair);
   return Math.min(pace.worth(SLICE_SECONDS), pace.fitting(bytes));
 }
 

@@ -4,7 +4,7 @@ import { type RawBatch, RawCursor } from './raw-cursor.js';
 import { decodeToken, type ResumeToken, timestampMs, tokenTime } from './token.js';
 
 /** Events per reply at most, so that a batch's read-back stays one short query. */
-const BATCH_EVENTS = 10_000;
+export const BATCH_EVENTS = 10_000;
 /**
  * Events of the first reply; as long as replies are full, each has twice as many as the one before. Who is ended amid the
  * first one has come no further, and the next attempt is not luckier with one of the same size.

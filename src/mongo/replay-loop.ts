@@ -3,7 +3,7 @@ import { failpoint } from '../failpoint.js';
 import { checkBuffer } from './buffer.js';
 import { FencedError } from './control.js';
 import type { ControlDocument, ReplayState } from './control-document.js';
-import { appliedAsOf, isAllCompared } from './lag.js';
+import { appliedAsOf, isAllApplied, isAllCompared } from './lag.js';
 import { isLate } from './merge.js';
 import { cutAtInsertedAgain, emptyRange, type Range, readRange } from './range.js';
 import { Rate } from './rate.js';
@@ -27,7 +27,7 @@ const LEAST_EVENTS = 100;
 /** Bytes of a range, which server and worker hold in memory in good part. */
 const RANGE_BYTES = 64 * 1024 * 1024;
 /** Those that are behind share what worker and server hold in memory: little more than one takes that is alone. */
-const OF_ALL = { events: 60_000, bytes: 2 * RANGE_BYTES } as const;
+const OF_ALL = { events: 60_000, bytes: 2 * RANGE_BYTES, leastBytes: 1024 * 1024 } as const;
 const behind = new Crowd();
 /** Applied events that are removed from the buffer in one go. */
 const PRUNE_EVENTS = 50_000;
@@ -37,7 +37,7 @@ const MOST_AHEAD = 2;
 let readingAhead = 0;
 
 /** The position of a replay that has nothing to apply is written after so many ms: many such may share a worker. */
-const QUIET_MS = 6_000;
+const QUIET_MS = 3_000;
 
 /** Rest between two tries of documents that the target did not take: least time in ms, times what one took. */
 const RETRY = { leastMs: 60_000, times: 20 };
@@ -91,14 +91,15 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let last: ControlDocument | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
   const read = (after: string | undefined, upTo: string) => {
-    const bytes = Math.min(RANGE_BYTES, behind.share(OF_ALL.bytes));
+    const fair = Math.max(OF_ALL.leastBytes, behind.share(OF_ALL.bytes));
+    const bytes = idle ? Math.min(RANGE_BYTES, fair) : RANGE_BYTES;
     const limits = { events: most, bytes };
     return readRange(loop.db, loop.collection, after, upTo, limits, signal);
   };
   const look = async (): Promise<ControlDocument> => {
     if (own || !known) return own ?? control.read();
-    const isOurs = known.replay.epoch === epoch;
-    if (isOurs && (known.capture.through?._data ?? '') > (through ?? '')) return known;
+    if (known.replay.epoch !== epoch) return control.read();
+    if ((known.capture.through?._data ?? '') > (through ?? '')) return known;
     // One that tells of nothing new may be older than what is known: without the comparison, which keeps changes.
     return last && performance.now() - lookedAt < QUIET_MS ? last : control.read();
   };
@@ -126,7 +127,9 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       if (document !== last) lookedAt = performance.now();
       [own, known, last] = [undefined, undefined, document];
       const { capture, replay, verify, refused, bufferUuid } = document;
-      const fair = Math.max(FIRST_EVENTS, Math.min(RANGE_EVENTS, behind.share(OF_ALL.events)));
+      // For what has to come to its end applications wait.
+      const share = idle ? behind.share(OF_ALL.events) : RANGE_EVENTS;
+      const fair = Math.max(FIRST_EVENTS, Math.min(RANGE_EVENTS, share));
       const atOnce = Math.min(fair, loop.batch?.(document) ?? fair);
       most = Math.min(most, atOnce);
       if (replay.epoch !== epoch) throw new FencedError('replay');
@@ -139,7 +142,9 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const isThere = upTo === undefined || (through !== undefined && upTo <= through);
       // The position alone has moved since.
       const isQuiet = capture.buffered === drained;
-      if (isThere || (idle && isQuiet && performance.now() - advancedAt < QUIET_MS)) {
+      // Where changes were counted twice, after a crash, it is the position that tells how far it is.
+      const mayRest = idle && isQuiet && isAllApplied(document);
+      if (isThere || (mayRest && performance.now() - advancedAt < QUIET_MS)) {
         const asOf = appliedAsOf(document);
         loop.onProgress({ applied: start.events + applied, rate: rate.add(0), asOf });
         if (!idle) return applied;

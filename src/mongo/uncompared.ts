@@ -16,21 +16,29 @@ interface Uncompared {
   readonly ids: readonly RawValue[];
 }
 
+/** How it is read. */
+interface Reading {
+  /** It is known that there are no changes: the position alone has moved. */
+  readonly isEmpty?: boolean;
+  /** Applications wait for it. */
+  readonly isUrgent?: boolean;
+}
+
 /**
  * Gives what is applied and was not compared yet by this state, many thousands of changes at a time;
  * nothing when the comparison has not begun.
- * @param isEmpty it is known that there are no changes: the position alone has moved
  */
 export async function* readUncompared(
   { db, collection }: Side,
   { replay, verify }: Pick<ControlDocument, 'replay' | 'verify'>,
   signal: AbortSignal,
-  isEmpty = false,
+  { isEmpty, isUrgent }: Reading = {},
 ): AsyncGenerator<Uncompared> {
   using place = behind.place();
   let after = verify?.through;
   while (after !== undefined && replay.through !== undefined && after < replay.through) {
-    const events = Math.min(LIMITS.events, Math.max(OF_ALL.least, behind.share(OF_ALL.events)));
+    const fair = isUrgent ? LIMITS.events : Math.max(OF_ALL.least, behind.share(OF_ALL.events));
+    const events = Math.min(LIMITS.events, fair);
     const range = isEmpty
       ? emptyRange(after, replay.through)
       : await readRange(db, collection, after, replay.through, { ...LIMITS, events }, signal);

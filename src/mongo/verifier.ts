@@ -168,7 +168,9 @@ export class Verifier {
     // The position alone has moved since.
     const isQuiet = replay.events === this.#seenEvents;
     let isWhole = true;
-    for await (const { ids, range } of readUncompared(target, state, signal, isQuiet)) {
+    for await (const { ids, range } of readUncompared(target, state, signal, {
+      isEmpty: isQuiet,
+    })) {
       const events = range.last ? { events: replay.events } : {};
       const end = new Date(timestampMs(tokenTime(range.end)));
       const asOf = range.last ? (replay.asOf ?? end) : end;
@@ -215,7 +217,7 @@ export class Verifier {
 
   /** Whether everything that had been captured was applied, and looked at, when it was last followed. */
   get hasFollowedAll(): boolean {
-    return this.#isThere && !this.isSettling;
+    return this.#isThere && !this.#isHeld && !this.isSettling;
   }
 
   async #followWhenDue(): Promise<void> {

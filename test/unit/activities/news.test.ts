@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { News } from '../../../src/activities/news.js';
 import type { ControlDocument } from '../../../src/mongo/control-document.js';
+import { FOLLOW_MS } from '../../../src/mongo/verifier.js';
 import { Wakeups } from '../../../src/wake.js';
 import { takenAs } from '../../helpers/taken-as.js';
 
@@ -26,6 +28,7 @@ it('ends a wait when there are changes, not when the position has moved alone', 
     wakeups.wake('run', having(1));
     await new Promise(setImmediate);
   }
+  await sleep(2 * FOLLOW_MS);
   expect(isOver).toBe(false);
   wakeups.wake('run', having(2));
   await waiting;
