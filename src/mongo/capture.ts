@@ -13,6 +13,8 @@ import { type ResumeToken, timestampMs, tokenTime } from './token.js';
 
 /** Batches read from the stream and not yet in the buffer: back-pressure towards the source. */
 const MAX_IN_FLIGHT = 3;
+/** Replies that are taken one after the other before that. */
+const FIRST_ALONE = 3;
 /** Seconds between a stream's token and the server's time that are none: both are cut to whole ones. */
 const NEAR_SECONDS = 1;
 /**
@@ -154,12 +156,15 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     shared?.subscribe({ source, collection, start, ...reading }) ??
     (await ChangeStream.follow(source, collection, start, reading));
   using place = behind.place();
+  let alone = FIRST_ALONE;
   try {
     while (mayRead()) {
       const batch = await untilReply(stream.next(), options);
       signal.throwIfAborted();
       place.set(batch.isFull && batch.events.length >= FEW_EVENTS);
       const end = batch.events.findIndex(({ id }) => !id);
+      // One after the other at first: then it is known how large documents are, and how many make a part of a reply.
+      if (batch.events.length > 0 && alone-- > 0) await Promise.all(settled);
       let isFirst = true;
       for (const part of pace && end < 0 ? sliced(batch, pace) : [batch]) {
         // What is left of it is read again: a reply may be worth more than the buffer may hold.
