@@ -37,6 +37,20 @@ export async function startReady(
   return { worker, handle };
 }
 
+/** Migrations of collections that are there, all of which are ready, by the name of each. */
+export async function startAllReady(
+  environment: Environment,
+  names: readonly string[],
+  options: Readonly<Record<string, unknown>> = {},
+): Promise<[string, WorkflowHandle][]> {
+  const running: [string, WorkflowHandle][] = [];
+  for (const name of names) running.push([name, await environment.migrate(name, options)]);
+  for (const [, handle] of running) {
+    await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
+  }
+  return running;
+}
+
 /** How far a migration is, by its control document: a query of its own would add to the worker's work. */
 export interface Position {
   /** Events read from the stream. */

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowHandle } from '@temporalio/client';
 import type { LoadCase } from '../case.js';
 import { Meter } from '../meter.js';
-import { finish, judgeMemory, loadItems } from '../migration.js';
+import { finish, judgeMemory, loadItems, startAllReady } from '../migration.js';
 import { Writers } from '../writers.js';
 
 /** Migrations that are cut over at the same time: each is asked for its status all the time until then. */
@@ -31,11 +30,7 @@ export const many: LoadCase = {
       perSecond: PER_SECOND,
     });
     const done = writers.done();
-    const running: [string, WorkflowHandle][] = [];
-    for (const name of names) running.push([name, await environment.migrate(name)]);
-    for (const [, handle] of running) {
-      await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
-    }
+    const running = await startAllReady(environment, names);
     const made = writers.made;
     say(JSON.stringify(meter.close('until all are ready', made)));
     await done;

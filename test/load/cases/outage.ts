@@ -1,7 +1,6 @@
-import type { WorkflowHandle } from '@temporalio/client';
 import { type LoadCase, MOST_MB } from '../case.js';
 import { Meter } from '../meter.js';
-import { finish, judgeMemory, loadItems, untilPosition } from '../migration.js';
+import { finish, judgeMemory, loadItems, startAllReady, untilPosition } from '../migration.js';
 import { Writers } from '../writers.js';
 
 const PATIENCE_MS = 3_600_000;
@@ -17,14 +16,7 @@ export const outage: LoadCase = {
     const names = Array.from({ length: options.migrations }, (_, index) => `items${index}`);
     for (const name of names) await loadItems(environment, name, options.documents);
     const before = environment.startWorker();
-    const running: [string, WorkflowHandle][] = [];
-    for (const name of names) {
-      const handle = await environment.migrate(name, { copy: 'direct' });
-      running.push([name, handle]);
-    }
-    for (const [, handle] of running) {
-      await environment.until(handle, 'ready', ({ phase }) => phase === 'ready');
-    }
+    const running = await startAllReady(environment, names, { copy: 'direct' });
     await before.kill('SIGKILL');
     say('all are ready; no worker from here on');
     await using writers = new Writers({
