@@ -5,11 +5,12 @@ import type { Connections } from './connections.js';
 import { open } from './activities/context.js';
 import { readGroup } from './live-group.js';
 import type { IndexProgress } from './migration.js';
-import { measureBuffer } from './mongo/buffer.js';
+import { changesIn, measureBuffer } from './mongo/buffer.js';
 import type { ControlDocument } from './mongo/control-document.js';
 import type { CopySummary } from './mongo/copy-plan.js';
 import {
   appliedAsOf,
+  appliedChanges,
   comparedAsOf,
   currentRate,
   isRecent,
@@ -131,7 +132,7 @@ export class LiveStatusCodec implements PayloadCodec {
       { connections: this.#connections },
       identity,
     );
-    const [document, copied, verified, differences, buffer, activities] = await Promise.all([
+    const [document, copied, verified, differences, inBuffer, activities] = await Promise.all([
       control.find(),
       plan.summarise(),
       verification.partitions(),
@@ -146,7 +147,11 @@ export class LiveStatusCodec implements PayloadCodec {
     return {
       ...describeControl(document),
       copied: describeCopy(copied),
-      buffer: { ...buffer, ...describeRoom(document) },
+      buffer: {
+        documents: changesIn(inBuffer, document?.capture),
+        bytes: inBuffer,
+        ...describeRoom(document),
+      },
       verified: {
         documents: verifiedDocuments.reduce((sum, { documents }) => sum + documents, 0),
         bytes: verifiedDocuments.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -183,7 +188,10 @@ function describeControl(
       eventsPerSecond: currentRate(capture),
       ...(capture?.through && { resumeToken: shorten(capture.through._data, SHOWN_TOKEN) }),
     },
-    applied: { changes: replay?.events ?? 0, changesPerSecond: currentRate(replay) },
+    applied: {
+      changes: document ? appliedChanges(document) : 0,
+      changesPerSecond: currentRate(replay),
+    },
     positions: {
       read: capture?.readAsOf?.toISOString(),
       buffered: capture?.asOf?.toISOString(),

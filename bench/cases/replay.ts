@@ -1,3 +1,4 @@
+import type { Document } from 'mongodb';
 import { bufferName } from '../../src/names.js';
 import type { Environment } from '../../test/e2e/environment.js';
 import { DataPath } from '../../test/helpers/data-path.js';
@@ -56,7 +57,7 @@ export async function replayVariants(
   const count = Math.round(documents * SHARE);
   const measure = async (apply: () => Promise<unknown>): Promise<Figures> => {
     await fill(path, load, count);
-    const changes = await path.buffer.countDocuments();
+    const changes = (await path.changes()).length;
     const { target: pid } = serversOf(environment);
     const figures = await measureRate('changes', { target: pid }, async () => {
       await apply();
@@ -109,6 +110,8 @@ async function fill(
 async function mergeAtOnce({ target, name }: DataPath): Promise<void> {
   const stages = [
     { $sort: { _id: 1 } },
+    { $unwind: '$c' },
+    { $replaceRoot: { newRoot: '$c' } },
     { $group: { _id: '$k.i', o: { $last: '$o' }, d: { $last: '$d' } } },
     { $match: { o: 'u' } },
     { $replaceRoot: { newRoot: '$d' } },
@@ -121,8 +124,12 @@ async function mergeAtOnce({ target, name }: DataPath): Promise<void> {
 }
 
 async function deleteAtOnce({ target, name }: DataPath): Promise<void> {
-  const buffered = target.collection(bufferName(name)).find({}, { projection: { _id: 0, k: 1 } });
-  const ids = (await buffered.toArray()).map(({ k }) => Number(k.i));
+  const buffered = target
+    .collection(bufferName(name))
+    .find({}, { projection: { _id: 0, 'c.k': 1 } });
+  const ids = (await buffered.toArray()).flatMap(({ c }) =>
+    (c as Document[]).map(({ k }) => Number(k.i)),
+  );
   const filter = { _id: { $in: ids } };
   await target.collection<Order>(name).deleteMany(filter, { writeConcern: { w: 'majority' } });
 }

@@ -51,7 +51,7 @@ export interface CaptureHeartbeat {
 
 /**
  * Keeps every change of the source collection in the buffer at the target, from the start token
- * until it is cancelled. Safe to run again: changes are stored under their token, and a new attempt
+ * until it is cancelled. Safe to run again: a new attempt
  * goes on where the control document says that all before is durable.
  */
 export async function capture(deps: ActivityDependencies, migration: Migration): Promise<void> {

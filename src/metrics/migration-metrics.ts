@@ -3,7 +3,7 @@ import type { Traits } from '../migration.js';
 import type { DifferenceKind, DocumentDifference } from '../mongo/compare.js';
 import type { Advance } from '../mongo/control.js';
 import type { ControlDocument } from '../mongo/control-document.js';
-import { isAllApplied, isStalled, lagSeconds } from '../mongo/lag.js';
+import { appliedChanges, isAllApplied, isStalled, lagSeconds } from '../mongo/lag.js';
 import { oplogSecondsLeft } from '../oplog-left.js';
 import { DIFFERENCE_KINDS, METRIC_PHASES, type MetricPhase } from './definitions.js';
 
@@ -183,8 +183,6 @@ function phaseOf({ renamed, holder, caughtUp }: ControlDocument): MetricPhase {
   return caughtUp ? 'ready' : 'replaying';
 }
 
-/** Captured again after a crash, changes are counted twice: what was applied is no longer left. */
-function unapplied({ capture, replay }: ControlDocument): number {
-  if (isAllApplied({ capture, replay })) return 0;
-  return Math.max(0, capture.buffered - replay.events);
+function unapplied(document: ControlDocument): number {
+  return isAllApplied(document) ? 0 : document.capture.buffered - appliedChanges(document);
 }

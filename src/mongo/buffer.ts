@@ -1,44 +1,20 @@
-import { BSON, type Db, type Long, type UUID } from 'mongodb';
+import { randomBytes } from 'node:crypto';
+import type { Db, Long, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { bufferName } from '../names.js';
+import { alone, bundle } from './bundle.js';
+import { type Change, withoutDocument } from './change.js';
 import { readHello } from './hello.js';
 import { readUuid } from './catalogue.js';
 import { chunks } from './chunks.js';
 import { sendSieved } from './refusal.js';
-import {
-  fields,
-  hasEmptyTimestampOrDollarName,
-  type RawValue,
-  runCommand,
-  runWithDocuments,
-} from './raw.js';
+import { runCommand, runWithDocuments } from './raw.js';
 
-/**
- * What replay does with a buffered change:
- * - `upsert`: write the document, by `$merge` in the server;
- * - `delete`: remove the document of this `_id`;
- * - `exact`: write the document, but by the worker: `$merge` refuses or alters it;
- * - `reference`: read the document from the source and write it: with it the change would not fit
- *   into the buffer.
- */
-export type ChangeKind = 'upsert' | 'delete' | 'exact' | 'reference';
-
-/** The kinds as they stand in the buffer's field `o`. */
-export const changeCodes: Readonly<Record<ChangeKind, string>> = {
-  upsert: 'u',
-  delete: 'd',
-  exact: 'x',
-  reference: 'r',
-};
-
-/** Up to so many bytes a loop is faster than a copy by native code. */
-const SHORT = 32;
-/** Largest document that a server takes. */
-const MAX_DOCUMENT = 16 * 1024 * 1024;
 /** A message may have 48,000,000 bytes; the rest is for the command itself. */
 const MAX_MESSAGE = 47_000_000;
 const MAX_DOCUMENTS = 100_000;
-const NULL = 0x0a;
+/** So many that no two attempts have the same. */
+const MARK_BYTES = 8;
 const UUID_MISMATCH = 361;
 /** The key of a clustered collection has more than 8 MB. */
 const KEY_TOO_LONG = 5894900;
@@ -51,107 +27,12 @@ const NOT_CLUSTERED: readonly (number | undefined)[] = [14, 72, 40415];
 /** Wire version of MongoDB 6.0, whose writes can name the collection by UUID. */
 const WIRE_VERSION_6_0 = 17;
 
-/**
- * Builds one document of the buffer: `_id` is the event's token, so that a second insert changes
- * nothing and `_id` order is stream order; `o` kind, `k.i` the changed `_id`, `k.w` what it was if the
- * change gave it other bytes that are equal, `n` length of the document in bytes, `d` the document.
- */
-export function encodeChange(
-  token: string,
-  id: RawValue,
-  document?: Buffer,
-  was?: RawValue,
-): Buffer {
-  const envelope = envelopeLength(token, id, was);
-  const kind = kindOf(envelope, id, document);
-  const body = kind === 'delete' || kind === 'reference' ? undefined : document;
-  const bytes = Buffer.allocUnsafe(envelope + (body ? 3 + body.length : 0));
-  let at = bytes.writeInt32LE(bytes.length, 0);
-  at = put(bytes, at, parts.id);
-  at = bytes.writeInt32LE(token.length + 1, at);
-  at += bytes.write(token, at, 'latin1');
-  at = put(bytes, at, parts.kinds[kind]);
-  at = bytes.writeInt32LE(keyLength(id, was), at);
-  at = putValue(bytes, at, 'i', id);
-  if (was) at = putValue(bytes, at, 'w', was);
-  bytes[at++] = 0;
-  at = put(bytes, at, parts.length);
-  at = bytes.writeInt32LE(document?.length ?? 0, at);
-  if (body) at = put(bytes, put(bytes, at, parts.document), body);
-  bytes[at] = 0;
-  return bytes;
-}
-
-/** What is the same in all changes; a write of text is a call into native code, a dozen of them for each change. */
-const parts = {
-  id: Buffer.from('\x02_id\0', 'latin1'),
-  /** The end of the token, `o`, and the begin of `k`. */
-  kinds: {
-    upsert: kindPart('upsert'),
-    delete: kindPart('delete'),
-    exact: kindPart('exact'),
-    reference: kindPart('reference'),
-  },
-  length: Buffer.from('\x10n\0', 'latin1'),
-  document: Buffer.from('\x03d\0', 'latin1'),
-} as const;
-
-function kindPart(kind: ChangeKind): Buffer {
-  return Buffer.from(`\0\x02o\0\x02\0\0\0${changeCodes[kind]}\0\x03k\0`, 'latin1');
-}
-
-/** @returns where it ends. */
-function put(bytes: Buffer, at: number, part: Uint8Array): number {
-  if (part.length > SHORT) bytes.set(part, at);
-  else for (let index = 0; index < part.length; index++) bytes[at + index] = part[index] ?? 0;
-  return at + part.length;
-}
-
-function putValue(
-  bytes: Buffer,
-  at: number,
-  name: 'i' | 'w',
-  { type, bytes: value }: RawValue,
-): number {
-  bytes[at] = type;
-  bytes[at + 1] = name.charCodeAt(0);
-  bytes[at + 2] = 0;
-  return put(bytes, at + 3, value);
-}
-
-/** The change as a reference, which is read from the source when it is replayed. */
-function withoutDocument(change: Buffer): Buffer {
-  const kept = [...fields(change)].filter(([name]) => name !== 'd');
-  const reference = Object.fromEntries(kept) as Record<string, unknown>;
-  return Buffer.from(BSON.serialize({ ...reference, o: changeCodes.reference }));
-}
-
-/** Whether `$merge` would refuse or alter the document, so that the worker has to write it. */
-export function needsExactWrite(id: RawValue, document: Buffer): boolean {
-  return id.type === NULL || hasEmptyTimestampOrDollarName(document);
-}
-
-function kindOf(envelope: number, id: RawValue, document?: Buffer): ChangeKind {
-  if (!document) return 'delete';
-  if (envelope + 3 + document.length > MAX_DOCUMENT) return 'reference';
-  return needsExactWrite(id, document) ? 'exact' : 'upsert';
-}
-
-function envelopeLength(token: string, id: RawValue, was?: RawValue): number {
-  // length 4, _id 5+4+token+1, o 3+4+2, k 3+key, n 3+4, end 1
-  return 34 + token.length + keyLength(id, was);
-}
-
-function keyLength(id: RawValue, was?: RawValue): number {
-  // length 4, each 1+2+value, end 1
-  return 8 + id.bytes.length + (was ? 3 + was.bytes.length : 0);
-}
-
 /** The collection that keeps changes at the target until they are replayed. */
 export class Buffered {
   readonly #db: Db;
   readonly #name: string;
   readonly #uuid: UUID | undefined;
+  readonly #mark = randomBytes(MARK_BYTES).toString('hex');
 
   /** `uuid`: of the buffer, where the server can check it; a late insert into another one is refused. */
   constructor(db: Db, collection: string, uuid: UUID | undefined) {
@@ -171,35 +52,56 @@ export class Buffered {
   }
 
   /**
-   * Inserts changes by majority; those that are there already stay as they are. A change whose document the
-   * server does not take is kept without it, as a reference.
+   * Inserts changes by majority. A change whose document the server does not take is kept without it, as a reference.
+   * @param changes in stream order and without a gap, or such that nothing else is kept of the same stretch but by
+   * `insertEach`
+   * @returns bytes that were sent.
    * @throws PermanentError ControlDocumentLost when the buffer was dropped or replaced.
    */
-  async insert(changes: readonly Buffer[], signal?: AbortSignal): Promise<void> {
-    for (const part of splitByMessage(changes)) {
-      const refused = await this.#send(part, signal);
-      const without = [...refused.keys()].map(withoutDocument);
-      const [still] = (await this.#send(without, signal)).values();
-      if (still !== undefined) throw new Error(`insert into ${this.#name}: ${still}`);
-    }
+  async insert(changes: readonly Change[], signal?: AbortSignal): Promise<number> {
+    const bundles = bundle(changes, this.#mark);
+    const refused = await this.#send([...bundles.keys()], signal);
+    const apart = [...refused.keys()].flatMap((one) => bundles.get(one) ?? []);
+    return sizeOf(bundles.keys()) - sizeOf(refused.keys()) + (await this.insertEach(apart, signal));
   }
 
-  #send(changes: readonly Buffer[], signal?: AbortSignal): Promise<Map<Buffer, string>> {
+  /**
+   * The same for changes in any order, each as a document of its own; those that are there already stay as they are.
+   * @returns bytes that were sent.
+   * @throws PermanentError ControlDocumentLost when the buffer was dropped or replaced.
+   */
+  async insertEach(changes: readonly Change[], signal?: AbortSignal): Promise<number> {
+    const documents = new Map(changes.map((change) => [alone(change), change]));
+    const refused = await this.#send([...documents.keys()], signal);
+    const without = [...refused.keys()].flatMap((one) => documents.get(one) ?? []);
+    const references = without.map((change) => alone(withoutDocument(change)));
+    const [still] = (await this.#send(references, signal)).values();
+    if (still !== undefined) throw new Error(`insert into ${this.#name}: ${still}`);
+    return sizeOf(documents.keys()) - sizeOf(refused.keys()) + sizeOf(references);
+  }
+
+  /** @returns what the server does not take, and what it says. */
+  async #send(documents: readonly Buffer[], signal?: AbortSignal): Promise<Map<Buffer, string>> {
     const command = {
       insert: this.#name,
       ordered: false,
       ...(this.#uuid && { collectionUUID: this.#uuid }),
       writeConcern: { w: 'majority' },
     };
-    return sendSieved(changes, {
-      send: (some) => runWithDocuments(this.#db, command, 'documents', some, { signal }),
-      ordered: false,
-      fail: ({ code, errmsg }) => {
-        if (code === UUID_MISMATCH) throw dropped(this.#db, this.#name);
-        if (code === KEY_TOO_LONG) throw tokenTooLong(errmsg);
-        throw new Error(`insert into ${this.#name}: ${errmsg} (${code})`);
-      },
-    });
+    const refused: [Buffer, string][] = [];
+    for (const part of splitByMessage(documents)) {
+      const found = await sendSieved(part, {
+        send: (some) => runWithDocuments(this.#db, command, 'documents', some, { signal }),
+        ordered: false,
+        fail: ({ code, errmsg }) => {
+          if (code === UUID_MISMATCH) throw dropped(this.#db, this.#name);
+          if (code === KEY_TOO_LONG) throw tokenTooLong(errmsg);
+          throw new Error(`insert into ${this.#name}: ${errmsg} (${code})`);
+        },
+      });
+      refused.push(...found);
+    }
+    return new Map(refused);
   }
 }
 
@@ -244,8 +146,8 @@ export function splitByMessage(documents: readonly Buffer[]): Generator<readonly
 }
 
 /**
- * Creates the buffer of a collection, clustered by `_id` where the server can (5.3+): one write per
- * change in place of two. A second call finds it as it is.
+ * Creates the buffer of a collection, clustered by `_id` where the server can (5.3+): one write for
+ * each in place of two. A second call finds it as it is.
  * @returns its UUID.
  */
 export async function createBuffer(db: Db, collection: string): Promise<UUID | undefined> {
@@ -286,14 +188,23 @@ async function canCheckUuid(db: Db, name: string, uuid: UUID): Promise<boolean> 
   }
 }
 
-/** Number of documents and bytes in the buffer. */
-export async function measureBuffer(
-  db: Db,
-  collection: string,
-): Promise<{ documents: number; bytes: number }> {
+/** Bytes in the buffer. */
+export async function measureBuffer(db: Db, collection: string): Promise<number> {
   const stats = await runCommand(db, { collStats: bufferName(collection) }).catch(() => ({}));
-  const { count, size } = stats as { count?: number | Long; size?: number | Long };
-  return { documents: Number(count ?? 0), bytes: Number(size ?? 0) };
+  return Number((stats as { size?: number | Long }).size ?? 0);
+}
+
+/** About how many changes have so many bytes in the buffer: as many as of all that were put there. */
+export function changesIn(bytes: number, captured?: { buffered: number; bytes: number }): number {
+  if (!captured || captured.bytes === 0) return 0;
+  const share = Math.ceil((bytes * captured.buffered) / captured.bytes);
+  return Math.min(captured.buffered, share);
+}
+
+function sizeOf(documents: Iterable<Buffer>): number {
+  let bytes = 0;
+  for (const { length } of documents) bytes += length;
+  return bytes;
 }
 
 function ignoreExisting(error: unknown): void {

@@ -24,13 +24,16 @@ const NEAR_SECONDS = 1;
 const SILENCE_MS = { untilAsked: 10_000, untilGone: 50_000 } as const;
 /** What is read back under a limit is put into the buffer after so many seconds, so that an end loses no more. */
 const SLICE_SECONDS = 2;
-/** The same without a limit, in bytes of documents: a reply has thousands of events, whatever their documents weigh. */
-const SLICE_BYTES = 32 * 1024 * 1024;
+/**
+ * The same without a limit, in bytes of documents: a reply has thousands of events, whatever their documents weigh. Half
+ * of what is put into the buffer together.
+ */
+const SLICE_BYTES = 8 * 1024 * 1024;
 /**
  * Those that are behind share what the worker holds in memory: events of a reply of each, and bytes of a slice, all
  * together. As much as a few of them take that are alone.
  */
-const OF_ALL = { events: 20_000, bytes: 4 * SLICE_BYTES, leastBytes: 1024 * 1024 } as const;
+const OF_ALL = { events: 20_000, bytes: 16 * SLICE_BYTES, leastBytes: 1024 * 1024 } as const;
 /** A full reply of fewer events, of several that read a stream together, is nothing that fills the memory. */
 const FEW_EVENTS = 250;
 /** What a reply of the stream may be worth under a limit, in seconds: a cursor that nobody reads lives for ten minutes. */

@@ -1,5 +1,6 @@
 import type { Db, Document } from 'mongodb';
-import { type Buffered, encodeChange } from './buffer.js';
+import type { Buffered } from './buffer.js';
+import { type Change, encodeChange } from './change.js';
 import type { ChangeEvent } from './change-event.js';
 import { chunks, idLimits } from './chunks.js';
 import { pairEqual } from './equal-ids.js';
@@ -8,8 +9,11 @@ import type { ReadPace } from './pace.js';
 import { idOf, type RawValue } from './raw.js';
 import { majorityAfter, RawCursor, type RawCursorOptions } from './raw-cursor.js';
 
-/** Changes are inserted when this many bytes of them are at hand: bounds memory with large documents. */
-const INSERT_BYTES = 8 * 1024 * 1024;
+/**
+ * Changes are inserted before all of them are at hand when they have this many bytes: bounds memory where documents are
+ * larger than those before.
+ */
+const INSERT_BYTES = 16 * 1024 * 1024;
 
 /** From where to where changes go. */
 export interface ChangeRoute {
@@ -120,18 +124,20 @@ export async function storeChanges(
     // Gone by now: its delete follows in the stream, and deleting it here already does no harm.
     for (const event of wanted.values()) writer.add(event);
   }
-  await writer.flush();
+  await writer.end(events);
   return { events: events.length, buffered: writer.buffered, bytes: writer.bytes };
 }
 
-/** Collects changes and inserts them when enough are at hand. */
+/** Collects changes and inserts them, all of them together if they are not too large for that. */
 class ChangeWriter {
   buffered = 0;
   bytes = 0;
   readonly #route: ChangeRoute;
   readonly #signal: AbortSignal;
-  #waiting: Buffer[] = [];
+  #waiting = new Map<ChangeEvent, Change>();
   #waitingBytes = 0;
+  /** Whether nothing was inserted yet, so that what is can be in stream order. */
+  #isWhole = true;
 
   constructor(route: ChangeRoute, signal: AbortSignal) {
     this.#route = route;
@@ -140,10 +146,11 @@ class ChangeWriter {
 
   /** `id`: the document's own, which is equal to the event's and may have other bytes. */
   add(event: DocumentEvent, document?: Buffer, id = event.id): void {
+    const { token, time } = event;
     const was = id.key === event.id.key ? undefined : event.id;
-    const change = encodeChange(event.token, id, document, was);
-    this.#waiting.push(change);
-    this.#waitingBytes += change.length;
+    const bytes = encodeChange(token, id, document, was);
+    this.#waiting.set(event, { token, time, bytes });
+    this.#waitingBytes += bytes.length;
   }
 
   /** Whether so much is at hand that it has to be inserted. */
@@ -151,15 +158,31 @@ class ChangeWriter {
     return this.#waitingBytes > INSERT_BYTES;
   }
 
+  /** Inserts what is at hand, in no order. */
   async flush(): Promise<void> {
-    if (this.#waiting.length === 0) return;
-    const changes = this.#waiting;
-    this.buffered += changes.length;
-    this.bytes += this.#waitingBytes;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    await this.#route.buffer.insert(changes, this.#signal);
+    this.#isWhole = false;
+    const changes = [...this.#take().values()];
+    this.bytes += await this.#route.buffer.insertEach(changes, this.#signal);
     this.#route.touch?.();
+  }
+
+  /** Inserts the last of what came of some events. */
+  async end(events: readonly ChangeEvent[]): Promise<void> {
+    if (this.#waiting.size === 0) return;
+    // One that is repeated must not put an end to a capped collection's order.
+    if (!this.#isWhole || this.#route.natural) return this.flush();
+    const waiting = this.#take();
+    const changes = events.flatMap((event) => waiting.get(event) ?? []);
+    this.bytes += await this.#route.buffer.insert(changes, this.#signal);
+    this.#route.touch?.();
+  }
+
+  #take(): Map<ChangeEvent, Change> {
+    const waiting = this.#waiting;
+    this.buffered += waiting.size;
+    this.#waiting = new Map();
+    this.#waitingBytes = 0;
+    return waiting;
   }
 }
 

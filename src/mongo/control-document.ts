@@ -44,7 +44,7 @@ export interface CaptureState {
 /** Where replay stands. */
 export interface ReplayState {
   readonly epoch: number;
-  /** All buffered events up to this token's `_data` are in the target, by majority. */
+  /** All bundles that end with this token's `_data` or before are in the target, by majority. */
   readonly through?: string;
   /** Of a copy after the first: changes up to here are older than it, and have left the buffer. */
   readonly from?: string;
@@ -54,8 +54,10 @@ export interface ReplayState {
   readonly asOf?: Date;
   /** Time of the first change that was applied after all before it had been compared. */
   readonly uncomparedFrom?: Date;
-  /** Buffered events applied. */
+  /** Buffered events applied; those that a lost attempt of the capture has left there, too. */
   readonly events: number;
+  /** What the capture had counted when all of that was applied, and `events` then: as long as the former is the same, all is. */
+  readonly drained?: { readonly captured: number; readonly events: number };
   readonly rate: number;
   /** Server session of the attempt that has the epoch, so that a successor can end it. */
   readonly session?: Document;

@@ -18,6 +18,7 @@ const OF_THE_COPY = [
   'replay.time',
   'replay.asOf',
   'replay.uncomparedFrom',
+  'replay.drained',
   'verify.through',
   'verify.asOf',
   'verify.events',

@@ -61,10 +61,17 @@ export function isAllApplied({
 }: Pick<ControlDocument, 'capture' | 'replay'>): boolean {
   const captured = capture.through?._data;
   if (captured === undefined || replay.through === undefined) return false;
-  // A position that moved without changes is no lag until the replay has looked. Those that capture has put there
-  // again after a crash are counted twice: then it is the position alone that tells.
-  const isCounted = replay.asOf !== undefined && replay.events === capture.buffered;
-  return isCounted || replay.through >= captured;
+  // A position that moved without changes is no lag until the replay has looked.
+  return replay.drained?.captured === capture.buffered || replay.through >= captured;
+}
+
+/** How many of the changes that the capture has counted are at the target; one that was lost may have left others. */
+export function appliedChanges({
+  capture,
+  replay,
+}: Pick<ControlDocument, 'capture' | 'replay'>): number {
+  const { captured = 0, events = 0 } = replay.drained ?? {};
+  return Math.min(capture.buffered, captured + replay.events - events);
 }
 
 /**

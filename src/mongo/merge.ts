@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb';
 import { inParallel } from '../in-parallel.js';
 import { bufferName, CONTROL_COLLECTION } from '../names.js';
+import { keysBetween } from './bundle.js';
 import type { FencedTarget } from './exact-write.js';
 import type { Range } from './range.js';
 import { type RawValue, runCommand } from './raw.js';
@@ -72,15 +73,17 @@ function mergePipeline(
   { after, end }: Range,
   part: Document,
 ): Document[] {
-  const tokens = { ...(after !== undefined && { $gt: after }), $lte: end };
   return [
     { $match: { _id: control.id, runId: control.runId, 'replay.epoch': epoch } },
     {
       $lookup: {
         from: bufferName(collection),
         pipeline: [
-          { $match: { _id: tokens, ...part } },
+          { $match: { _id: keysBetween(after, end) } },
           { $sort: { _id: 1 } },
+          { $unwind: '$c' },
+          { $replaceRoot: { newRoot: '$c' } },
+          { $match: part },
           // A grouping would lose the natural order.
           ...(capped ? [] : [{ $group: { _id: '$k.i', o: { $last: '$o' }, d: { $last: '$d' } } }]),
           { $match: { o: 'u' } },

@@ -1,11 +1,14 @@
-import type { Db } from 'mongodb';
+import type { Db, Timestamp } from 'mongodb';
 import { bufferName } from '../names.js';
-import { asBuffer, fields, type RawValue } from './raw.js';
+import { type Bundle, decodeBundle, keysBetween } from './bundle.js';
+import { RawValue, walk } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
 /** One buffered change without its document. */
 export interface BufferedChange {
-  readonly token: string;
+  /** The bundle that it is in, and which of its changes it is. */
+  readonly bundle: Bundle;
+  readonly index: number;
   /** `u`, `d`, `x` or `r`: see `changeCodes`. */
   readonly code: string;
   readonly id: RawValue;
@@ -19,18 +22,24 @@ export interface Range {
   readonly after: string | undefined;
   /** Last token of it. */
   readonly end: string;
+  /** Cluster time of its first change. */
+  readonly from?: Timestamp | undefined;
   /** In stream order. */
   readonly changes: readonly BufferedChange[];
   /** Whether it reaches up to what was captured when it was read. */
   readonly last: boolean;
+  /** Whether the next bundle would make more changes of it than it may have. */
+  readonly full: boolean;
 }
 
-/** Changes that are read before it is known how large their documents are. */
-const FIRST_READ = 100;
+/** Bundles that are read before it is known how large their documents are. */
+const FIRST_READ = 32;
+/** BSON type of a 32-bit number. */
+const INT = 0x10;
 
 export interface RangeLimits {
   readonly events: number;
-  /** Bytes of documents, `_id`s and tokens; a range has at least one event. */
+  /** Bytes of documents, `_id`s and tokens; a range has at least one bundle. */
   readonly bytes: number;
 }
 
@@ -44,17 +53,19 @@ export async function readRange(
   signal: AbortSignal,
 ): Promise<Range> {
   const changes: BufferedChange[] = [];
+  let bundles = 0;
   let bytes = 0;
+  let last: Bundle | undefined;
+  let from: Timestamp | undefined;
   // The server reads whole documents to give away their beginnings: of large ones as many as the range may have.
-  let batchSize = Math.min(limits.events, FIRST_READ);
+  let batchSize = Math.min(FIRST_READ, limits.events);
   await using found = await RawCursor.open(
     db,
     {
       find: bufferName(collection),
-      filter: { _id: { ...(after !== undefined && { $gt: after }), $lte: upTo } },
-      projection: { o: 1, k: 1, n: 1 },
+      filter: { _id: keysBetween(after, upTo) },
+      projection: { t: 1, 'c.o': 1, 'c.k': 1, 'c.n': 1 },
       sort: { _id: 1 },
-      limit: limits.events,
       batchSize,
     },
     {
@@ -66,27 +77,33 @@ export async function readRange(
   );
   for await (const batch of found) {
     for (const document of batch.documents) {
-      const entry = fields(document);
-      const size = entry.get('n');
-      // A delete has no document, and may have a long `_id`, which its token has in it, too.
-      bytes += document.length + (size ? asBuffer(size.bytes).readInt32LE() : 0);
-      const [token, code] = [text(entry.get('_id')), text(entry.get('o'))];
-      changes.push({ token, code, ...idsIn(entry.get('k')) });
-      if (bytes >= limits.bytes) {
-        const end = changes.at(-1)?.token ?? upTo;
-        return { after, end, changes, last: end === upTo };
+      const [bundle, encoded] = decodeBundle(document);
+      const full = changes.length + encoded.length > limits.events;
+      // Two that end with the same change are of two attempts: neither is left out.
+      if (last && last.token !== bundle.token && (full || bytes >= limits.bytes)) {
+        return { after, end: last.token, from, changes, last: false, full };
       }
+      if (!from || bundle.from.lessThan(from)) from = bundle.from;
+      for (const [index, one] of encoded.entries()) {
+        const { size, ...change } = decodeChange(one);
+        // A delete has no document, and may have a long `_id`, which its token has in it, too.
+        bytes += size;
+        changes.push({ bundle, index, ...change });
+      }
+      bundles += 1;
+      bytes += document.length;
+      last = bundle;
     }
-    const fitting = Math.ceil(((limits.bytes - bytes) * changes.length) / bytes);
-    batchSize = Math.max(1, Math.min(limits.events - changes.length, fitting));
+    const byBytes = ((limits.bytes - bytes) * bundles) / bytes;
+    const byEvents = ((limits.events - changes.length) * bundles) / changes.length;
+    batchSize = Math.max(1, Math.ceil(Math.min(byBytes, byEvents)));
   }
-  const last = changes.length < limits.events;
-  return { after, end: last ? upTo : (changes.at(-1)?.token ?? upTo), changes, last };
+  return { after, end: upTo, from, changes, last: true, full: false };
 }
 
 /** A stretch of which it is known that nothing is in it. */
 export function emptyRange(after: string | undefined, end: string): Range {
-  return { after, end, changes: [], last: true };
+  return { after, end, changes: [], last: true, full: false };
 }
 
 /**
@@ -96,27 +113,40 @@ export function emptyRange(after: string | undefined, end: string): Range {
  */
 export function cutAtInsertedAgain(range: Range): [Range, Range | undefined] {
   const gone = new Set<string>();
-  for (const [index, { code, id, token }] of range.changes.entries()) {
+  for (const [index, { code, id, bundle }] of range.changes.entries()) {
     if (code === 'd') gone.add(id.key);
     else if (gone.has(id.key) && index < range.changes.length - 1) {
       const [changes, rest] = [range.changes.slice(0, index + 1), range.changes.slice(index + 1)];
       // By the time of the rest more may be captured than up to its end.
       return [
-        { ...range, changes, end: token, last: false },
-        { ...range, changes: rest, after: token, last: false },
+        { ...range, changes, end: bundle.token, last: false },
+        { ...range, changes: rest, after: bundle.token, last: false },
       ];
     }
   }
   return [range, undefined];
 }
 
-function idsIn(key: RawValue | undefined): Pick<BufferedChange, 'id' | 'was'> {
-  const found = key && fields(key.bytes);
-  const id = found?.get('i');
-  if (!id) throw new Error('the buffer holds a document that is not a change');
-  return { id, was: found?.get('w') };
-}
-
-function text(value: RawValue | undefined): string {
-  return value ? asBuffer(value.bytes).toString('latin1', 4, value.bytes.length - 1) : '';
+/** Reads a change without its document; `size` is the document's, in bytes. */
+function decodeChange(
+  bytes: Buffer,
+): Pick<BufferedChange, 'code' | 'id' | 'was'> & { size: number } {
+  let code = '';
+  let size = 0;
+  let id: RawValue | undefined;
+  let was: RawValue | undefined;
+  walk(bytes, 0, (type, name, _nameEnd, start, end) => {
+    // One letter each: o, k, n.
+    if (bytes[name] === 0x6f) code = bytes.toString('latin1', start + 4, end - 1);
+    else if (bytes[name] === 0x6e && type === INT) size = bytes.readInt32LE(start);
+    else if (bytes[name] === 0x6b) {
+      walk(bytes, start, (keyType, keyName, _end, from, to) => {
+        const value = new RawValue(keyType, bytes.subarray(from, to));
+        if (bytes[keyName] === 0x69) id = value;
+        else was = value;
+      });
+    }
+  });
+  if (!code || !id) throw new Error('the buffer holds a document that is not ours');
+  return { code, size, id, was };
 }

@@ -142,7 +142,6 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const isThere = upTo === undefined || (through !== undefined && upTo <= through);
       // The position alone has moved since.
       const isQuiet = capture.buffered === drained;
-      // Where changes were counted twice, after a crash, it is the position that tells how far it is.
       const mayRest = idle && isQuiet && isAllApplied(document);
       if (isThere || (mayRest && performance.now() - advancedAt < QUIET_MS)) {
         const asOf = appliedAsOf(document);
@@ -175,8 +174,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
           await applyRange(loop, range);
           const ms = performance.now() - begun;
           // One that is not full says nothing of one that is.
-          const isFull = whole.changes.length >= most;
-          if (isFull || ms > RANGE_MS.slow) most = Math.min(atOnce, nextSize(most, ms));
+          if (whole.full || ms > RANGE_MS.slow) most = Math.min(atOnce, nextSize(most, ms));
         } catch (error) {
           if (!isLate(error) || most <= LEAST_EVENTS) throw error;
           // That is no standing still: the next one is smaller.
@@ -187,13 +185,13 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         }
         failpoint('range-applied');
       }
+      const events = start.events + applied + range.changes.length;
       const time = tokenTime(range.end);
       const asOf = range.last ? capture.asOf : new Date(timestampMs(time));
       const perSecond = rate.add(range.changes.length);
-      const [first] = range.changes;
       // One that came before what this has written last says nothing of what that has applied.
       const isFirst = replay.events === start.events + applied && isAllCompared(document);
-      const from = first && isFirst && new Date(timestampMs(tokenTime(first.token)));
+      const from = range.from && isFirst && new Date(timestampMs(range.from));
       own = await control.advance(
         'replay',
         epoch,
@@ -202,6 +200,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
           time,
           rate: perSecond,
           ...(asOf && { asOf }),
+          ...(range.last && { drained: { captured: capture.buffered, events } }),
           ...(from && { uncomparedFrom: from }),
         },
         { events: range.changes.length },

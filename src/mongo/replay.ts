@@ -1,5 +1,6 @@
 import type { Db, Timestamp } from 'mongodb';
 import { bufferName } from '../names.js';
+import { decodeBundle, keysBetween } from './bundle.js';
 import { chunks, idLimits } from './chunks.js';
 import {
   deleteExactly,
@@ -16,10 +17,12 @@ import type { Refusals } from './refusals.js';
 import { sortRoughly } from './rough-order.js';
 import { tokenTime } from './token.js';
 
-/** Tokens or `_id`s per query when documents are fetched for the worker to write; of these a server reads a whole stretch. */
+/** Changes per query when documents are fetched for the worker to write; of their bundles a server reads a whole stretch. */
 const FETCH = 5_000;
 /** Of documents that are held to be tried again. */
 const RETRY_BYTES = 16 * 1024 * 1024;
+/** A document without fields. */
+const EMPTY = Buffer.from([5, 0, 0, 0, 0]);
 
 export interface ReplayTarget extends FencedTarget {
   readonly source: Db;
@@ -97,8 +100,8 @@ async function writeByWorker(
 ): Promise<Refusal[]> {
   const buffered = changes.filter(({ code }) => code !== 'r');
   const byId = new Map<string, ExactDocument>();
-  // A token holds the document's key: as long as that may be.
-  for (const part of chunks(buffered, ({ token }) => token.length, idLimits)) {
+  // A key holds the document's: as long as that may be.
+  for (const part of chunks(buffered, ({ bundle }) => bundle.key.length, idLimits)) {
     for (const document of await fetchBuffered(target, part)) byId.set(document.id.key, document);
   }
   const ready: ExactDocument[] = [];
@@ -127,23 +130,32 @@ async function fetchBuffered(
 ): Promise<ExactDocument[]> {
   if (changes.length === 0) return [];
   const documents: ExactDocument[] = [];
-  const tokens = changes.map(({ token }) => token).toSorted();
+  const wanted = new Map<string, Set<number>>();
+  for (const { bundle, index } of changes) {
+    const indexes = wanted.get(bundle.key);
+    if (indexes) indexes.add(index);
+    else wanted.set(bundle.key, new Set([index]));
+  }
+  const keys = [...wanted.keys()].toSorted();
   // For a list alone a server reads all of a clustered collection (6.0.5).
-  const bounds = { $gte: tokens[0], $lte: tokens.at(-1) };
+  const bounds = { $gte: keys[0], $lte: keys.at(-1) };
   await using found = await RawCursor.open(
     db,
     {
       find: bufferName(collection),
-      filter: { _id: { $in: tokens, ...bounds } },
+      filter: { _id: { $in: keys, ...bounds } },
       sort: { _id: 1 },
     },
     { signal },
   );
   for await (const batch of found) {
-    for (const entry of batch.documents) {
-      const { k: key, d: document } = Object.fromEntries(fields(entry));
-      const id = key && fields(key.bytes).get('i');
-      if (id && document) documents.push({ id, document: Buffer.from(asBuffer(document.bytes)) });
+    for (const document of batch.documents) {
+      const [bundle, encoded] = decodeBundle(document);
+      for (const index of wanted.get(bundle.key) ?? []) {
+        const { k: key, d: body } = Object.fromEntries(fields(encoded[index] ?? EMPTY));
+        const id = key && fields(key.bytes).get('i');
+        if (id && body) documents.push({ id, document: Buffer.from(asBuffer(body.bytes)) });
+      }
     }
   }
   if (documents.length !== changes.length) {
@@ -216,6 +228,6 @@ export async function pruneBuffer(
 ): Promise<void> {
   await runCommand(db, {
     delete: bufferName(collection),
-    deletes: [{ q: { _id: { $gt: from, $lte: through } }, limit: 0 }],
+    deletes: [{ q: { _id: keysBetween(from, through) }, limit: 0 }],
   });
 }

@@ -305,7 +305,7 @@ function progress(
       bytes: buffered.bytes,
       eventsPerSecond: 0,
     },
-    applied: { changes: applied, changesPerSecond: 0 },
+    applied: { changes: Math.min(applied, buffered.changes), changesPerSecond: 0 },
   };
 }
 

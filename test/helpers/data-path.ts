@@ -1,6 +1,7 @@
 import { type Collection, type Db, type Document, MongoClient, type Timestamp } from 'mongodb';
 import { type ReplicaSet, type ReplicaSetOptions, startReplicaSet } from '../../embedded/index.js';
 import { Buffered, createBuffer } from '../../src/mongo/buffer.js';
+import { decodeBundle } from '../../src/mongo/bundle.js';
 import { captureChanges, type CaptureCommit } from '../../src/mongo/capture.js';
 import { readStartToken } from '../../src/mongo/change-stream.js';
 import { Control } from '../../src/mongo/control.js';
@@ -252,21 +253,26 @@ export class DataPath {
     return must(operationTime);
   }
 
-  /** The buffer's entries in stream order: kind and changed `_id`. */
-  async changes(): Promise<{ token: string; kind: string; id: string; bytes: Buffer }[]> {
+  /** The buffer's changes in stream order: kind and changed `_id`, and the token of the bundle that each is in. */
+  async changes(): Promise<
+    { token: string; key: string; kind: string; id: string; bytes: Buffer }[]
+  > {
     const entries = await readRaw(this.target, bufferName(this.name));
-    return entries.map((entry) => {
-      const found = fields(entry);
-      const text = (name: string) =>
-        asBuffer(must(found.get(name)).bytes)
+    return entries.flatMap((entry) => {
+      const [{ key, token }, encoded] = decodeBundle(entry);
+      return encoded.map((bytes) => {
+        const found = fields(bytes);
+        const kind = asBuffer(must(found.get('o')).bytes)
           .toString('latin1')
           .slice(4, -1);
-      return {
-        token: text('_id'),
-        kind: text('o'),
-        id: must(fields(must(found.get('k')).bytes).get('i')).key,
-        bytes: entry,
-      };
+        return {
+          token,
+          key,
+          kind,
+          id: must(fields(must(found.get('k')).bytes).get('i')).key,
+          bytes,
+        };
+      });
     });
   }
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { ControlDocument } from '../../src/mongo/control-document.js';
-import { measureBuffer } from '../../src/mongo/buffer.js';
+import { changesIn, measureBuffer } from '../../src/mongo/buffer.js';
+import { appliedChanges } from '../../src/mongo/lag.js';
 import type { Environment, WorkerProcess } from '../e2e/environment.js';
 import { itemOf, type Item } from './changes.js';
 import { MOST_MB } from './case.js';
@@ -66,12 +67,13 @@ export interface Position {
 /** Looks where a migration is. */
 export async function positionOf({ targetClient }: Environment, name: string): Promise<Position> {
   const db = targetClient.db('shop');
-  const [control, { documents: kept, bytes }] = await Promise.all([
+  const [control, bytes] = await Promise.all([
     db.collection<ControlDocument>('cdc').findOne({ _id: name }),
     measureBuffer(db, name),
   ]);
   const { events = 0, buffered = 0 } = control?.capture ?? {};
-  const applied = control?.replay.events ?? 0;
+  const applied = control ? appliedChanges(control) : 0;
+  const kept = changesIn(bytes, control?.capture);
   return { captured: events, waiting: buffered - applied, applied, kept, bufferBytes: bytes };
 }
 

@@ -24,6 +24,7 @@ const flaws: Readonly<Record<Flaw, true>> = {
   'applied-through as the limit of pruning': true,
   'the hold of the cutover': true,
   'the order of holds': true,
+  'the mark of who puts changes together': true,
 };
 const copyFlaws: Readonly<Record<CopyFlaw, true>> = {
   'the fence of clearing': true,
@@ -40,10 +41,11 @@ const roundsFlaws: Readonly<Record<RoundsFlaw, true>> = {
 };
 
 describe('the way of a change', () => {
-  it('ends equal in every order of steps', { timeout: 300_000 }, () => {
-    const { wrong, path, states } = explore(
-      stream({ events: [put('a'), remove('a')], successors: 1 }),
-    );
+  it.each([
+    ['of one document', [put('a'), remove('a')]],
+    ['of two documents', [put('a'), put('b')]],
+  ])('ends equal in every order of steps %s', { timeout: 300_000 }, (_what, few) => {
+    const { wrong, path, states } = explore(stream({ events: few, successors: 1 }));
     expect(wrong, path.join('\n')).toBeUndefined();
     expect(states).toBeGreaterThan(50_000);
   });
@@ -57,7 +59,9 @@ describe('the way of a change', () => {
     'goes wrong without %s',
     { timeout: 300_000 },
     (without) => {
-      const found = wander(stream({ events, successors, without }), WALKS, randomFrom(1));
+      // What goes wrong in the cutover takes no changes, of which each walk has to find its way through.
+      const own = without === 'the order of holds' ? [put('a')] : events;
+      const found = wander(stream({ events: own, successors, without }), WALKS, randomFrom(1));
       expect(found.wrong).toMatch(/^the target is open and /);
     },
   );

@@ -35,7 +35,8 @@ export type Flaw =
   | 'deletes before writes'
   | 'applied-through as the limit of pruning'
   | 'the hold of the cutover'
-  | 'the order of holds';
+  | 'the order of holds'
+  | 'the mark of who puts changes together';
 
 /** What the buffer holds of an event: the version read back, 0 for a delete. */
 interface Entry {
@@ -44,12 +45,20 @@ interface Entry {
   readonly version: number;
 }
 
+/** Entries that are inserted together, known by their last token and who put them together. */
+interface Bundle {
+  readonly token: number;
+  /** 0 for a single entry, which is the same whoever has it. */
+  readonly mark: number;
+  readonly entries: readonly Entry[];
+}
+
 interface Capture {
   readonly epoch: number;
   readonly at: number;
   readonly stage: 'reading' | 'read' | 'storing' | 'stored';
   readonly to: number;
-  readonly entries: readonly Entry[];
+  readonly bundles: readonly Bundle[];
 }
 
 interface Replay {
@@ -69,7 +78,7 @@ interface Merge {
 export interface StreamState {
   readonly time: number;
   readonly source: Versions;
-  readonly buffer: readonly Entry[];
+  readonly buffer: readonly Bundle[];
   readonly captureEpoch: number;
   readonly replayEpoch: number;
   readonly captured: number;
@@ -105,7 +114,7 @@ export function stream(options: StreamOptions): Protocol<StreamState> {
       captured: 0,
       applied: 0,
       target: { a: 0, b: 0 },
-      captures: [{ epoch: 1, at: 0, stage: 'reading', to: 0, entries: [] }],
+      captures: [{ epoch: 1, at: 0, stage: 'reading', to: 0, bundles: [] }],
       replays: [{ epoch: 1, at: 0, stage: 'ready', end: 0, range: [] }],
       merges: [],
       successors: options.successors,
@@ -161,7 +170,7 @@ function captureSteps(
     ...more,
   });
   const name = (what: string) => `capture ${capture.epoch} ${what}`;
-  const stored: Capture = { ...capture, stage: 'reading', at: capture.to, entries: [] };
+  const stored: Capture = { ...capture, stage: 'reading', at: capture.to, bundles: [] };
   const isCurrent = state.captureEpoch === capture.epoch;
   switch (capture.stage) {
     case 'reading': {
@@ -176,21 +185,21 @@ function captureSteps(
       ];
     }
     case 'read': {
-      const entries = lastOf(events, capture.at, capture.to).map(({ token, id }): Entry => ({
-        token,
-        id,
-        version: deletesAt(events, token) ? 0 : state.source[id],
+      const entries = readBack(state, events, capture.at, capture.to);
+      return together(entries, capture.epoch).map((bundles) => ({
+        name: name(`reads back ${bundles.length}`),
+        state: to({ ...capture, stage: 'storing', bundles }),
       }));
-      return [{ name: name('reads back'), state: to({ ...capture, stage: 'storing', entries }) }];
     }
     case 'storing':
       // Inserts run beside each other, so that they end in any order.
-      return capture.entries.map((entry) => {
-        const entries = capture.entries.filter((other) => other !== entry);
-        const stage = entries.length > 0 ? 'storing' : 'stored';
+      return capture.bundles.map((bundle) => {
+        const bundles = capture.bundles.filter((other) => other !== bundle);
+        const stage = bundles.length > 0 ? 'storing' : 'stored';
+        const buffer = insert(state.buffer, bundle, without);
         return {
-          name: name(`stores ${entry.token}`),
-          state: to({ ...capture, entries, stage }, { buffer: insert(state.buffer, entry) }),
+          name: name(`stores ${bundle.token}`),
+          state: to({ ...capture, bundles, stage }, { buffer }),
         };
       });
     case 'stored':
@@ -223,12 +232,16 @@ function replaySteps(
       return [{ name: name('ends old merges'), state: to({ stage: 'ready' }, { merges }) }];
     }
     case 'ready': {
-      const highest = Math.max(0, ...state.buffer.map(({ token }) => token));
-      const end = without === 'captured-through as the limit' ? highest : state.captured;
-      if (end <= replay.at) return [];
-      if (!isCurrent) return [fenced];
-      const range = inRange(state.buffer, replay.at, end);
-      return [{ name: name(`reads to ${end}`), state: to({ stage: 'read', end, range }) }];
+      const tokens = state.buffer.map(({ token }) => token);
+      const isThere = (end: number) =>
+        end > replay.at && (without === 'captured-through as the limit' || end <= state.captured);
+      // A range may have to end before all that is captured, after any bundle.
+      const ends = [...new Set([...tokens, state.captured])].filter(isThere);
+      if (ends.length > 0 && !isCurrent) return [fenced];
+      return ends.map((end) => {
+        const range = inRange(state.buffer, replay.at, end);
+        return { name: name(`reads to ${end}`), state: to({ stage: 'read', end, range }) };
+      });
     }
     case 'read': {
       if (without === 'deletes before writes')
@@ -307,7 +320,7 @@ function takeovers(state: StreamState, options: StreamOptions): Step<StreamState
     at: state.captured,
     stage: 'reading',
     to: 0,
-    entries: [],
+    bundles: [],
   };
   return [
     {
@@ -359,7 +372,7 @@ function lateHolds(state: StreamState, options: StreamOptions): Step<StreamState
 }
 
 function cutoverSteps(state: StreamState, options: StreamOptions): Step<StreamState>[] {
-  const { events } = options;
+  const { events, without } = options;
   if (state.opened) return [];
   if (state.cutover === 0) {
     if (state.time < events.length) return [];
@@ -373,18 +386,16 @@ function cutoverSteps(state: StreamState, options: StreamOptions): Step<StreamSt
     ];
   }
   if (!state.drained) {
-    const entries = lastOf(events, state.captured, state.time).map(({ token, id }): Entry => ({
-      token,
-      id,
-      version: deletesAt(events, token) ? 0 : state.source[id],
-    }));
-    const buffer = entries.reduce(insert, state.buffer);
-    return [
-      {
-        name: 'the cutover drains',
-        state: { ...state, buffer, captured: state.time, drained: true },
+    const entries = readBack(state, events, state.captured, state.time);
+    return together(entries, state.captureEpoch).map((bundles) => ({
+      name: `the cutover drains ${bundles.length}`,
+      state: {
+        ...state,
+        buffer: bundles.reduce((buffer, one) => insert(buffer, one, without), state.buffer),
+        captured: state.time,
+        drained: true,
       },
-    ];
+    }));
   }
   const own = state.replays.find(
     ({ epoch, stage }) => epoch === state.cutover && stage === 'ready',
@@ -401,13 +412,46 @@ function cutoverSteps(state: StreamState, options: StreamOptions): Step<StreamSt
   ];
 }
 
-function insert(buffer: readonly Entry[], entry: Entry): readonly Entry[] {
-  if (buffer.some(({ token }) => token === entry.token)) return buffer;
-  return [...buffer, entry].toSorted((one, other) => one.token - other.token);
+function readBack(
+  { source }: StreamState,
+  events: readonly Event[],
+  after: number,
+  to: number,
+): Entry[] {
+  return lastOf(events, after, to).map(({ token, id }) => ({
+    token,
+    id,
+    version: deletesAt(events, token) ? 0 : source[id],
+  }));
 }
 
-function inRange(buffer: readonly Entry[], after: number, end: number): readonly Entry[] {
-  return buffer.filter(({ token }) => token > after && token <= end);
+/** All ways to put entries together, in order; who does it stands before or behind others with the same end. */
+function together(entries: readonly Entry[], epoch: number): Bundle[][] {
+  const [first, ...rest] = entries.toSorted((one, other) => one.token - other.token);
+  const last = rest.at(-1);
+  const each = entries.map((entry): Bundle => ({ token: entry.token, mark: 0, entries: [entry] }));
+  if (!first || !last) return [each];
+  return [
+    each,
+    ...[epoch, -epoch].map((mark) => [{ token: last.token, mark, entries: [first, ...rest] }]),
+  ];
+}
+
+function insert(buffer: readonly Bundle[], bundle: Bundle, without?: Flaw): readonly Bundle[] {
+  const isSame = ({ token, mark }: Bundle) =>
+    token === bundle.token &&
+    (mark === bundle.mark || without === 'the mark of who puts changes together');
+  if (buffer.some(isSame)) return buffer;
+  // A single one stands before all others: it has no mark.
+  const rank = ({ mark }: Bundle) => (mark === 0 ? Number.NEGATIVE_INFINITY : mark);
+  return [...buffer, bundle].toSorted((one, other) =>
+    one.token === other.token ? rank(one) - rank(other) : one.token - other.token,
+  );
+}
+
+function inRange(buffer: readonly Bundle[], after: number, end: number): readonly Entry[] {
+  const bundles = buffer.filter(({ token }) => token > after && token <= end);
+  return bundles.flatMap(({ entries }) => entries);
 }
 
 /** The last event of each document, after one time up to another. */

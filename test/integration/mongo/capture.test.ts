@@ -91,10 +91,10 @@ describe('capture', () => {
     const capturing = path.capture(undefined, undefined, limits);
     // It says that it is there while it waits.
     await vi.waitUntil(() => path.touches > 3, { timeout: 30_000 });
-    expect(await path.buffer.countDocuments()).toBe(0);
+    expect(await path.changes()).toEqual([]);
     limits.documentsPerSecond = undefined;
     await capturing;
-    expect(await path.buffer.countDocuments()).toBe(200);
+    expect(await path.changes()).toHaveLength(200);
     await path.replay();
     expect(await path.hashes()).toSatisfy(isEqual);
   });
@@ -152,7 +152,7 @@ describe('capture', () => {
     const events = commits.reduce((sum, commit) => sum + commit.events, 0);
     const buffered = commits.reduce((sum, commit) => sum + commit.buffered, 0);
     expect(events).toBe(23);
-    expect(await path.buffer.countDocuments()).toBe(buffered);
+    expect(await path.changes()).toHaveLength(buffered);
     expect(buffered).toBeLessThan(events);
     await path.replay();
     expect(await path.copy.find().toArray()).toEqual([{ _id: 1, n: 20 }]);
@@ -247,21 +247,6 @@ describe('capture', () => {
     expect(first?.events).toBe(1);
   });
 
-  it('stores nothing twice when it starts again from an older token', async () => {
-    const path = await DataPath.begin(mongo.client);
-    await path.orders.insertMany(Array.from({ length: 50 }, (_, _id) => ({ _id, n: 0 })));
-    await path.orders.updateMany({ _id: { $lt: 10 } }, { $inc: { n: 1 } });
-    await path.capture();
-    const before = await path.changes();
-    expect(before.length).toBeGreaterThan(0);
-    await path.orders.updateMany({}, { $inc: { n: 1 } });
-    await path.captureFrom(path.start, { until: must(path.commits.at(-1)).time });
-    const after = await path.changes();
-    expect(after.slice(0, before.length)).toEqual(before);
-    await path.follow();
-    expect(await path.hashes()).toSatisfy(isEqual);
-  });
-
   it('has a fence that a majority has confirmed, and that nothing acknowledged before is after', async () => {
     const path = await DataPath.begin(mongo.client);
     await path.orders.insertOne({ _id: 1 });
@@ -304,8 +289,9 @@ describe('capture', () => {
       onCommit: async ({ token, buffered }) => {
         tokens.push(tokenOf(token));
         kept += buffered;
-        const filter = { _id: { $lte: tokenOf(token) } };
-        expect(await path.buffer.countDocuments(filter)).toBeGreaterThanOrEqual(kept);
+        const changes = await path.changes();
+        const there = changes.filter((change) => change.token <= tokenOf(token));
+        expect(there.length).toBeGreaterThanOrEqual(kept);
       },
     });
     expect(tokens.length).toBeGreaterThan(1);

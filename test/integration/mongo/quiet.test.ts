@@ -24,7 +24,7 @@ beforeAll(async () => {
     const { collection, filter, maxTimeMS } = command;
     // A stream waits for what comes; all other cursors have the rest of what is there.
     const isRest = commandName === 'getMore' && maxTimeMS === undefined;
-    const what = isRest ? ' for the rest' : filter?._id?.$lte ? ' for changes' : '';
+    const what = isRest ? ' for the rest' : filter?._id?.$lt ? ' for changes' : '';
     asked.push(`${commandName} ${String(collection ?? command[commandName])}${what}`);
   });
 });

@@ -267,29 +267,41 @@ describe('replay', () => {
 
   it('reads ranges by number and by bytes, without gap or overlap', async () => {
     const path = await DataPath.begin(client);
-    await path.orders.insertMany(
-      Array.from({ length: 50 }, (_, _id) => ({ _id, t: 'x'.repeat(1000) })),
-    );
-    await path.capture();
+    const bundles = [1, 5, 1, 20, 23];
+    let next = 0;
+    for (const size of bundles) {
+      const ids = Array.from({ length: size }, () => next++);
+      await path.orders.insertMany(ids.map((_id) => ({ _id, t: 'x'.repeat(1000) })));
+      await path.capture();
+    }
     const upTo = tokenOf((await path.control.read()).capture.through);
     const { signal } = new AbortController();
-    for (const limits of [
-      { events: 7, bytes: Infinity },
-      { events: 50, bytes: Infinity },
-      { events: 1000, bytes: 3000 },
-      { events: 1, bytes: 1 },
-    ]) {
+    // As many bundles as there is room for, and one at least.
+    const ranges: [{ events: number; bytes: number }, number[]][] = [
+      [{ events: 7, bytes: Infinity }, [7, 20, 23]],
+      [{ events: 27, bytes: Infinity }, [27, 23]],
+      [{ events: 49, bytes: Infinity }, [27, 23]],
+      [{ events: 50, bytes: Infinity }, [50]],
+      [{ events: 1000, bytes: 3_000 }, [6, 21, 23]],
+      [{ events: 1000, bytes: 10_000 }, [27, 23]],
+      [{ events: 1000, bytes: 1 }, bundles],
+      [{ events: 1, bytes: Infinity }, bundles],
+    ];
+    for (const [limits, expected] of ranges) {
       const seen: string[] = [];
+      const sizes: number[] = [];
       let after: string | undefined;
       for (;;) {
         const range = await readRange(path.target, path.name, after, upTo, limits, signal);
-        expect(range.changes.length).toBeLessThanOrEqual(limits.events);
+        sizes.push(range.changes.length);
+        expect(range.full).toBe(!range.last && limits.bytes === Infinity);
         seen.push(...range.changes.map(({ id }) => id.key));
         expect(range.after).toBe(after);
         after = range.end;
         if (range.last) break;
       }
       expect(after).toBe(upTo);
+      expect(sizes).toEqual(expected);
       expect(seen).toEqual(Array.from({ length: 50 }, (_, id) => keyOf(id)));
     }
   });
@@ -610,7 +622,7 @@ describe('a document that the replay reads from the source', () => {
     const path = await DataPath.begin(client);
     await path.orders.insertOne({ _id: 1 });
     await path.capture();
-    await path.buffer.updateMany({}, { $set: { o: 'r' }, $unset: { d: '' } });
+    await path.buffer.updateMany({}, { $set: { 'c.$[].o': 'r' }, $unset: { 'c.$[].d': '' } });
     const range = await wholeRange(path);
     const watched = new MongoClient(mongo.server.uri, { monitorCommands: true });
     const finds: Document[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isStalled, lagSeconds } from '../../../src/mongo/lag.js';
+import { appliedChanges, isStalled, lagSeconds } from '../../../src/mongo/lag.js';
 
 const now = new Date('2026-01-01T00:01:00.000Z');
 const ago = (seconds: number) => new Date(now.getTime() - seconds * 1000);
@@ -36,8 +36,15 @@ describe('lagSeconds', () => {
       'the position has moved without changes',
       { asOf: ago(1), at: ago(0.9) },
       '82A',
-      { asOf: ago(5), events: 2 },
+      { asOf: ago(5), drained: { captured: 2, events: 9 } },
       0.1,
+    ],
+    [
+      'as many were applied as were captured, some of them twice',
+      { asOf: ago(1), at: ago(0.9) },
+      '82A',
+      { asOf: ago(5), events: 2, drained: { captured: 1, events: 1 } },
+      5,
     ],
     ['clocks disagree', { asOf: ago(-2), at: ago(-1.5) }, '82A', { asOf: ago(-1) }, 0],
   ])('when %s', (_when, capture, through, replay, expected) => {
@@ -49,6 +56,21 @@ describe('lagSeconds', () => {
     const capture = { through: { _data: '82B' }, asOf: ago(1), at: ago(1) };
     expect(lagSeconds(control(capture, {}), now)).toBeUndefined();
     expect(lagSeconds(control(capture, { through: '82A' }), now)).toBeUndefined();
+  });
+});
+
+describe('appliedChanges', () => {
+  it.each([
+    ['nothing was left by others', { events: 1 }, 1],
+    [
+      'others have left some, and all is applied',
+      { events: 9, drained: { captured: 2, events: 9 } },
+      2,
+    ],
+    ['others have left some before', { events: 8, drained: { captured: 1, events: 8 } }, 1],
+    ['others have left some since', { events: 9 }, 2],
+  ])('counts what the capture has counted when %s', (_when, replay, expected) => {
+    expect(appliedChanges(control({}, replay))).toBe(expected);
   });
 });
 

@@ -1,3 +1,4 @@
+import { Timestamp } from 'mongodb';
 import { expect, it } from 'vitest';
 import { type BufferedChange, cutAtInsertedAgain, type Range } from '../../../src/mongo/range.js';
 import { rawOf } from '../../helpers/bson.js';
@@ -5,9 +6,14 @@ import { rawOf } from '../../helpers/bson.js';
 /** Changes as `d1` (delete of 1) and `u1`, each with a token of its own. */
 function rangeOf(...changes: readonly string[]): Range {
   const list = changes.map((text, index): BufferedChange => {
-    return { token: `t${index}`, code: text.slice(0, 1), id: rawOf(Number(text.slice(1))) };
+    const bundle = {
+      key: `t${index}`,
+      token: `t${index}`,
+      from: new Timestamp({ t: 1, i: index }),
+    };
+    return { bundle, index: 0, code: text.slice(0, 1), id: rawOf(Number(text.slice(1))) };
   });
-  return { after: undefined, end: 'end', changes: list, last: true };
+  return { after: undefined, end: 'end', changes: list, last: true, full: false };
 }
 
 it.each([
@@ -30,13 +36,13 @@ it.each([
     rest = left;
   }
   const shown = parts.map((part) =>
-    part.changes.map(({ token }) => changes[Number(token.slice(1))]),
+    part.changes.map(({ bundle }) => changes[Number(bundle.token.slice(1))]),
   );
   expect(shown).toEqual(expected);
   for (const [index, part] of parts.entries()) {
     const isEnd = index === parts.length - 1;
     expect(part.after).toBe(parts[index - 1]?.end);
-    expect(part.end).toBe(isEnd ? 'end' : part.changes.at(-1)?.token);
+    expect(part.end).toBe(isEnd ? 'end' : part.changes.at(-1)?.bundle.token);
     // What is left of one that was cut is no longer up to what is captured by then.
     expect(part.last).toBe(parts.length === 1);
   }
