@@ -22,41 +22,51 @@ export const capture: BenchCase = {
   prepare: async (environment, { documents }) => captureVariants(environment, documents, ''),
 };
 
-/** What is measured of one size. */
+/**
+ * What is measured of one size.
+ * @param isFresh whether each run has changes of its own: a stream reads on to the end of the oplog, whatever else was
+ * written since
+ */
 export async function captureVariants(
   environment: Environment,
   documents: number,
   label: string,
+  isFresh = false,
 ): Promise<Variant[]> {
   const { sourceClient, targetClient } = environment;
   const name = `${NAME}${documents}`;
   const source = sourceClient.db('shop');
   const target = targetClient.db('captured');
   await loadOrders(sourceClient, name, documents);
-  const start = await readStartToken(source, name);
   const count = Math.round(documents * SHARE);
-  const changes = { kind: 'spread', count, documents, bytes: 500 } as const;
-  await writeChanges(ordersOf(sourceClient, name), changes);
-  const until = await readOperationTime(source);
-  const stretch: Stretch = { source, collection: name, start, until: () => until };
+  const write = async (): Promise<Stretch> => {
+    const start = await readStartToken(source, name);
+    const changes = { kind: 'spread', count, documents, bytes: 500 } as const;
+    await writeChanges(ordersOf(sourceClient, name), changes);
+    const until = await readOperationTime(source);
+    return { source, collection: name, start, until: () => until };
+  };
+  const written = isFresh ? undefined : await write();
   const servers = serversOf(environment);
-  const measured = (read: () => Promise<number>) => () =>
-    measureRate('events', servers, async () => {
-      const events = await read();
+  const measured = (read: (stretch: Stretch) => Promise<number>) => async () => {
+    const stretch = written ?? (await write());
+    return measureRate('events', servers, async () => {
+      const events = await read(stretch);
       if (events !== count) throw new Error(`${events} events in place of ${count}`);
       return events;
     });
+  };
   return [
     {
       name: `${label}raw read with updateLookup`,
-      run: measured(() => readRaw(stretch, { fullDocument: 'updateLookup' })),
+      run: measured((stretch) => readRaw(stretch, { fullDocument: 'updateLookup' })),
     },
-    { name: `${label}raw read`, run: measured(() => readRaw(stretch)) },
+    { name: `${label}raw read`, run: measured((stretch) => readRaw(stretch)) },
     {
       name: `${label}capture`,
       run: async () => {
         const path = await DataPath.between(source, target, name);
-        const figures = await measured(async () => {
+        const figures = await measured(async ({ start }) => {
           const commits = await path.capture(start);
           return commits.reduce((sum, { events }) => sum + events, 0);
         })();
@@ -66,7 +76,7 @@ export async function captureVariants(
     },
     {
       name: `${label}decoded, with updateLookup`,
-      run: measured(() => captureDecoded(stretch, target)),
+      run: measured((stretch) => captureDecoded(stretch, target)),
     },
   ];
 }

@@ -21,7 +21,7 @@ export const growth: BenchCase = {
       const load = { kind: 'spread', documents, bytes: usual.bytes } as const;
       const found = [
         ...(await copyVariants(environment, { ...options, documents }, usual, label)),
-        ...(await captureVariants(environment, documents, label)),
+        ...(await captureVariants(environment, documents, label, true)),
         ...(await replayVariants(environment, load, label)),
       ];
       all.push(...found.filter(({ name }) => OURS.test(name)));
