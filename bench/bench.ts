@@ -10,8 +10,10 @@ import { type CaseResults, renderTable, summarise } from './table.js';
 const PATIENCE_MS = 3_600_000;
 /** Each answer costs the worker and the servers some of what is measured. */
 const POLL_MS = 500;
-/** What is measured has room in the servers' caches, as it would have on machines of their own. */
-/** The source's oplog has to hold all that a case writes: what is captured is read from its beginning in each round. */
+/**
+ * What is measured has room in the servers' caches, as it would have on machines of their own. The source's oplog has to
+ * hold all that a case writes: what is captured is read from its beginning in each round.
+ */
 const SERVERS = {
   source: { cacheSizeGB: 4, oplogSizeMB: 16_000 },
   target: { cacheSizeGB: 4 },

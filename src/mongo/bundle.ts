@@ -14,6 +14,9 @@ const MARK = '!';
 /** The next letter: behind a token, more than all marks. */
 const BEHIND_MARKS = '"';
 
+/** They are the same in all bundles. */
+const names: Buffer[] = [];
+
 /** A document of the buffer. */
 export interface Bundle {
   /** Its key. */
@@ -45,15 +48,17 @@ export function aloneLength(token: string): number {
   return 37 + token.length;
 }
 
+/** Type and name of an element of the changes. */
+function nameOf(index: number): Buffer {
+  return (names[index] ??= Buffer.from(`\x03${index}\0`, 'latin1'));
+}
+
 function encodeBundle(changes: readonly Change[], mark: string): Buffer {
   const [first, last] = [changes[0], changes.at(-1)];
   if (!first || !last) throw new Error('a bundle without changes');
   const key = changes.length > 1 ? `${last.token}${MARK}${mark}` : last.token;
-  const names = changes.map((_, index) => Buffer.from(`\x03${index}\0`, 'latin1'));
-  const inner = changes.reduce(
-    (sum, { bytes }, index) => sum + bytes.length + (names[index]?.length ?? 0),
-    5,
-  );
+  const elements = changes.flatMap(({ bytes: change }, index) => [nameOf(index), change]);
+  const inner = elements.reduce((sum, { length }) => sum + length, 5);
   const bytes = Buffer.allocUnsafe(29 + key.length + inner);
   let at = bytes.writeInt32LE(bytes.length, 0);
   at += bytes.write('\x02_id\0', at, 'latin1');
@@ -62,11 +67,9 @@ function encodeBundle(changes: readonly Change[], mark: string): Buffer {
   at = bytes.writeBigUInt64LE(first.time.toBigInt(), at);
   at += bytes.write('\x04c\0', at, 'latin1');
   at = bytes.writeInt32LE(inner, at);
-  for (const [index, change] of changes.entries()) {
-    bytes.set(names[index] ?? [], at);
-    at += names[index]?.length ?? 0;
-    bytes.set(change.bytes, at);
-    at += change.bytes.length;
+  for (const element of elements) {
+    bytes.set(element, at);
+    at += element.length;
   }
   bytes[at++] = 0;
   bytes[at] = 0;

@@ -21,8 +21,6 @@ import { tokenTime } from './token.js';
 const FETCH = 5_000;
 /** Of documents that are held to be tried again. */
 const RETRY_BYTES = 16 * 1024 * 1024;
-/** A document without fields. */
-const EMPTY = Buffer.from([5, 0, 0, 0, 0]);
 
 export interface ReplayTarget extends FencedTarget {
   readonly source: Db;
@@ -130,11 +128,12 @@ async function fetchBuffered(
 ): Promise<ExactDocument[]> {
   if (changes.length === 0) return [];
   const documents: ExactDocument[] = [];
-  const wanted = new Map<string, Set<number>>();
-  for (const { bundle, index } of changes) {
-    const indexes = wanted.get(bundle.key);
-    if (indexes) indexes.add(index);
-    else wanted.set(bundle.key, new Set([index]));
+  const wanted = new Map<string, BufferedChange[]>();
+  for (const change of changes) {
+    const { key } = change.bundle;
+    const its = wanted.get(key);
+    if (its) its.push(change);
+    else wanted.set(key, [change]);
   }
   const keys = [...wanted.keys()].toSorted();
   // For a list alone a server reads all of a clustered collection (6.0.5).
@@ -151,10 +150,10 @@ async function fetchBuffered(
   for await (const batch of found) {
     for (const document of batch.documents) {
       const [bundle, encoded] = decodeBundle(document);
-      for (const index of wanted.get(bundle.key) ?? []) {
-        const { k: key, d: body } = Object.fromEntries(fields(encoded[index] ?? EMPTY));
-        const id = key && fields(key.bytes).get('i');
-        if (id && body) documents.push({ id, document: Buffer.from(asBuffer(body.bytes)) });
+      for (const { id, index } of wanted.get(bundle.key) ?? []) {
+        const change = encoded[index];
+        const body = change && fields(change).get('d');
+        if (body) documents.push({ id, document: Buffer.from(asBuffer(body.bytes)) });
       }
     }
   }

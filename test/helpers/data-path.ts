@@ -174,16 +174,18 @@ export class DataPath {
       readonly signal?: AbortSignal;
       readonly limits?: ReadLimits | undefined;
       readonly silenceMs?: number;
+      /** In place of its own. */
+      readonly buffer?: Buffered;
       readonly onWait?: (what: 'reply' | 'limit') => Promise<void>;
       readonly onCommit?: (commit: CaptureCommit) => Promise<void>;
     },
   ): Promise<void> {
     const { bufferUuid } = await this.control.read();
-    const { until, signal, limits, silenceMs, onWait, onCommit } = options;
+    const { until, signal, limits, silenceMs, buffer, onWait, onCommit } = options;
     await captureChanges({
       source: this.source,
       collection: this.name,
-      buffer: await Buffered.open(this.target, this.name, bufferUuid),
+      buffer: buffer ?? (await Buffered.open(this.target, this.name, bufferUuid)),
       start,
       limits,
       ...(silenceMs !== undefined && { silenceMs }),

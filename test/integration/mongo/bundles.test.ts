@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Buffered } from '../../../src/mongo/buffer.js';
-import { type CaptureCommit, captureChanges } from '../../../src/mongo/capture.js';
+import type { CaptureCommit } from '../../../src/mongo/capture.js';
 import { readRange } from '../../../src/mongo/range.js';
 import type { ResumeToken } from '../../../src/mongo/token.js';
 import { DataPath, must, type PathOptions, TestMongo, tokenOf } from '../../helpers/data-path.js';
@@ -47,18 +47,12 @@ class HeldBuffer extends Buffered {
 async function attempt(
   path: DataPath,
   start: ResumeToken,
-  options: { readonly gate?: Gate; readonly natural?: boolean } = {},
+  gate: Gate = async () => undefined,
 ): Promise<CaptureCommit[]> {
   const commits: CaptureCommit[] = [];
-  await captureChanges({
-    source: path.source,
-    collection: path.name,
-    buffer: new HeldBuffer(path.target, path.name, options.gate ?? (async () => undefined)),
-    start,
+  await path.captureFrom(start, {
     until: await path.now(),
-    natural: options.natural ?? false,
-    maxAwaitMs: 50,
-    signal: new AbortController().signal,
+    buffer: new HeldBuffer(path.target, path.name, gate),
     onCommit: async (commit) => void commits.push(commit),
   });
   return commits;
@@ -76,10 +70,11 @@ async function writeSome(path: DataPath, dice: Dice, most: number): Promise<void
 const seeds = Array.from({ length: 12 }, (_, seed) => seed);
 
 describe.each(seeds)('attempts that overlap, seed %i', (seed) => {
-  it.each<[string, PathOptions & { natural?: boolean }]>([
+  it.each<[string, PathOptions]>([
     ['a collection', {}],
-    ['a capped one', { capped: true, natural: true, collection: { capped: true, size: 2 ** 20 } }],
-  ])('lose and undo nothing: %s', async (_what, { natural = false, ...options }) => {
+    ['a capped one', { capped: true, collection: { capped: true, size: 2 ** 20 } }],
+  ])('lose and undo nothing: %s', async (_what, options) => {
+    const { capped = false } = options;
     const dice = new Dice(`bundles${seed}`);
     const path = await DataPath.begin(mongo.client, options);
     const tokens: ResumeToken[] = [path.start];
@@ -87,7 +82,7 @@ describe.each(seeds)('attempts that overlap, seed %i', (seed) => {
       await writeSome(path, dice, 25);
       // From where any of them was, so that each reads the documents at another time.
       const start = must(tokens[dice.below(tokens.length)]);
-      const commits = await attempt(path, start, { natural });
+      const commits = await attempt(path, start);
       tokens.push(must(commits.at(-1)).token);
       if (dice.below(3) > 0) continue;
       await path.capture();
@@ -95,10 +90,10 @@ describe.each(seeds)('attempts that overlap, seed %i', (seed) => {
       await path.replay();
       expect(must((await path.control.read()).replay.through) >= upTo).toBe(true);
       // Nothing has changed at the source since it was captured.
-      await expectEqual(path, natural);
+      await expectEqual(path, capped);
     }
     await path.follow();
-    await expectEqual(path, natural);
+    await expectEqual(path, capped);
   });
 });
 
@@ -109,11 +104,9 @@ it('an insert that comes late is neither an end of newer changes nor applied whe
   let letGo = (): void => undefined;
   const held = new Promise<void>((resolve) => (letGo = resolve));
   let isHeld = false;
-  const late = attempt(path, path.start, {
-    gate: async () => {
-      isHeld = true;
-      await held;
-    },
+  const late = attempt(path, path.start, async () => {
+    isHeld = true;
+    await held;
   });
   await expect.poll(() => isHeld).toBe(true);
   await path.orders.updateMany({}, { $inc: { n: 1 } });
@@ -157,11 +150,9 @@ it('what an attempt has put there before it was lost amid large documents hides 
     0,
   );
   let inserts = 0;
-  const lost = attempt(path, path.start, {
-    gate: async () => {
-      inserts += 1;
-      if (inserts > 1) throw new Error('lost');
-    },
+  const lost = attempt(path, path.start, async () => {
+    inserts += 1;
+    if (inserts > 1) throw new Error('lost');
   });
   await expect(lost).rejects.toThrow('lost');
   const left = (await path.changes()).length;
