@@ -1,3 +1,4 @@
+import { type Bundle, type Entry, inRange, insert, together } from './bundle.js';
 import type { Protocol, Step } from './explore.js';
 
 /**
@@ -37,21 +38,6 @@ export type Flaw =
   | 'the hold of the cutover'
   | 'the order of holds'
   | 'the mark of who puts changes together';
-
-/** What the buffer holds of an event: the version read back, 0 for a delete. */
-interface Entry {
-  readonly token: number;
-  readonly id: Id;
-  readonly version: number;
-}
-
-/** Entries that are inserted together, known by their last token and who put them together. */
-interface Bundle {
-  readonly token: number;
-  /** 0 for a single entry, which is the same whoever has it. */
-  readonly mark: number;
-  readonly entries: readonly Entry[];
-}
 
 interface Capture {
   readonly epoch: number;
@@ -170,6 +156,7 @@ function captureSteps(
     ...more,
   });
   const name = (what: string) => `capture ${capture.epoch} ${what}`;
+  const isMarked = without !== 'the mark of who puts changes together';
   const stored: Capture = { ...capture, stage: 'reading', at: capture.to, bundles: [] };
   const isCurrent = state.captureEpoch === capture.epoch;
   switch (capture.stage) {
@@ -196,7 +183,7 @@ function captureSteps(
       return capture.bundles.map((bundle) => {
         const bundles = capture.bundles.filter((other) => other !== bundle);
         const stage = bundles.length > 0 ? 'storing' : 'stored';
-        const buffer = insert(state.buffer, bundle, without);
+        const buffer = insert(state.buffer, bundle, isMarked);
         return {
           name: name(`stores ${bundle.token}`),
           state: to({ ...capture, bundles, stage }, { buffer }),
@@ -373,6 +360,7 @@ function lateHolds(state: StreamState, options: StreamOptions): Step<StreamState
 
 function cutoverSteps(state: StreamState, options: StreamOptions): Step<StreamState>[] {
   const { events, without } = options;
+  const isMarked = without !== 'the mark of who puts changes together';
   if (state.opened) return [];
   if (state.cutover === 0) {
     if (state.time < events.length) return [];
@@ -391,7 +379,7 @@ function cutoverSteps(state: StreamState, options: StreamOptions): Step<StreamSt
       name: `the cutover drains ${bundles.length}`,
       state: {
         ...state,
-        buffer: bundles.reduce((buffer, one) => insert(buffer, one, without), state.buffer),
+        buffer: bundles.reduce((buffer, one) => insert(buffer, one, isMarked), state.buffer),
         captured: state.time,
         drained: true,
       },
@@ -423,35 +411,6 @@ function readBack(
     id,
     version: deletesAt(events, token) ? 0 : source[id],
   }));
-}
-
-/** All ways to put entries together, in order; who does it stands before or behind others with the same end. */
-function together(entries: readonly Entry[], epoch: number): Bundle[][] {
-  const [first, ...rest] = entries.toSorted((one, other) => one.token - other.token);
-  const last = rest.at(-1);
-  const each = entries.map((entry): Bundle => ({ token: entry.token, mark: 0, entries: [entry] }));
-  if (!first || !last) return [each];
-  return [
-    each,
-    ...[epoch, -epoch].map((mark) => [{ token: last.token, mark, entries: [first, ...rest] }]),
-  ];
-}
-
-function insert(buffer: readonly Bundle[], bundle: Bundle, without?: Flaw): readonly Bundle[] {
-  const isSame = ({ token, mark }: Bundle) =>
-    token === bundle.token &&
-    (mark === bundle.mark || without === 'the mark of who puts changes together');
-  if (buffer.some(isSame)) return buffer;
-  // A single one stands before all others: it has no mark.
-  const rank = ({ mark }: Bundle) => (mark === 0 ? Number.NEGATIVE_INFINITY : mark);
-  return [...buffer, bundle].toSorted((one, other) =>
-    one.token === other.token ? rank(one) - rank(other) : one.token - other.token,
-  );
-}
-
-function inRange(buffer: readonly Bundle[], after: number, end: number): readonly Entry[] {
-  const bundles = buffer.filter(({ token }) => token > after && token <= end);
-  return bundles.flatMap(({ entries }) => entries);
 }
 
 /** The last event of each document, after one time up to another. */
