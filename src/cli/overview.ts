@@ -1,8 +1,8 @@
-import { bar, duration, number } from './format.js';
+import { bar, number } from './format.js';
 import { nameOf } from './next-step.js';
 import type { Output } from './output.js';
 import { paint, phaseWord } from './render-migration.js';
-import { renderTable, type Column } from './table.js';
+import { rateCell, renderTable, secondsCell, type Column } from './table.js';
 import { leastFarFirst } from '../workflows/group/least-far.js';
 import { type GroupView, isGroup, isMigration, type MigrationView } from './view.js';
 
@@ -19,7 +19,7 @@ interface Row {
   readonly name: string;
   readonly phase: string;
   readonly copiedPercent?: number | null | undefined;
-  readonly copyPerSecond?: number;
+  readonly copyPerSecond?: number | undefined;
   readonly etaSeconds?: number | null | undefined;
   readonly compared?: string;
   readonly lagSeconds?: number | null | undefined;
@@ -51,11 +51,7 @@ export function renderOverview(
     { head: 'MIGRATION', cell: ({ name }) => name },
     { head: 'PHASE', cell: ({ phase }) => phase },
     { head: 'COPY', cell: ({ copiedPercent }) => copyCell(copiedPercent, output) },
-    {
-      head: 'RATE',
-      cell: ({ copyPerSecond = 0 }) => (copyPerSecond > 0 ? `${number(copyPerSecond)}/s` : ''),
-      spare: 3,
-    },
+    { head: 'RATE', cell: ({ copyPerSecond }) => rateCell(copyPerSecond), spare: 3 },
     { head: 'LEFT', cell: ({ etaSeconds }) => secondsCell(etaSeconds), spare: 2 },
     { head: 'COMPARED', cell: ({ compared = '' }) => compared, spare: 4 },
     { head: 'LAG', cell: ({ lagSeconds }) => secondsCell(lagSeconds), spare: 1 },
@@ -105,12 +101,16 @@ function rowsOfCollections({ status }: GroupView, most: number, colors: Output['
   const shown = leastFarFirst(status.collections).slice(0, most);
   const more = status.counts.all - shown.length;
   return [
-    ...shown.map(({ namespace, phase, copiedPercent, lagSeconds }) => ({
-      name: `  ${namespace}`,
-      phase: paint(phase, phase, colors),
-      copiedPercent,
-      lagSeconds,
-    })),
+    ...shown.map(
+      ({ namespace, phase, copiedPercent, copiedPerSecond, etaSeconds, lagSeconds }) => ({
+        name: `  ${namespace}`,
+        phase: paint(phase, phase, colors),
+        copiedPercent,
+        copyPerSecond: copiedPerSecond,
+        etaSeconds,
+        lagSeconds,
+      }),
+    ),
     ...(more > 0 ? [{ name: `  and ${number(more)} more`, phase: '' }] : []),
   ];
 }
@@ -137,10 +137,6 @@ function comparedCell(status: MigrationView['status']): string {
   if (differing > 0) return `${number(differing)} differ`;
   if (state === 'done') return 'equal';
   return state === 'running' ? number(documents) : state === 'none' ? 'not asked' : 'later';
-}
-
-function secondsCell(seconds: number | null | undefined): string {
-  return seconds === null || seconds === undefined ? '' : duration(seconds);
 }
 
 function troubleOf(view: Shown, colors: Output['colors']): string[] {

@@ -17,7 +17,7 @@ import {
   rowsOf,
   type Screen,
 } from './render-migration.js';
-import { renderTable } from './table.js';
+import { rateCell, renderTable, secondsCell } from './table.js';
 import type { GroupView } from './view.js';
 
 /** Columns that phase, percent and lag take beside a name. */
@@ -62,7 +62,9 @@ export function renderCollections(
       { head: 'COLLECTION', cell: ({ namespace }) => shorten(namespace, columns - BESIDE_NAME) },
       { head: 'PHASE', cell: ({ phase }) => paint(phase, phase, colors) },
       { head: 'COPIED', cell: copiedCell },
-      { head: 'LAG', cell: ({ lagSeconds: lag }) => (lag === null ? '' : duration(lag)), spare: 1 },
+      { head: 'RATE', cell: ({ copiedPerSecond }) => rateCell(copiedPerSecond), spare: 3 },
+      { head: 'LEFT', cell: ({ etaSeconds }) => secondsCell(etaSeconds), spare: 2 },
+      { head: 'LAG', cell: ({ lagSeconds }) => secondsCell(lagSeconds), spare: 1 },
     ],
     columns,
   );

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
+import { duration, number } from './format.js';
 
 const BORDERS = [
   ['top', 'top-mid', 'top-left', 'top-right'],
@@ -16,19 +17,26 @@ export interface Column<Row> {
   readonly spare?: number;
 }
 
-/** Rows under heads, in lines that fit the width where columns can be spared for it. */
+/** Rows under heads, in lines that fit the width where columns can be spared for it, as those are that are empty. */
 export function renderTable<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
   width: number,
 ): string[] {
+  const used = columns.filter(
+    ({ spare, cell }) => spare === undefined || rows.some((row) => cell(row) !== ''),
+  );
+  return fit(rows, used, width);
+}
+
+function fit<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width: number): string[] {
   const lines = draw(rows, columns);
   const widest = Math.max(...lines.map((line) => stripVTControlCharacters(line).length));
   const [spare] = columns
     .filter((column) => column.spare !== undefined)
     .toSorted((one, other) => (other.spare ?? 0) - (one.spare ?? 0));
   if (widest < width || spare === undefined) return lines;
-  return renderTable(
+  return fit(
     rows,
     columns.filter((column) => column !== spare),
     width,
@@ -46,4 +54,14 @@ function draw<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): strin
     .toString()
     .split('\n')
     .map((line) => line.trimEnd());
+}
+
+/** How fast something is copied; empty where nothing is. */
+export function rateCell(perSecond = 0): string {
+  return perSecond > 0 ? `${number(perSecond)}/s` : '';
+}
+
+/** Seconds for people; empty where they are not known. */
+export function secondsCell(seconds: number | null | undefined): string {
+  return seconds === null || seconds === undefined ? '' : duration(seconds);
 }

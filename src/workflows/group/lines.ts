@@ -1,4 +1,5 @@
 import { shorten } from '../../shorten.js';
+import { measureCopy } from '../estimate.js';
 import type { Phase } from '../phases.js';
 import { percent } from '../status.js';
 import type { MemberLive } from './live.js';
@@ -19,6 +20,9 @@ export interface MemberLine {
   readonly phase: Phase | 'queued' | 'indexing';
   readonly copiedPercent: number | null;
   readonly lagSeconds: number | null;
+  /** While it is copied, once that says something: documents copied in a second, and how long it takes still. */
+  readonly copiedPerSecond?: number;
+  readonly etaSeconds?: number;
   readonly failure?: string;
 }
 
@@ -37,8 +41,15 @@ export const memberPhases = [
   'failed',
 ] as const satisfies readonly MemberLine['phase'][];
 
-/** What is shown of one collection. */
-export function lineOf(member: MemberState, live: MemberLive | undefined): MemberLine {
+/**
+ * What is shown of one collection.
+ * @param asOf when `live` was read, unless nothing is copied now.
+ */
+export function lineOf(
+  member: MemberState,
+  live: MemberLive | undefined,
+  asOf?: string,
+): MemberLine {
   const { namespace, targetNamespace, phase, turn, documents, failure } = member;
   const stage =
     phase !== 'copying' ? phase : !turn ? 'queued' : live?.indexing ? 'indexing' : phase;
@@ -50,8 +61,18 @@ export function lineOf(member: MemberState, live: MemberLive | undefined): Membe
     phase: stage,
     copiedPercent: isDone ? 100 : percent(copied, Math.max(documents, copied)),
     lagSeconds: live?.lagSeconds ?? null,
+    ...(stage === 'copying' && asOf !== undefined && paceOf(member, copied, asOf)),
     ...(failure !== undefined && { failure: shorten(failure) }),
   };
+}
+
+function paceOf(
+  { copyingSince: since, documents }: MemberState,
+  copied: number,
+  asOf: string,
+): Pick<MemberLine, 'copiedPerSecond' | 'etaSeconds'> {
+  const pace = measureCopy({ since, asOf }, copied, documents);
+  return pace ? { copiedPerSecond: Math.round(pace.perSecond), etaSeconds: pace.etaSeconds } : {};
 }
 
 /** How many collections are in each phase, and how many there are. */

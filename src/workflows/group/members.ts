@@ -80,6 +80,7 @@ export class Members {
       delete member.failure;
       delete member.afterwards;
       delete member.turn;
+      delete member.copyingSince;
       delete member.keepsPlace;
       delete member.runId;
       this.#handles.delete(member.namespace);
@@ -121,6 +122,7 @@ export class Members {
     // Others copy while it waits for people, and nothing of it has arrived. Whether it did may be told too late.
     if (phase === 'waiting' || (needsTurn && member.turn)) {
       delete member.turn;
+      delete member.copyingSince;
       delete this.#context.state.copyingSince;
     }
     this.#context.changed();
@@ -133,7 +135,8 @@ export class Members {
     const copying = state.members.filter(({ turn, phase }) => turn && phase === 'copying');
     for (const member of nextToCopy(state.members, options.parallelCopies - copying.length)) {
       member.turn = true;
-      state.copyingSince ??= now();
+      member.copyingSince = now();
+      state.copyingSince ??= member.copyingSince;
       // One that has ended meanwhile needs no turn.
       void this.#handles
         .get(member.namespace)

@@ -19,6 +19,8 @@ export interface MemberState extends CollectionNames {
   phase: Phase;
   /** Its copy may go on: it is its turn. */
   turn?: true;
+  /** When it was (ISO 8601). */
+  copyingSince?: string;
   /** No smaller one is copied before it, although it may still look at both sides. */
   keepsPlace?: true;
   /** When it was cut over (ISO 8601). */

@@ -89,7 +89,8 @@ export function buildGroupStatus(
   live?: GroupLive | GroupUnread,
 ): GroupStatus {
   const now = live && !('error' in live) ? live : undefined;
-  const lines = state.members.map((member) => lineOf(member, now?.members[member.namespace]));
+  const asOf = state.paused ? undefined : now?.asOf;
+  const lines = state.members.map((member) => lineOf(member, now?.members[member.namespace], asOf));
   const lives = state.members
     .filter(isUnderWay)
     .flatMap(({ namespace }) => now?.members[namespace] ?? []);

@@ -156,6 +156,18 @@ describe('a group on a terminal of 80 columns', () => {
     ]);
     expect(renderCollections(status, terminal, 33)).toHaveLength(33);
     expect(renderCollections(status, terminal, 2)).toEqual([]);
+    const pace = { copiedPerSecond: 1_234, etaSeconds: 75 };
+    const shopping = status.collections.map((each) =>
+      each.phase === 'copying' ? { ...each, ...pace } : each,
+    );
+    expect(
+      renderCollections({ ...status, collections: shopping }, terminal, 6).slice(0, 4),
+    ).toEqual([
+      'COLLECTION         PHASE    COPIED  RATE     LEFT    LAG',
+      'shop.broken        failed   0 %',
+      'shop.slow          copying  12 %    1,234/s  1m 15s  3.0 s',
+      'shop.collection_0  ready    100 %                    0.2 s',
+    ]);
     const long = groupStatus({ counts: { all: 1 }, collections: [line(`a.${'b'.repeat(200)}`)] });
     const [, cutName = ''] = renderCollections(long, terminal, 9);
     expect(cutName).toMatch(/^a\.b+… +ready/);

@@ -120,6 +120,20 @@ describe('the status of a group', () => {
     expect(statusOf(stateOf(copying), live).etaSeconds).toBeNull();
   });
 
+  it('says how fast a collection is copied, while it is', () => {
+    const copyingSince = '2026-01-01T00:01:20.000Z';
+    const state = stateOf([member('b', 'copying', { copyingSince }), member('c', 'ready')]);
+    const live = {
+      'shop.b': { ...quiet, copied: { documents: 50, bytes: 500 } },
+      'shop.c': quiet,
+    };
+    const pace = { copiedPerSecond: 3, etaSeconds: 20 };
+    expect(statusOf(state, live).collections[0]).toMatchObject(pace);
+    expect(statusOf(state, live).collections[1]).not.toHaveProperty('etaSeconds');
+    const paused = statusOf({ ...state, paused: true }, live);
+    expect(paused.collections[0]).not.toHaveProperty('etaSeconds');
+  });
+
   it.each([
     [{ lagSeconds: 30 }, 'lag'],
     [{ lagSeconds: undefined }, 'lag'],
