@@ -10,6 +10,7 @@ import {
   type Parsed,
   parseMigrateCollection,
 } from './options.js';
+import { tuneFields, tuningOf } from './tuning.js';
 
 /** Temporal holds 2,000 running children of one workflow; half of that leaves room for those that end. */
 export const MAX_COLLECTIONS = 1_000;
@@ -94,6 +95,15 @@ export function optionsFor(
 ): MigrateCollectionOptions {
   return { ...optionsOfOne(options), ...names };
 }
+
+/** Payload of a group's `tune`: what is for each collection, and how many are copied at the same time. */
+export const groupTuneFields = {
+  ...tuneFields,
+  /** Of those that are copied none is stopped. */
+  parallelCopies: migrateCollectionsInput.shape.parallelCopies.unwrap().optional(),
+} as const;
+
+export const groupTuneInput = tuningOf(groupTuneFields).prefault({});
 
 type OptionsOfOne = Omit<MigrateCollectionOptions, 'namespace' | 'targetNamespace'>;
 

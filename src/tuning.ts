@@ -19,16 +19,19 @@ export const tuneFields = {
   maxBufferBytes: shape.maxBufferBytes.unwrap().nullable().optional(),
 } as const;
 
-const known = Object.keys(tuneFields).join(', ');
-
 /** Payload of `tune`. */
-export const tuneInput = z
-  .strictObject(tuneFields, {
-    error: ({ code }) =>
-      code === 'unrecognized_keys' ? `only these can be tuned: ${known}` : undefined,
-  })
-  .refine((given) => Object.keys(given).length > 0, `give at least one of: ${known}`)
-  .prefault({});
+export const tuneInput = tuningOf(tuneFields).prefault({});
+
+/** Payload of `tune` with these fields, of which at least one is given. */
+export function tuningOf<Fields extends z.core.$ZodLooseShape>(fields: Fields) {
+  const known = Object.keys(fields).join(', ');
+  return z
+    .strictObject(fields, {
+      error: ({ code }) =>
+        code === 'unrecognized_keys' ? `only these can be tuned: ${known}` : undefined,
+    })
+    .refine((given) => Object.keys(given).length > 0, `give at least one of: ${known}`);
+}
 
 export type Tuning = Readonly<z.infer<typeof tuneInput>>;
 

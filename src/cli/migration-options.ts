@@ -1,8 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import { migrateCollectionsInput } from '../group-options.js';
+import { groupTuneFields, migrateCollectionsInput } from '../group-options.js';
 import { migrateCollectionInput, verifyCollectionInput } from '../options.js';
-import { tuneFields } from '../tuning.js';
 import { readNames, readNumber } from './arguments.js';
 import { readRenaming } from './patterns.js';
 
@@ -53,7 +52,7 @@ const verifyTexts: Texts<typeof verifyCollectionInput.shape> = {
   bytesPerSecond: ['bytes', 'bytes read per second at most, on each side'],
 };
 
-const tuneTexts: Texts<typeof tuneFields> = {
+const tuneTexts: Texts<typeof groupTuneFields> = {
   parallelPartitions: ['number', 'partitions that are copied at the same time'],
   gzip: ['', 'compress the dump files that follow'],
   copyDocumentsPerSecond: ['n', 'documents copied per second at most, or "none"'],
@@ -64,11 +63,15 @@ const tuneTexts: Texts<typeof tuneFields> = {
   verifyDocumentsPerSecond: ['n', 'documents compared per second at most, or "none"'],
   verifyBytesPerSecond: ['n', 'bytes compared per second at most, or "none"'],
   maxBufferBytes: ['bytes', 'changes kept at which the capture waits for the replay, or "none"'],
+  parallelCopies: groupTexts.parallelCopies,
 };
 
 /** Adds an option for each field of the payload of `tune`. */
 export function addTuneOptions(command: Command): Command {
-  return addOptions(command, tuneFields, tuneTexts, []).option('--no-gzip', 'do not compress them');
+  return addOptions(command, groupTuneFields, tuneTexts, []).option(
+    '--no-gzip',
+    'do not compress them',
+  );
 }
 
 /** Adds an option for each field of `migrateCollection`'s input, but for those that are given. */

@@ -1,10 +1,9 @@
 import type { temporal } from '@temporalio/proto';
 import { planFields } from '../cutover-plan.js';
-import { migrateCollectionsInput } from '../group-options.js';
+import { groupTuneFields, migrateCollectionsInput } from '../group-options.js';
 import { migrateCollectionInput } from '../options.js';
 import { redact } from '../redact.js';
 import { shorten } from '../shorten.js';
-import { tuneFields } from '../tuning.js';
 import { count, duration, secondsBetween } from './format.js';
 import { tellCollections } from './story-group.js';
 import { isoTime } from './view.js';
@@ -29,7 +28,7 @@ export interface Told {
 }
 
 /** Fields of messages whose numbers and times are told. */
-const PLAIN_FIELDS = Object.keys({ ...planFields, ...tuneFields });
+const PLAIN_FIELDS = Object.keys({ ...planFields, ...groupTuneFields });
 
 /** Options of migrations that are told as they were given. */
 const KNOWN_OPTIONS = [migrateCollectionInput, migrateCollectionsInput].flatMap(({ shape }) =>

@@ -272,6 +272,25 @@ describe('migrateCollections', () => {
     });
   });
 
+  it('copies more at the same time once it is tuned to', async () => {
+    const fakes = groupFakes(environment.client);
+    const gate = fakes.gate();
+    fakes.set('planCopy', async () => gate.hold(1));
+    await run(fakes, { parallelCopies: 1 }, async (group) => {
+      await group.until(({ counts }) => counts.copying === 1 && counts.queued === 2);
+      expect(await group.update('tune', { parallelCopies: 2 })).toMatchObject({
+        collections: 0,
+        parallelCopies: 2,
+      });
+      const status = await group.until(({ counts }) => counts.copying === 2);
+      expect(status).toMatchObject({ counts: { queued: 1 }, settings: { parallelCopies: 2 } });
+      const refusal = failureOf(group.update('tune', { parallelCopies: 0 }));
+      expect((await refusal).message).toContain('"parallelCopies"');
+      gate.open();
+      await group.reaches('ready');
+    });
+  });
+
   it('tunes a collection that is copied too, whatever of it is of the copy', async () => {
     const fakes = groupFakes(environment.client);
     const gate = fakes.gate();

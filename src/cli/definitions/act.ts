@@ -209,6 +209,7 @@ function defineTune(program: Command): void {
     'csm tune shop.orders --parallel-partitions 4',
     'csm tune shop.orders --copy-documents-per-second 5000',
     'csm tune shop.orders --verify-bytes-per-second none',
+    "csm tune 'shop.*' --parallel-copies 4",
   );
 }
 

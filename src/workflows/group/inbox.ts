@@ -11,12 +11,13 @@ import type { GroupBlocker, GroupCutoverReport } from '../../group.js';
 import {
   groupCutoverInput,
   type GroupCutoverPayload,
+  groupTuneInput,
   type MigrateCollectionsOptions,
   retryInput,
 } from '../../group-options.js';
 import { didYouMean } from '../../nearest.js';
 import { abortInput, emptyInput, parseInput } from '../../options.js';
-import { settingsOf, tuneInput, type Tuning, tuningFor, tuningProblem } from '../../tuning.js';
+import { type Tuning, tuningFor, tuningProblem } from '../../tuning.js';
 import { acceptInput, invalid, refused } from '../failure.js';
 import { isFinal } from '../phases.js';
 import { noteRejected } from '../rejected.js';
@@ -30,6 +31,7 @@ import {
   isToCutOver,
   isUnderWay,
   type MemberState,
+  settingsOfGroup,
 } from './state.js';
 
 /** A cutover of a group that somebody asked for. */
@@ -66,7 +68,7 @@ const schemas = {
   cutover: groupCutoverInput,
   pause: emptyInput,
   resume: emptyInput,
-  tune: tuneInput,
+  tune: groupTuneInput,
   retry: retryInput,
   abort: abortInput,
 } as const;
@@ -141,14 +143,22 @@ export class GroupInbox {
   }
 
   async #tune(payload: unknown): Promise<object> {
-    const tuning = acceptInput(parseInput(tuneInput, payload, 'payload of tune'));
+    const given = acceptInput(parseInput(groupTuneInput, payload, 'payload of tune'));
+    const { parallelCopies, ...tuning } = given;
+    const isForEach = Object.keys(tuning).length > 0;
     const told = await this.#pass(
       'tune',
-      () => (this.#state.tuned = { ...this.#state.tuned, ...tuning }),
-      // Code before this kept settings of the copy from one that is copied, and may begin it anew.
-      (member) => (patched('tuneAll') ? tuning : tuningFor(tuning, isCopied(member))),
+      () => {
+        if (parallelCopies !== undefined) this.#state.parallelCopies = parallelCopies;
+        if (isForEach) this.#state.tuned = { ...this.#state.tuned, ...tuning };
+      },
+      (member) => {
+        if (!isForEach) return null;
+        // Code before this kept settings of the copy from one that is copied, and may begin it anew.
+        return patched('tuneAll') ? tuning : tuningFor(tuning, isCopied(member));
+      },
     );
-    return { ...settingsOf(this.#hooks.options, this.#state.tuned), ...told };
+    return { ...settingsOfGroup(this.#hooks.options, this.#state), ...told };
   }
 
   #retry(payload: unknown): object {

@@ -22,7 +22,13 @@ import type { migrateCollection } from '../migrate-collection.js';
 import { now } from '../identity.js';
 import { Lanes } from '../lanes.js';
 import type { MigrationStatus } from '../status.js';
-import { type GroupState, isUnderWay, type MemberReport, type MemberState } from './state.js';
+import {
+  type GroupState,
+  isUnderWay,
+  type MemberReport,
+  type MemberState,
+  settingsOfGroup,
+} from './state.js';
 import { largestFirst, nextToCopy } from './turns.js';
 
 /** Collections whose migrations look at both sides at the same time. */
@@ -133,7 +139,8 @@ export class Members {
     const { state, options } = this.#context;
     if (state.aborting) return;
     const copying = state.members.filter(({ turn, phase }) => turn && phase === 'copying');
-    for (const member of nextToCopy(state.members, options.parallelCopies - copying.length)) {
+    const { parallelCopies } = settingsOfGroup(options, state);
+    for (const member of nextToCopy(state.members, parallelCopies - copying.length)) {
       member.turn = true;
       member.copyingSince = now();
       state.copyingSince ??= member.copyingSince;

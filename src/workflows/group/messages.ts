@@ -21,7 +21,7 @@ export const groupDescriptions: Readonly<Record<GroupMessageName | 'status', str
   pause:
     'Stops copy, replay and verification of all collections; capture goes on, so that nothing is lost.',
   resume: 'Ends a pause.',
-  tune: 'Changes settings of all collections: {"parallelPartitions": 4, "copyDocumentsPerSecond": 5000, …}; limits are for each collection.',
+  tune: 'Changes settings of all collections: {"parallelPartitions": 4, "copyDocumentsPerSecond": 5000, …}; limits are for each collection. {"parallelCopies": 4} is how many are copied at the same time.',
   retry:
     'Begins collections anew that have ended without a cutover: all of them, or {"namespaces": ["shop.carts"]}.',
   abort:

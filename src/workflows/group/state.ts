@@ -6,7 +6,8 @@ import type {
   LeftOut,
   MemberRun,
 } from '../../group.js';
-import type { Tuning } from '../../tuning.js';
+import type { MigrateCollectionsOptions } from '../../group-options.js';
+import { type Settings, settingsOf, type Tuning } from '../../tuning.js';
 import { isFinal, type Phase } from '../phases.js';
 
 /** Where one collection of a group is, as far as the group knows. */
@@ -54,6 +55,8 @@ export interface GroupState {
   restoreRequested?: true;
   /** What was tuned since the start. */
   tuned?: Tuning;
+  /** The same for how many collections are copied at the same time. */
+  parallelCopies?: number;
   /** The cutover that comes by itself. */
   plan?: CutoverPlan;
   refused?: { readonly at: string; readonly blockers: readonly GroupBlocker[] };
@@ -83,6 +86,19 @@ export function initialGroup(startedAt: string, plan: CutoverPlan | undefined): 
     cutovers: 0,
     warnings: [],
   };
+}
+
+/** What can be tuned in a group, as it is now. */
+export interface GroupSettings extends Settings {
+  readonly parallelCopies: number;
+}
+
+/** The options of a group with what was tuned since. */
+export function settingsOfGroup(
+  options: MigrateCollectionsOptions,
+  { tuned, parallelCopies = options.parallelCopies }: GroupState,
+): GroupSettings {
+  return { ...settingsOf(options, tuned), parallelCopies };
 }
 
 /** A collection whose migration goes on, or is still to be started. */

@@ -1,7 +1,6 @@
 import { differenceBlockers, shapeBlocker, verificationBehind } from '../../blockers.js';
 import type { Group, GroupBlocker, GroupCutoverReport, LeftOut } from '../../group.js';
 import { shorten } from '../../shorten.js';
-import { type Settings, settingsOf } from '../../tuning.js';
 import { estimateCopy } from '../estimate.js';
 import { isFinal, type Phase } from '../phases.js';
 import {
@@ -16,12 +15,14 @@ import { groupBlockers } from './blockers.js';
 import { countPhases, fitting, lineOf, type MemberLine, slowest } from './lines.js';
 import type { GroupLive, GroupUnread } from './live.js';
 import {
+  type GroupSettings,
   type GroupState,
   hasFailed,
   isCopied,
   isToCutOver,
   isUnderWay,
   type MemberState,
+  settingsOfGroup,
 } from './state.js';
 
 /** Lists are cut at so many entries, with the number of all beside them. */
@@ -61,7 +62,7 @@ export interface GroupStatus {
   /** Those that are least far, with what keeps them. */
   readonly slowest: readonly MemberLine[];
   readonly problems: readonly (Problem & { readonly namespace?: string })[];
-  readonly settings: Settings;
+  readonly settings: GroupSettings;
   readonly leftOut: { readonly count: number; readonly first: readonly LeftOut[] };
   /** Collections that have appeared at the source since and are not taken up. */
   readonly appeared: { readonly count: number; readonly first: readonly string[] };
@@ -132,7 +133,7 @@ export function buildGroupStatus(
       : null,
     slowest: slowest(state.members, lines),
     problems: problemsOf(state, live),
-    settings: settingsOf(options, state.tuned),
+    settings: settingsOfGroup(options, state),
     leftOut: { count: state.leftOut.length, first: state.leftOut.slice(0, MOST) },
     appeared: { count: state.appeared.length, first: state.appeared.slice(0, MOST) },
     cutover: state.lastCutover ?? null,

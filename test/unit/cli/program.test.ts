@@ -2,9 +2,8 @@ import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../../../src/cli/exit-codes.js';
 import { createProgram, meantBy } from '../../../src/cli/program.js';
-import { migrateCollectionsInput } from '../../../src/group-options.js';
+import { groupTuneFields, migrateCollectionsInput } from '../../../src/group-options.js';
 import { migrateCollectionInput, verifyCollectionInput } from '../../../src/options.js';
-import { tuneFields } from '../../../src/tuning.js';
 
 /** What a command line is read as, without doing it. */
 async function read(...args: string[]): Promise<{ given: unknown[]; options: object }> {
@@ -59,7 +58,7 @@ describe('the command line', () => {
     ['start', migrateCollectionsInput.shape],
     ['preflight', migrateCollectionInput.shape],
     ['verify', verifyCollectionInput.shape],
-    ['tune', tuneFields],
+    ['tune', groupTuneFields],
   ])('has an option for each field of the input: %s', (name, shape) => {
     const command = commands().find((each) => each.name() === name);
     const names = command?.options.map((option) => option.attributeName()) ?? [];
