@@ -51,7 +51,8 @@ export class Writers {
 
   /** So many changes may have been made from now on, all together. */
   allow(changes: number): void {
-    if (this.#child.connected) this.#child.send({ allow: changes } satisfies ToWriter);
+    // It may just have ended, which its exit tells.
+    this.#child.send({ allow: changes } satisfies ToWriter, () => undefined);
   }
 
   /** Returns when all changes are made. @throws when the process ends otherwise */
