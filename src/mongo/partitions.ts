@@ -51,11 +51,15 @@ const MOST_WALKED = 50_000_000;
 const EVERYTHING = '[MinKey, MaxKey]';
 const WHOLE: readonly Partition[] = [{ index: 0 }];
 
-/** Number of partitions to aim at; the plan may have fewer where no good bounds are found. */
+/**
+ * Number of partitions to aim at; the plan may have fewer where no good bounds are found. As many for each of those
+ * that are copied at the same time, so that none is left over and copied alone.
+ */
 export function partitionCount(plan: PartitionPlan): number {
   const { bytes, partitionBytes, parallelPartitions, singlePartition } = plan;
   if (singlePartition) return 1;
-  const bySize = Math.ceil(bytes / partitionBytes);
+  const rounds = Math.ceil(bytes / partitionBytes / parallelPartitions);
+  const bySize = rounds > 1 ? rounds * parallelPartitions : Math.ceil(bytes / partitionBytes);
   const byHands = Math.min(parallelPartitions, Math.floor(bytes / LEAST_PARTITION_BYTES));
   return Math.max(1, Math.min(MOST_PARTITIONS, Math.max(bySize, byHands)));
 }

@@ -31,7 +31,8 @@ describe('the number of partitions', () => {
     ['an empty collection', { ...plan }, 1],
     ['a small one', { ...plan, bytes: 63 * MIB }, 1],
     ['one that two can share', { ...plan, bytes: 64 * MIB }, 2],
-    ['a large one', { ...plan, bytes: 10.5 * 1024 * MIB }, 11],
+    ['one that many hands could share', { ...plan, bytes: 1500 * MIB, parallelPartitions: 64 }, 46],
+    ['a large one', { ...plan, bytes: 10.5 * 1024 * MIB }, 12],
     ['a huge one', { ...plan, bytes: 5e6 * MIB }, 1000],
     ['a capped one', { ...plan, bytes: 5e6 * MIB, singlePartition: true }, 1],
   ])('of %s', (_what, given, expected) => {
