@@ -155,9 +155,11 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         known = await idle();
         continue;
       }
-      const kept = isQuiet ? emptyRange(through, upTo) : (rest ?? (await ahead));
+      // What is before the start is a late write of a migration before this one.
+      const after = through ?? document.startToken?._data;
+      const kept = isQuiet ? emptyRange(after, upTo) : (rest ?? (await ahead));
       // One that was read before somebody has asked for smaller ones is too large.
-      const whole = kept && kept.changes.length <= most ? kept : await read(through, upTo);
+      const whole = kept && kept.changes.length <= most ? kept : await read(after, upTo);
       ahead = undefined;
       let range = whole;
       [range, rest] = loop.capped ? cutAtInsertedAgain(whole) : [whole, undefined];

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Buffered } from '../../../src/mongo/buffer.js';
+import { readStartToken } from '../../../src/mongo/change-stream.js';
 import type { CaptureCommit } from '../../../src/mongo/capture.js';
 import { readRange } from '../../../src/mongo/range.js';
 import type { ResumeToken } from '../../../src/mongo/token.js';
 import { DataPath, must, type PathOptions, TestMongo, tokenOf } from '../../helpers/data-path.js';
+import { deferred } from '../../helpers/deferred.js';
 import { Dice } from '../../soak/dice.js';
 
 /** What attempts leave in the buffer that have read the same events, each with documents of its own time. */
@@ -58,6 +60,23 @@ async function attempt(
   return commits;
 }
 
+/** An attempt from the start that stands still before its first insert. */
+async function frozenAttempt(path: DataPath): Promise<{ readonly goOn: () => Promise<unknown> }> {
+  const held = deferred();
+  let isHeld = false;
+  const late = attempt(path, path.start, async () => {
+    isHeld = true;
+    await held.promise;
+  });
+  await expect.poll(() => isHeld).toBe(true);
+  return {
+    goOn: () => {
+      held.resolve();
+      return late;
+    },
+  };
+}
+
 /** Writes at random; each document counts its changes in `n`, and begins anew when it is inserted again. */
 async function writeSome(path: DataPath, dice: Dice, most: number): Promise<void> {
   for (let left = dice.below(most) + 1; left > 0; left--) {
@@ -101,24 +120,34 @@ it('an insert that comes late is neither an end of newer changes nor applied whe
   const path = await DataPath.begin(mongo.client);
   const ids = Array.from({ length: 300 }, (_, _id) => ({ _id, n: 0 }));
   await path.orders.insertMany(ids);
-  let letGo = (): void => undefined;
-  const held = new Promise<void>((resolve) => (letGo = resolve));
-  let isHeld = false;
-  const late = attempt(path, path.start, async () => {
-    isHeld = true;
-    await held;
-  });
-  await expect.poll(() => isHeld).toBe(true);
+  const late = await frozenAttempt(path);
   await path.orders.updateMany({}, { $inc: { n: 1 } });
   await path.orders.deleteMany({ _id: { $lt: 100 } });
   await path.follow();
-  letGo();
-  await late;
+  await late.goOn();
   await sleep(100);
   await path.follow();
   expect(await path.hashes()).toSatisfy(isEqual);
   await path.orders.updateMany({ _id: { $gte: 200 } }, { $inc: { n: 1 } });
   await path.follow();
+  expect(await path.hashes()).toSatisfy(isEqual);
+});
+
+it('an insert that comes late from a migration before this one is not applied', async () => {
+  const path = await DataPath.begin(mongo.client);
+  await path.orders.insertOne({ _id: 1, n: 0 });
+  const late = await frozenAttempt(path);
+  await path.orders.updateOne({ _id: 1 }, { $inc: { n: 1 } });
+  const startToken = await readStartToken(path.source, path.name);
+  await path.control.set({ startToken });
+  await path.copy.insertOne({ _id: 1, n: 1 });
+  await path.orders.insertOne({ _id: 2 });
+  await late.goOn();
+  // It may have read the second change by now.
+  const [first] = await path.buffer.find().sort({ _id: 1 }).toArray();
+  await path.buffer.deleteMany({ _id: { $ne: must(first)._id } });
+  await path.capture(startToken);
+  await path.replay();
   expect(await path.hashes()).toSatisfy(isEqual);
 });
 
