@@ -33,6 +33,10 @@ export const definitions = {
   lag: gauge('csm_lag_seconds', 'Age of the oldest change that may not be at the target yet.'),
   unapplied: gauge('csm_unapplied_changes', 'Changes in the buffer that are not applied yet.'),
   bufferBytes: gauge('csm_buffer_bytes', 'Bytes of all changes in the buffer, applied ones too.'),
+  bufferFull: gauge(
+    'csm_buffer_full',
+    '1 while the capture waits because the buffer has reached maxBufferBytes.',
+  ),
   oplogLeft: gauge(
     'csm_oplog_left_seconds',
     'How long the capture may stand still before the source loses history; 31 days is that or more.',

@@ -45,6 +45,7 @@ function instrumentsOf(meter: MetricMeter): Instruments {
       lag: gauge(all.lag),
       unapplied: gauge(all.unapplied),
       bufferBytes: gauge(all.bufferBytes),
+      bufferFull: gauge(all.bufferFull),
       oplogLeft: gauge(all.oplogLeft),
       stalled: gauge(all.stalled),
       refused: gauge(all.refused),

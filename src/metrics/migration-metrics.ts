@@ -15,6 +15,7 @@ export interface Instruments {
       | 'lag'
       | 'unapplied'
       | 'bufferBytes'
+      | 'bufferFull'
       | 'oplogLeft'
       | 'stalled'
       | 'refused'
@@ -48,6 +49,7 @@ const OF_DOCUMENT = [
   'lag',
   'unapplied',
   'bufferBytes',
+  'bufferFull',
   'oplogLeft',
   'stalled',
   'refused',
@@ -132,8 +134,9 @@ export class MigrationMetrics {
     for (const each of METRIC_PHASES) this.#set('phase', each === phase ? 1 : 0, { phase: each });
     this.#set('lag', lagSeconds(document, now));
     this.#set('unapplied', unapplied(document));
-    const { bufferBytes, oplogHours, asOf } = document.capture;
+    const { bufferBytes, fullSince, oplogHours, asOf } = document.capture;
     this.#set('bufferBytes', bufferBytes);
+    this.#set('bufferFull', fullSince ? 1 : 0);
     const left = oplogHours === undefined ? undefined : oplogSecondsLeft(oplogHours, asOf, now);
     this.#set('oplogLeft', left);
     this.#set('stalled', isStalled(document, now) ? 1 : 0);

@@ -64,6 +64,11 @@ describe('a migration', () => {
     expect(value('csm_unapplied_changes')).toBe(40);
     expect(value('csm_oplog_left_seconds')).toBe(3598);
     expect(value('csm_stalled')).toBe(0);
+    expect(value('csm_buffer_full')).toBe(0);
+    const full = { ...document, capture: { ...document.capture, fullSince: ago(60) } };
+    migration.advanced({ role: 'capture', increments: {}, document: full });
+    migration.refresh(new Date(NOW));
+    expect(value('csm_buffer_full')).toBe(1);
     expect(value('csm_source_documents')).toBe(30);
     expect(value('csm_phase', { phase: 'replaying' })).toBe(1);
     expect(value('csm_phase', { phase: 'ready' })).toBe(0);
