@@ -6,24 +6,26 @@ const DAY_MS = 24 * 3600 * 1000;
 /** How long the lag has to stay under its bound unless it is said. */
 const DEFAULT_FOR_SECONDS = 60;
 
-/** A cutover that comes by itself. Its `force` overrules blockers as that of the message does. */
-export type CutoverPlan =
-  | { readonly kind: 'auto' }
-  | TimedCutover
-  /** Once the lag has stayed at or under the bound for so long. */
-  | LagCutover;
+/** A cutover that comes by itself. */
+export type CutoverPlan = { readonly kind: 'auto' } | TimedCutover | LagCutover;
+
+/** What holds for a planned cutover as it does for one that is asked for. */
+export interface CutoverTerms {
+  /** Codes of blockers that it overrules. */
+  readonly force: readonly string[];
+  /** Of a group: namespaces that it leaves as they are. */
+  readonly leave?: readonly string[];
+}
 
 /** A cutover at a time, ISO 8601 in UTC. */
-export interface TimedCutover {
+export interface TimedCutover extends CutoverTerms {
   readonly kind: 'at';
   readonly at: string;
-  readonly force: readonly string[];
 }
 
 /** A cutover once the lag has stayed at or under the bound for so long. */
-export interface LagCutover extends LagBound {
+export interface LagCutover extends LagBound, CutoverTerms {
   readonly kind: 'lag';
-  readonly force: readonly string[];
 }
 
 /** A bound of the lag, and how long it has to hold. */
@@ -37,7 +39,7 @@ const time = z.string().superRefine((text, context) => {
   const isLocal = z.iso.datetime({ local: true }).safeParse(text).success;
   const message = isLocal
     ? 'has no time zone: end it with Z for UTC or with an offset such as +02:00'
-    : 'must be a time with its zone, for example 2026-12-01T02:00:00Z';
+    : 'must be a time with its zone, for example 2027-06-01T02:00:00Z';
   context.addIssue({ code: 'custom', message });
 });
 
@@ -81,13 +83,16 @@ export const cutoverStart = z.union([
 /** The plan that a start or a message holds; nothing where it holds none. */
 export function planOf(
   given: 'signal' | 'auto' | PlanFields,
-  force: readonly string[] = [],
+  { force, leave = [] }: CutoverTerms = { force: [] },
 ): CutoverPlan | undefined {
   if (given === 'signal') return undefined;
   if (given === 'auto') return { kind: 'auto' };
   const { at, whenLagUnder, forSeconds = DEFAULT_FOR_SECONDS } = given;
-  if (at) return { kind: 'at', at: new Date(at).toISOString(), force };
-  return whenLagUnder === undefined ? undefined : { kind: 'lag', whenLagUnder, forSeconds, force };
+  const terms = { force, ...(leave.length > 0 && { leave }) };
+  if (at) return { kind: 'at', at: new Date(at).toISOString(), ...terms };
+  return whenLagUnder === undefined
+    ? undefined
+    : { kind: 'lag', whenLagUnder, forSeconds, ...terms };
 }
 
 /** Whether a message is about a plan and not a cutover now. */

@@ -130,10 +130,8 @@ export const groupCutoverInput = z
     ...planFields,
   })
   .superRefine((given, context) => {
-    const isMixed = isAboutPlan(given) && (given.dryRun || given.leave.length > 0);
-    const mixed = isMixed
-      ? '"dryRun" and "leave" are for a cutover now, not for a plan'
-      : undefined;
+    const isMixed = isAboutPlan(given) && given.dryRun;
+    const mixed = isMixed ? '"dryRun" is for a cutover now, not for a plan' : undefined;
     const message = planProblem(given) ?? mixed;
     if (message !== undefined) context.addIssue({ code: 'custom', message });
   })

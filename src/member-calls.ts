@@ -8,6 +8,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { errorTypes } from './errors.js';
 import { groupMessages, type MemberRun } from './group.js';
 import type { Blocker, Migration } from './migration.js';
+import { firstRun } from './temporal.js';
 import type { MigrationStatus } from './workflows/status.js';
 
 /** Time that a workflow has to answer, in ms: it may have to be replayed first. */
@@ -57,7 +58,7 @@ export function memberCalls(client: Client): MemberCalls {
   return {
     find: async (workflowId) => {
       const handle = client.workflow.getHandle(workflowId);
-      try {
+      return orNotThere(async () => {
         const { closeTime, status, parentExecution } = await handle.describe();
         const parent = parentExecution?.workflowId;
         const isRunning = closeTime === undefined;
@@ -72,19 +73,20 @@ export function memberCalls(client: Client): MemberCalls {
             targetNamespace: ended.targetNamespace,
           }),
         };
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return undefined;
-        throw error;
-      }
+      });
     },
-    signal: async (member, name, payload) => {
-      try {
-        await handleOf(member).signal(name, ...(payload === undefined ? [] : [payload]));
-        return true;
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return false;
-        throw error;
-      }
+    signal: async ({ workflowId, runId }, name, payload) => {
+      const args = payload === undefined ? [] : [payload];
+      // By its run alone: to an id it would go to whatever runs under that now, the next migration too.
+      const send = async (run: string) =>
+        orNotThere(async () => {
+          await client.workflow.getHandle(workflowId, run).signal(name, ...args);
+          return run;
+        });
+      if ((await send(runId)) !== undefined) return true;
+      const latest = await orNotThere(() => client.workflow.getHandle(workflowId).describe());
+      const goesOn = latest?.closeTime === undefined && latest && firstRun(latest) === runId;
+      return goesOn ? (await send(latest.runId)) !== undefined : false;
     },
     join: (member, { cutover, force }) => {
       const args: [unknown] = [{ cutover, force }];
@@ -105,6 +107,16 @@ export function memberCalls(client: Client): MemberCalls {
   /** One that cannot answer must not keep all the others waiting. */
   async function answered<T>(ask: () => Promise<T>) {
     return orRefused(client.withDeadline(Date.now() + ANSWER_MS, ask));
+  }
+}
+
+/** What was answered; nothing where there is no such workflow any more. */
+async function orNotThere<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
   }
 }
 

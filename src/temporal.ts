@@ -79,7 +79,7 @@ export async function isRunning(
 }
 
 /** A reset leaves the run as terminated, and goes on in another one of the same chain. */
-function firstRun({ raw }: WorkflowExecutionDescription): string | null | undefined {
+export function firstRun({ raw }: WorkflowExecutionDescription): string | null | undefined {
   return raw.workflowExecutionInfo?.firstRunId;
 }
 

@@ -3,8 +3,8 @@ import { CopySpeed } from './copy-speed.js';
 import { describeKnown } from './find-migration.js';
 import { duration, moment, number } from './format.js';
 import { describeCounts } from './group-lines.js';
-import { isAway } from './grpc.js';
 import type { Output } from './output.js';
+import { Reading } from './reading.js';
 import { renderComparison } from './render-comparison.js';
 import { renderCollections, renderGroup } from './render-group.js';
 import { phaseWord, renderMigration, renderUnanswered } from './render-migration.js';
@@ -54,34 +54,6 @@ export async function follow(
       }
     }
     await sleep(EVERY_MS);
-  }
-}
-
-/** Reads again and again, also while Temporal is away; says once that it is, and once that it is back. */
-export class Reading {
-  readonly #output: Output;
-  #isAway = false;
-
-  constructor(output: Output) {
-    this.#output = output;
-  }
-
-  /** What was read; nothing while Temporal is away. @throws what else goes wrong */
-  async once<T>(run: () => Promise<T>): Promise<T | undefined> {
-    try {
-      const result = await run();
-      if (this.#isAway) this.#output.warn('Temporal answers again');
-      this.#isAway = false;
-      return result;
-    } catch (error) {
-      if (!isAway(error)) throw error;
-      if (!this.#isAway) {
-        const why = error instanceof Error ? error.message : String(error);
-        this.#output.warn(`Temporal does not answer, trying again (${why})`);
-      }
-      this.#isAway = true;
-      return undefined;
-    }
   }
 }
 

@@ -28,7 +28,7 @@ const migrationTexts: Texts<typeof migrateCollectionInput.shape> = {
   restore: ['when', 'auto: at once; signal: wait after dump and capture for "csm restore"'],
   cutover: [
     'when',
-    'signal: by "csm cutover"; auto: as soon as nothing speaks against it; a time, such as 2026-12-01T02:00:00Z; or lag:2/60, once the lag has been at most 2 s for 60 s, which lag:2 means too',
+    'signal: by "csm cutover"; auto: as soon as nothing speaks against it; a time, such as 2027-06-01T02:00:00Z; or lag:2/60, once the lag has been at most 2 s for 60 s, which lag:2 means too',
   ],
   verify: ['how much', 'full: compare every document byte for byte; none: do not'],
   verifyDocumentsPerSecond: ['n', 'documents compared per second at most, on each side'],
@@ -162,7 +162,7 @@ function readWhen(schema: z.ZodUnion, given: string): unknown {
   if (parsed.success) return plan;
   throw new InvalidArgumentError(
     isWord
-      ? 'It has to be signal, auto, a time such as 2026-12-01T02:00:00Z, or a lag such as lag:2/60.'
+      ? 'It has to be signal, auto, a time such as 2027-06-01T02:00:00Z, or a lag such as lag:2/60.'
       : parsed.error.issues.map(({ message }) => message).join('; '),
   );
 }

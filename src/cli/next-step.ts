@@ -1,3 +1,5 @@
+import { firstOf } from '../shorten.js';
+import type { GroupStatus } from '../workflows/group/status.js';
 import type { MigrationStatus } from '../workflows/status.js';
 import type { GroupBlocker } from '../group.js';
 import { workflowId } from '../names.js';
@@ -9,6 +11,9 @@ import type { GroupView, MigrationView } from './view.js';
 export const DEFAULT_SOURCE = 'source';
 /** The target that is meant when none is given. */
 export const DEFAULT_TARGET = 'target';
+
+/** Names of those that a planned cutover leaves; `--json` has more. */
+const MOST_LEFT = 5;
 
 /** How a migration is named on the command line, as short as may be. */
 export function nameOf(id: string): string {
@@ -89,14 +94,17 @@ export function describePlan({
   cutoverAt,
   cutoverWhen,
   cutoverAuto,
+  cutoverLeave = [],
 }: Pick<MigrationStatus, 'cutoverAt' | 'cutoverWhen'> &
   // A worker of another version may not tell.
-  Partial<Pick<MigrationStatus, 'cutoverAuto'>>): string | undefined {
+  Partial<Pick<MigrationStatus, 'cutoverAuto'>> &
+  Partial<Pick<GroupStatus, 'cutoverLeave'>>): string | undefined {
   if (cutoverAuto) return 'by itself as soon as nothing speaks against it';
-  if (cutoverAt) return `by itself at ${moment(cutoverAt)} (${cutoverAt})`;
+  const without = cutoverLeave.length > 0 ? `, without ${firstOf(cutoverLeave, MOST_LEFT)}` : '';
+  if (cutoverAt) return `by itself at ${moment(cutoverAt)} (${cutoverAt})${without}`;
   if (!cutoverWhen) return undefined;
   const { whenLagUnder, forSeconds } = cutoverWhen;
-  return `by itself once the lag has been at most ${whenLagUnder} s for ${forSeconds} s`;
+  return `by itself once the lag has been at most ${whenLagUnder} s for ${forSeconds} s${without}`;
 }
 
 /** What a person does next with a migration; nothing where there is nothing to do. */

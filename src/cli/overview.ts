@@ -2,12 +2,15 @@ import { bar, number } from './format.js';
 import { nameOf } from './next-step.js';
 import type { Output } from './output.js';
 import { paint, phaseWord } from './render-migration.js';
-import { rateCell, renderTable, secondsCell, type Column } from './table.js';
+import { nameCell, rateCell, renderTable, secondsCell, type Column } from './table.js';
 import { leastFarFirst } from '../workflows/group/least-far.js';
 import { type GroupView, isGroup, isMigration, type MigrationView } from './view.js';
 
 /** Below this a bar takes more room than it is worth. */
 const WIDE = 100;
+
+/** Columns that are left to the others where names are long. */
+const BESIDE_NAME = 48;
 
 /** Collections of one group that are shown. */
 const MOST_OF_GROUP = 10;
@@ -47,8 +50,9 @@ export function renderOverview(
       ...(isGroup(view) ? rowsOfCollections(view, mostOfGroup, colors) : []),
     ]),
   );
+  const width = output.isLive ? columns : Number.POSITIVE_INFINITY;
   const cells: Column<Row>[] = [
-    { head: 'MIGRATION', cell: ({ name }) => name },
+    { head: 'MIGRATION', cell: ({ name }) => nameCell(name, width, BESIDE_NAME) },
     { head: 'PHASE', cell: ({ phase }) => phase },
     { head: 'COPY', cell: ({ copiedPercent }) => copyCell(copiedPercent, output) },
     { head: 'RATE', cell: ({ copyPerSecond }) => rateCell(copyPerSecond), spare: 3 },
@@ -57,7 +61,7 @@ export function renderOverview(
     { head: 'LAG', cell: ({ lagSeconds }) => secondsCell(lagSeconds), spare: 1 },
     { head: 'CUTOVER', cell: ({ cutover = '' }) => cutover, spare: 5 },
   ];
-  const table = renderTable(rows, cells, output.isLive ? columns : Number.POSITIVE_INFINITY);
+  const table = renderTable(rows, cells, width);
   return [...within(table, left, output), ...below];
 }
 

@@ -1,5 +1,6 @@
 import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
+import { forcible } from '../blockers.js';
 import { addExamples } from './definitions/common.js';
 import { defineActing } from './definitions/act.js';
 import { defineLooking } from './definitions/look.js';
@@ -53,6 +54,9 @@ function addCompletion(program: Command): void {
   for (const command of program.commands) {
     const known = completions.commands.get(command.name());
     if (known) known.description = command.summary();
+    // It takes several at once, so that these are no choices of commander's.
+    const force = known?.options.get('force');
+    if (force) force.handler = (complete) => forcible.forEach((code) => complete(code, ''));
   }
 }
 

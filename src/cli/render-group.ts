@@ -1,9 +1,8 @@
-import { shorten } from '../shorten.js';
 import { isFinal } from '../workflows/phases.js';
 import { leastFarFirst } from '../workflows/group/least-far.js';
 import type { MemberLine } from '../workflows/group/lines.js';
 import type { GroupStatus } from '../workflows/group/status.js';
-import { count, duration, moment, number } from './format.js';
+import { bytes, count, duration, moment, number } from './format.js';
 import { describeCounts, describeNamespaces } from './group-lines.js';
 import { describeBlockers, describePlan, nextStep } from './next-step.js';
 import {
@@ -17,11 +16,9 @@ import {
   rowsOf,
   type Screen,
 } from './render-migration.js';
-import { rateCell, renderTable, secondsCell } from './table.js';
+import { nameCell, rateCell, renderTable, secondsCell } from './table.js';
 import type { GroupView } from './view.js';
 
-/** Columns that phase, percent and lag take beside a name. */
-const BESIDE_NAME = 34;
 /** Entries of a list in a summary; `--json` has all that the status has. */
 const SHOWN = 5;
 
@@ -59,7 +56,7 @@ export function renderCollections(
   const table = renderTable(
     shown,
     [
-      { head: 'COLLECTION', cell: ({ namespace }) => shorten(namespace, columns - BESIDE_NAME) },
+      { head: 'COLLECTION', cell: ({ namespace }) => nameCell(namespace, columns) },
       { head: 'PHASE', cell: ({ phase }) => paint(phase, phase, colors) },
       { head: 'COPIED', cell: copiedCell },
       { head: 'RATE', cell: ({ copiedPerSecond }) => rateCell(copiedPerSecond), spare: 3 },
@@ -94,9 +91,12 @@ function progress(status: GroupStatus, screen: Screen, { copyPerSecond = 0 }: Ex
       ? count(copied.documents, 'document')
       : `${number(copied.documents)} of ${count(total.documents, 'document')}`;
   const limits = limitsOf(status);
+  const { maxBufferBytes } = status.settings ?? {};
+  if (maxBufferBytes) limits.push(`buffer at most ${bytes(maxBufferBytes)}`);
   return [
     ...row('copy', `${gauge((copiedPercent ?? 0) / 100, screen)}${documents}`),
     ...paceRow(copyPerSecond, etaSeconds),
+    ...(copiedPercent === 100 ? [] : handsRow(status)),
     ...(limits.length > 0 ? row('limits', `${limits.join('; ')}; for each collection`) : []),
     ...row(
       'changes',
@@ -107,6 +107,14 @@ function progress(status: GroupStatus, screen: Screen, { copyPerSecond = 0 }: Ex
       ? []
       : row('history', `${historyLeft(oplogHoursLeft)} left at the source`)),
   ];
+}
+
+/** How much is copied at the same time. A worker of another version may not tell. */
+function handsRow({ settings }: Partial<GroupStatus>): string[] {
+  const { parallelCopies, parallelPartitions = 1 } = settings ?? {};
+  if (parallelCopies === undefined) return [];
+  const partitions = count(parallelPartitions, 'partition');
+  return row('at once', `${count(parallelCopies, 'collection')}, ${partitions} of each`);
 }
 
 /** How long the copy takes still, and how fast it is, as far as that is known. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ApplicationFailure,
   WorkflowNotFoundError,
@@ -11,12 +12,16 @@ import type { GroupMessageName } from '../workflows/group/messages.js';
 import type { MessageName } from '../workflows/messages.js';
 import { CliError } from './cli-error.js';
 import { isUnanswered } from './grpc.js';
+import type { Output } from './output.js';
+import { Reading } from './reading.js';
 import { describeBlockers, nameOf } from './next-step.js';
 import type { Session } from './session.js';
 import { findWorkers, noWorker, requireWorker } from './workers.js';
 
 /** Longest that a worker may take to accept an update. */
 const ACCEPT_MS = 20_000;
+/** Between two questions to a Temporal that is away. */
+const AGAIN_MS = 1_000;
 
 /** One update to one migration. */
 export interface Message {
@@ -29,10 +34,14 @@ export interface Message {
 }
 
 /**
- * Sends an update and waits for its answer.
+ * Sends an update and waits for its answer, also while Temporal is away once it has taken it.
  * @throws CliError refused with the reasons, or noWorker
  */
-export async function send<Answer>(session: Session, message: Message): Promise<Answer> {
+export async function send<Answer>(
+  session: Session,
+  output: Output,
+  message: Message,
+): Promise<Answer> {
   const { workflowId, runId, name, payload } = message;
   await requireWorker(session);
   const handle = session.client.workflow.getHandle(workflowId, runId);
@@ -43,7 +52,12 @@ export async function send<Answer>(session: Session, message: Message): Promise<
         waitForStage: WorkflowUpdateStage.ACCEPTED,
       }),
     );
-    return await update.result();
+    const read = new Reading(output, `${name} was taken and goes on; `);
+    for (;;) {
+      const answer = await read.once(async () => ({ result: await update.result() }));
+      if (answer) return answer.result;
+      await sleep(AGAIN_MS);
+    }
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw tooLate(name, workflowId);
     if (error instanceof WorkflowUpdateFailedError) throw refusal(error, message);

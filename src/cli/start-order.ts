@@ -6,6 +6,7 @@ import {
 import { groupId, workflowId } from '../names.js';
 import { migrateCollectionInput, parseMigrateCollection, type Parsed } from '../options.js';
 import { staticDetails, summaryOf } from '../static-details.js';
+import { readNames } from './arguments.js';
 import { CliError } from './cli-error.js';
 import { describeNamespaces } from './group-lines.js';
 import { inputFrom } from './migration-options.js';
@@ -39,14 +40,16 @@ const groupOnly = {
 /**
  * What a command line asks to start: one plain namespace is a migration of that collection, all else is one
  * of many.
+ * @param typed one to an argument, or several with commas; `\,` is a comma of a name.
  * @param takesId whether the command has `--id`, for what it advises.
  * @throws CliError usage
  */
 export function startOrder(
-  namespaces: readonly string[],
+  typed: readonly string[],
   given: Given,
   { takesId = true }: { readonly takesId?: boolean } = {},
 ): StartOrder {
+  const namespaces = typed.flatMap((text) => readNames(text));
   const [first = '', ...others] = namespaces;
   const one = others.length === 0 ? plainNamespace(first) : undefined;
   const mine = Object.entries(groupOnly).find(([name]) => given[name] !== undefined)?.[1];

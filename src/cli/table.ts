@@ -1,6 +1,12 @@
 import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
+import { shorten } from '../shorten.js';
 import { duration, number } from './format.js';
+
+/** Columns that the cells beside a name take, those aside that are spared where there is little room. */
+const BESIDE_NAME = 34;
+/** Less of a name tells nothing. */
+const MIN_NAME = 16;
 
 const BORDERS = [
   ['top', 'top-mid', 'top-left', 'top-right'],
@@ -64,4 +70,9 @@ export function rateCell(perSecond = 0): string {
 /** Seconds for people; empty where they are not known. */
 export function secondsCell(seconds: number | null | undefined): string {
   return seconds === null || seconds === undefined ? '' : duration(seconds);
+}
+
+/** A name, cut where it would leave no room for what is beside it. */
+export function nameCell(name: string, width: number, beside = BESIDE_NAME): string {
+  return shorten(name, Math.max(MIN_NAME, width - beside));
 }

@@ -148,6 +148,8 @@ export interface ControlDocument {
   readonly unbuilt?: readonly string[];
   /** What was tuned last; missing as long as nothing was. */
   readonly limits?: Limits;
+  /** When that attempt of `tune` was scheduled. */
+  readonly limitsAt?: Date;
   readonly capture: CaptureState;
   readonly replay: ReplayState;
   /** Missing until the comparison begins. */

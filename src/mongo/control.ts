@@ -1,6 +1,7 @@
 import type { ClientSession, Collection, Db, Document } from 'mongodb';
 import { errorTypes, PermanentError, TransientError } from '../errors.js';
 import { CONTROL_COLLECTION, parseNamespace } from '../names.js';
+import type { Limits } from '../tuning.js';
 import { insertControl } from './control-collection.js';
 import type { ResumeToken } from './token.js';
 import { CONTROL_KIND, type Role, type ControlDocument } from './control-document.js';
@@ -123,6 +124,18 @@ export class Control {
   async set(fields: Document): Promise<void> {
     const { matchedCount } = await this.#collection.updateOne(this.#own(), { $set: fields });
     if (matchedCount === 0) throw this.#lost();
+  }
+
+  /**
+   * Sets the limits that running activities look at, unless a later attempt of `tune` has.
+   * @param scheduledAt when this attempt was scheduled, by Temporal's clock.
+   */
+  async setLimits(limits: Limits, scheduledAt: Date): Promise<void> {
+    const { matchedCount } = await this.#collection.updateOne(
+      { ...this.#own(), limitsAt: { $not: { $gt: scheduledAt } } },
+      { $set: { limits, limitsAt: scheduledAt } },
+    );
+    if (matchedCount === 0) await this.read();
   }
 
   /**

@@ -100,6 +100,13 @@ export function checkDeployment(findings: Findings, side: string, deployment: De
         'with --replSet and run rs.initiate())',
     );
   }
+  if (deployment.topology === 'sharded') {
+    findings.warn(
+      `${side}Mongos`,
+      `the ${side} is a sharded cluster, with which nobody has tested this: name one mongos alone in its connection ` +
+        'string, compare everything ("verify": "full"), and read "Not tested" in docs/fine-print.md',
+    );
+  }
   const skew = Math.round(deployment.skewSeconds);
   if (Math.abs(skew) > MOST_SKEW_SECONDS) {
     findings.warn(

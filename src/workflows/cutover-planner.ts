@@ -1,15 +1,24 @@
-import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
-import type { LagBound, LagCutover, TimedCutover } from '../cutover-plan.js';
+import {
+  CancellationScope,
+  condition,
+  isCancellation,
+  patched,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { CutoverTerms, LagBound, LagCutover, TimedCutover } from '../cutover-plan.js';
 import type { Blocker } from '../migration.js';
 import { messageOf } from './failure.js';
 import type { CutoverRequest } from './inbox.js';
 import type { MigrationState } from './status.js';
 
 /**
- * Between two tries of a cutover that comes by itself. It grows, because each try is written into the
- * history.
+ * Between two tries of a cutover that comes by itself. It grows, because each try is written into the history, that of
+ * a group with the names of all collections; and Temporal takes 2,000 updates of a collection's workflow in all, of
+ * which each try of its group is one.
  */
-export const PAUSE_SECONDS = { first: 5, longest: 600 };
+export const PAUSE_SECONDS = { first: 5, longest: 3_600 };
+/** Temporal ends a workflow at 51,200 events or 50 MB. */
+const FULL = { events: 40_000, bytes: 40_000_000 };
 /**
  * How long after its time a planned cutover may still begin, in minutes. One that came later, when
  * applications may write to the source again, would do harm that nobody is there to see.
@@ -19,11 +28,11 @@ const LATEST_MINUTES = 5;
 /** Where a planner leaves what it asks for. */
 interface PlannedInbox {
   request: PlannedRequest | undefined;
-  readonly blockers: (force: readonly string[]) => readonly Blocker[];
+  readonly blockers: (force: readonly string[], leave?: readonly string[]) => readonly Blocker[];
   readonly refuse: (blockers: readonly Blocker[]) => void;
 }
 
-interface PlannedRequest extends Pick<CutoverRequest, 'force' | 'notAfter'> {
+interface PlannedRequest extends Pick<CutoverRequest, 'notAfter'>, CutoverTerms {
   outcome?: { readonly refused: readonly Blocker[] } | { readonly done: unknown };
 }
 
@@ -33,10 +42,10 @@ export interface PlannerContext {
     readonly cutover?: unknown;
   };
   readonly inbox: PlannedInbox;
-  /** Returns once the lag is as wanted. */
-  readonly untilLagIs: (bound: LagBound) => Promise<void>;
-  /** In place of the longest of `PAUSE_SECONDS`, where a try is dear. */
-  readonly longestPauseSeconds?: number;
+  /** Returns once the lag is as wanted; of a group, that of all but those that are left. */
+  readonly untilLagIs: (bound: LagBound, leave?: readonly string[]) => Promise<void>;
+  /** Of a group: whether all are ready but those that are left. */
+  readonly isReady?: (leave?: readonly string[]) => boolean;
 }
 
 /** Asks for the cutover that is planned, when its time has come, as a person would. */
@@ -79,24 +88,26 @@ export class CutoverPlanner {
 
   /** Returns when the cutover is done, or another plan has come. */
   async #cutOverUnderLag(plan: LagCutover): Promise<void> {
-    const { state, inbox, longestPauseSeconds: longest = PAUSE_SECONDS.longest } = this.#context;
+    const { state, inbox } = this.#context;
     const isOver = () => state.plan !== plan;
-    const isDue = () => state.phase === 'ready' && !state.paused && !inbox.request;
-    for (let pause = PAUSE_SECONDS.first; ; pause = Math.min(longest, pause * 2)) {
+    const { isReady = () => state.phase === 'ready' } = this.#context;
+    const isDue = () => isReady(plan.leave) && !state.paused && !inbox.request;
+    for (let pause = PAUSE_SECONDS.first; ; pause = Math.min(PAUSE_SECONDS.longest, pause * 2)) {
       await condition(() => isOver() || isDue());
       if (isOver()) return;
       if (!(await this.#isLagLow(plan, () => isOver() || !isDue()))) continue;
       const refused = await this.#try(plan);
+      if (refused && isHistoryFull()) return this.#giveUp([...refused, historyFull]);
       if (!refused || (await condition(isOver, `${pause}s`))) return;
     }
   }
 
   /** Whether the lag has become low before the wait was interrupted. */
   async #isLagLow(plan: LagCutover, isInterrupted: () => boolean): Promise<boolean> {
-    const { whenLagUnder, forSeconds } = plan;
+    const { whenLagUnder, forSeconds, leave } = plan;
     const scope = new CancellationScope();
     const outer = CancellationScope.current();
-    const low = scope.run(() => this.#context.untilLagIs({ whenLagUnder, forSeconds }));
+    const low = scope.run(() => this.#context.untilLagIs({ whenLagUnder, forSeconds }, leave));
     const interrupted = scope.run(() => condition(isInterrupted));
     try {
       return await Promise.race([low.then(() => true), interrupted.then(() => false)]);
@@ -120,13 +131,15 @@ export class CutoverPlanner {
     const { state, inbox } = this.#context;
     await condition(() => state.plan !== plan || state.cutover !== undefined || !inbox.request);
     if (state.plan !== plan || state.cutover) return undefined;
-    const blockers = inbox.blockers(plan.force);
+    const { force, leave } = plan;
+    const blockers = inbox.blockers(force, leave);
     if (blockers.length > 0) {
       inbox.refuse(blockers);
       return blockers;
     }
     const request: PlannedRequest = {
-      force: plan.force,
+      force,
+      ...(leave && { leave }),
       ...(notAfter !== undefined && { notAfter: new Date(notAfter).toISOString() }),
     };
     inbox.request = request;
@@ -149,3 +162,16 @@ function missed(at: string): Blocker {
       'tried again by itself',
   };
 }
+
+/** Whether so much was tried that the migration would have no room for its end. */
+export function isHistoryFull(): boolean {
+  const { historyLength, historySize } = workflowInfo();
+  return (historyLength > FULL.events || historySize > FULL.bytes) && patched('historyFull');
+}
+
+/** Why a cutover no longer comes by itself. */
+export const historyFull: Blocker = {
+  code: 'missed',
+  message:
+    'it has been tried so often that the history of the workflow is nearly full; it is not tried again by itself',
+};

@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { type ErrorType, errorTypes } from '../errors.js';
 import type { Blocker } from '../migration.js';
 import type { Parsed } from '../options.js';
@@ -33,9 +33,10 @@ export function messageOf(error: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-/** The failure itself, without Temporal's wrapping of activities. */
+/** The failure itself, without Temporal's wrapping of activities; of one whose time was up, what it last failed with. */
 export function causeOf(error: unknown): unknown {
-  return error instanceof ActivityFailure ? error.cause : error;
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof TimeoutFailure ? (cause.cause ?? cause) : cause;
 }
 
 /** A failure that no retry can mend. */

@@ -23,7 +23,7 @@ import { stateBlockers } from './blockers.js';
 import { isFinal } from './phases.js';
 import { acceptInput, invalid, refused } from './failure.js';
 import { descriptions, type MessageName, signals, updates } from './messages.js';
-import { noteRejected } from './rejected.js';
+import { DRY_RUN_SIGNAL, noteRejected } from './rejected.js';
 import { askRestart, restartProblem } from './restart.js';
 import { type MigrationState, plannedOf } from './status.js';
 
@@ -232,7 +232,7 @@ export class Inbox {
 
   /** Sets or withdraws the cutover that is planned. @returns what is planned now. */
   #plan(given: CutoverPayload): object {
-    const plan = planOf(given, given.force);
+    const plan = planOf(given, { force: given.force });
     if (plan) this.#state.plan = plan;
     else delete this.#state.plan;
     this.#hooks.changed();
@@ -262,10 +262,8 @@ export class Inbox {
   }
 
   #ignoreDryRun(): void {
-    const message =
-      'cutover with dryRun does nothing as a signal, which has no answer: send the update';
-    log.warn(message);
-    this.#reject(message);
+    log.warn(DRY_RUN_SIGNAL);
+    this.#reject(DRY_RUN_SIGNAL);
   }
 
   /** What speaks against a cutover by what is known here. */

@@ -35,7 +35,7 @@ export const descriptions: Readonly<Record<MessageName | 'status', string>> = {
   restore:
     'Goes on with the restore after dump and capture, when started with "restore": "signal".',
   cutover:
-    'Cuts over now, or later: {"at": "2026-12-01T02:00:00Z"}, {"whenLagUnder": 2, "forSeconds": 60}; {"at": null} withdraws that. Refused with reasons while something speaks against it; {"force": ["lag"]} overrules blockers by their code: verification, differences, refused, lag. The update with {"dryRun": true} only answers what speaks against it.',
+    'Cuts over now, or later: {"at": "2027-06-01T02:00:00Z"}, {"whenLagUnder": 2, "forSeconds": 60}; {"at": null} withdraws that. Refused with reasons while something speaks against it; {"force": ["lag"]} overrules blockers by their code: verification, differences, refused, lag. The update with {"dryRun": true} only answers what speaks against it.',
   pause: 'Stops copy, replay and verification; capture goes on, so that nothing is lost.',
   resume: 'Ends a pause.',
   tune: 'Changes settings while it runs: {"parallelPartitions": 4, "gzip": true, "copyDocumentsPerSecond": 5000, "copyBytesPerSecond": 5000000, "captureDocumentsPerSecond": 5000, "captureBytesPerSecond": 5000000, "replayBatch": 2000, "verifyDocumentsPerSecond": 5000, "verifyBytesPerSecond": 5000000, "maxBufferBytes": 100000000000}, each optional; a limit of null is none.',

@@ -17,7 +17,7 @@ import { Attributes } from './attributes.js';
 import { CutoverPlanner } from './cutover-planner.js';
 import { acceptInput, bareFailure, failed, messageOf } from './failure.js';
 import { GroupCounters } from './group/counters.js';
-import { GroupCutovers, LONGEST_PAUSE_SECONDS } from './group/cutovers.js';
+import { GroupCutovers } from './group/cutovers.js';
 import { renderGroupDetails } from './group/details.js';
 import { followNew } from './group/follow-new.js';
 import { INTERNAL } from './group/member.js';
@@ -29,6 +29,7 @@ import {
   type GroupState,
   hasFailed,
   initialGroup,
+  isReadyWithout,
   isUnderWay,
   type MemberReport,
   phaseOfGroup,
@@ -116,6 +117,7 @@ class CollectionsMigration {
     await CancellationScope.nonCancellable(async () => {
       const known = this.#state.aborting;
       let seconds: number = AGAIN_SECONDS.first;
+      const hearsOfAbort = patched('abortWakes');
       // One that was busy with a cutover has not taken it the first time.
       for (;;) {
         const { aborting } = this.#state;
@@ -123,14 +125,19 @@ class CollectionsMigration {
         const isToTell = aborting && (known || patched('lateAbort'));
         if (isToTell) await this.#tell('abort', () => aborting);
         // Where the workflow was cancelled they are so too, and clean up.
-        if (await condition(hasEnded, seconds * 1_000)) break;
-        if (isToTell) seconds = Math.min(AGAIN_SECONDS.most, 2 * seconds);
+        const isNews = () => hearsOfAbort && this.#state.aborting !== aborting;
+        await condition(() => hasEnded() || isNews(), seconds * 1_000);
+        if (hasEnded()) break;
+        seconds = isNews() ? AGAIN_SECONDS.first : Math.min(AGAIN_SECONDS.most, 2 * seconds);
       }
       this.#end(failure);
       await condition(allHandlersFinished);
     });
     const isAborted = this.#state.aborting !== undefined;
-    if (failure !== undefined && !isAborted) throw bareFailure(failure);
+    // A cancellation that came too late for the cutover.
+    const isDone =
+      isCancellation(failure) && this.#state.phase === 'completed' && patched('doneAllTheSame');
+    if (failure !== undefined && !isAborted && !isDone) throw bareFailure(failure);
     if (this.#state.phase === 'failed') {
       throw failed(errorTypes.collectionsFailed, this.#state.failure ?? 'all collections failed');
     }
@@ -154,8 +161,9 @@ class CollectionsMigration {
         const planned = {
           state: this.#state,
           inbox: this.#inbox,
-          untilLagIs: (bound: LagBound) => this.#cutovers.untilLagIs(bound),
-          longestPauseSeconds: LONGEST_PAUSE_SECONDS,
+          untilLagIs: (bound: LagBound, leave?: readonly string[]) =>
+            this.#cutovers.untilLagIs(bound, leave),
+          isReady: (leave?: readonly string[]) => isReadyWithout(this.#state, leave),
         };
         beside.push(
           this.#cutovers.follow(),

@@ -229,6 +229,7 @@ describe('completions', () => {
     expect((await csm('complete', '--', 'sta')).stdout).toContain('status\twhere one migration');
     expect((await csm('complete', '--', 'start', 'a.b', '--co')).stdout).toContain('--copy\t');
     expect((await csm('complete', '--', 'start', 'a.b', '--copy', '')).stdout).toContain('direct');
+    expect((await csm('complete', '--', 'cutover', 'a.b', '--force', '')).stdout).toContain('lag');
   });
 
   it.each(['bash', 'zsh'])('are a script for %s', async (shell) => {

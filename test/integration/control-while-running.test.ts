@@ -112,6 +112,14 @@ describe('limits', () => {
     expect([capture.documentsPerSecond, capture.bytesPerSecond]).toEqual([undefined, 80_000]);
   });
 
+  it('are those of the attempt that was scheduled last', async () => {
+    const limits = async () => (await path.control.read()).limits?.captureBytesPerSecond;
+    const [now, before] = [new Date(Date.now() + 1000), new Date(Date.now() - 60_000)];
+    await path.control.setLimits(limitsOf({ captureBytesPerSecond: 70_000 }), now);
+    await path.control.setLimits(limitsOf({ captureBytesPerSecond: 90_000 }), before);
+    expect(await limits()).toBe(70_000);
+  });
+
   it('are not lost while the target does not answer', async () => {
     const given = { ...migration.options, verifyBytesPerSecond: 70_000 };
     let asked = 0;

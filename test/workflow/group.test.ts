@@ -518,6 +518,73 @@ describe('migrateCollections', () => {
     expect(runs).toMatchObject({ databases: ['shop'], runIds: { length: 3 } });
   });
 
+  it('is cut over by a plan without one that has failed, and rejects a dry run that nobody could hear', async () => {
+    const fakes = groupFakes(environment.client);
+    breakCopyOf('shop.b', fakes);
+    const gate = fakes.gate();
+    fakes.set('untilLagsAre', () => gate.hold(undefined));
+    const final = await run(fakes, {}, async (group) => {
+      await group.until(({ counts }) => counts.ready === 2 && counts.failed === 1);
+      await group.handle.signal('cutover', { dryRun: true });
+      const told = await group.until(({ rejectedMessages }) => rejectedMessages.length === 1);
+      expect(told.rejectedMessages[0]?.message).toContain('dryRun does nothing as a signal');
+      const plan = { whenLagUnder: 2, leave: ['shop.b', 'shop.c'] };
+      expect(await group.update('cutover', plan)).toMatchObject({
+        cutoverWhen: { whenLagUnder: 2 },
+        cutoverLeave: plan.leave,
+      });
+      await fakes.happened('start untilLagsAre');
+      expect(await group.status()).toMatchObject({ cutoverLeave: plan.leave });
+      gate.open();
+      await group.until(({ counts }) => counts.completed === 1);
+      await group.update('cutover', { leave: ['shop.b'] });
+      return group.handle.result();
+    });
+    expect(final).toMatchObject({ phase: 'completed', counts: { completed: 2, failed: 1 } });
+    const [, runs] = fakes.of('untilLagsAre')[0]?.args ?? [];
+    expect(runs).toMatchObject({ runIds: { length: 1 } });
+    expect(fakes.of('dryRunTogether')).toEqual([]);
+  });
+
+  it('tells what is over nothing, nor what has begun anew under its id', async () => {
+    const fakes = groupFakes(environment.client);
+    await run(fakes, { namespaces: ['shop.a'] }, async (group) => {
+      await group.reaches('ready');
+      const { runId } = await group.child('shop.a').describe();
+      await group.update('abort');
+      await group.handle.result();
+      const to = { workflowId: group.child('shop.a').workflowId, runId };
+      expect(await members.signal(to, 'pause')).toBe(false);
+      await run(fakes, { namespaces: ['shop.a'] }, async (again) => {
+        await again.reaches('ready');
+        expect(await members.signal(to, 'pause')).toBe(false);
+        expect(await again.child('shop.a').query('status')).toMatchObject({ paused: false });
+      });
+    });
+  });
+
+  it('answers a cutover that is under way as it ends, although the group is cancelled', async () => {
+    const fakes = groupFakes(environment.client);
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      const gate = fakes.gate();
+      fakes.set('cutoverTogether', async (_group, { members: going, cutover, force }) => {
+        await Promise.all(going.map((to) => members.join(to, { cutover, force })));
+        await gate.hold(undefined);
+        return {
+          done: { ...report, collections: going.length },
+          reports: going.map(() => report),
+        };
+      });
+      const answer = group.update('cutover');
+      await fakes.happened('start cutoverTogether');
+      await group.handle.cancel();
+      gate.open();
+      expect(await answer).toMatchObject({ collections: 3, openedAt: report.openedAt });
+      expect(await group.handle.result()).toMatchObject({ phase: 'completed' });
+    });
+  });
+
   it('goes by the newest report of a collection, and each is newer than those before', async () => {
     const fakes = groupFakes(environment.client);
     await run(fakes, { namespaces: ['shop.a'], restore: 'signal' }, async (group) => {

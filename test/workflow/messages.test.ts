@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activitiesOf, countEvents, historyOf, lasting } from '../helpers/history.js';
 import { cleanReport, FakeActivities, report, traits } from '../helpers/fake-activities.js';
 import { type Running, WorkflowEnvironment } from '../helpers/workflow-environment.js';
+import { Output } from '../../src/cli/output.js';
 import { send } from '../../src/cli/send.js';
 import type { Session } from '../../src/cli/session.js';
 import { takenAs } from '../helpers/taken-as.js';
@@ -208,7 +209,12 @@ it('a message that csm sends to a migration that is over comes too late, and say
   await environment.run(new FakeActivities(), {}, async (running) => {
     await running.complete();
     const { workflowId, runId } = await running.handle.describe();
-    const late = send(session, { workflowId, runId, name: 'abort', payload: {} });
+    const late = send(session, Output.for({ json: false, isTerminal: false }), {
+      workflowId,
+      runId,
+      name: 'abort',
+      payload: {},
+    });
     await expect(late).rejects.toMatchObject({
       exit: 'refused',
       message: 'abort comes too late: the migration is over',

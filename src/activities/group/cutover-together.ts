@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { PermanentError } from '../../errors.js';
+import { errorTypes, PermanentError, TransientError } from '../../errors.js';
 import type {
   Group,
   GroupBlocker,
@@ -24,6 +24,8 @@ const SETTLE_MS = 10_000;
 const POLL_MS = 500;
 /** Reasons that are told. */
 const MOST_BLOCKERS = 50;
+/** Attempts that ask one again that is silent: what an attempt before them holds stands still until one lets it go. */
+const MOST_ATTEMPTS = 10;
 /** Documents that a report names, of one collection: all reports go in one message, of 2 MB at most. */
 const MOST_NAMED = 2;
 
@@ -55,7 +57,8 @@ export async function cutoverTogether(
     () => ({ ...status }),
     async (pulse) => {
       const isLate = order.notAfter !== undefined && Date.now() > Date.parse(order.notAfter);
-      const isFirst = Context.current().info.attempt === 1;
+      const { attempt } = Context.current().info;
+      const isFirst = attempt === 1;
       if (isLate && isFirst) return { refused: [missedBlocker(order.notAfter)] };
       const { migrations, refused } = await join(deps, order, pulse);
       const { force } = order;
@@ -68,6 +71,11 @@ export async function cutoverTogether(
           isLate && !(await areAllThrough(cutovers)) ? [missedBlocker(order.notAfter)] : [];
         if (refused.length > 0 || late.length > 0) {
           await letAllGo(cutovers);
+          const silent = refused.find(({ code }) => code === 'unknown');
+          if (silent && !isFirst && attempt <= MOST_ATTEMPTS) {
+            const whose = `${silent.namespace}, which an attempt before this may hold`;
+            throw new TransientError(errorTypes.unreachable, `${silent.message}: ${whose}`);
+          }
           return { refused: some([...refused, ...late]) };
         }
         const lookAround = async () => findAppeared(deps, group, order, pulse);

@@ -1,5 +1,6 @@
 import type { CollectionNames, LeftOut } from '../../group.js';
 import { MAX_COLLECTIONS, type MigrateCollectionsOptions } from '../../group-options.js';
+import { parseNamespace } from '../../names.js';
 import type { ListedNamespace } from '../../mongo/namespaces.js';
 import { NamespacePattern, rename, ruleFor } from '../../namespace-pattern.js';
 import { didYouMean } from '../../nearest.js';
@@ -28,6 +29,7 @@ export function sortListed(
   const leftOut: LeftOut[] = [];
   const wanted: CollectionNames[] = [];
   const byTarget = new Map<string, string>();
+  const spellings = new Map<string, string>();
   const named = new Set(
     options.namespaces.flatMap((text) => new NamespacePattern(text).namespace ?? []),
   );
@@ -56,6 +58,14 @@ export function sortListed(
       );
     }
     byTarget.set(targetNamespace, namespace);
+    const { db } = parseNamespace(targetNamespace);
+    const spelt = spellings.get(db.toLowerCase()) ?? db;
+    if (target.success && spelt !== db) {
+      problems.push(
+        `${namespace} would go into the database ${db}, and others into ${spelt}: a server has no two whose names differ in upper and lower case alone; change "rename"`,
+      );
+    }
+    spellings.set(db.toLowerCase(), spelt);
     wanted.push({ namespace, targetNamespace });
   }
   for (const text of options.namespaces) {

@@ -32,10 +32,12 @@ export async function tellMembers(
   const status = { told: 0, of: all.length };
   return withPulse(
     () => ({ ...status }),
-    async ({ touch }) => {
+    async ({ signal, touch }) => {
       const failed: unknown[] = [];
       // One that cannot be told must not keep the others from hearing.
       await inParallel(all, PARALLEL, async ({ to, name, payload }) => {
+        // Another attempt tells them, and what comes after it.
+        signal.throwIfAborted();
         const isThere = members.signal(to, name, payload);
         if (await isThere.catch((error: unknown) => void failed.push(error))) status.told += 1;
         touch();

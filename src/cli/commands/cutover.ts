@@ -3,7 +3,7 @@ import type { GroupBlocker, GroupCutoverReport } from '../../group.js';
 import { groupCutoverInput } from '../../group-options.js';
 import type { CutoverReport, DryRun } from '../../migration.js';
 import { cutoverInput, parseInput } from '../../options.js';
-import type { plannedOf } from '../../workflows/status.js';
+import type { plannedOfGroup } from '../../workflows/group/state.js';
 import { writeNames } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { count, moment, number, quoted } from '../format.js';
@@ -53,7 +53,7 @@ export async function cutover(migration: string, options: CutoverOptions): Promi
   const name = nameOf(to.workflowId);
   output.onInterrupt(`the cutover may go on all the same; look at: csm status ${name}`);
   output.show(['cutting over: fence, last changes, indexes; applications wait']);
-  const report = await send<CutoverReport | GroupCutoverReport>(session, message);
+  const report = await send<CutoverReport | GroupCutoverReport>(session, output, message);
   output.data({ ...to, cutover: report });
   output.say(
     ...('collections' in report ? describeGroup(report, options) : describeOne(report)),
@@ -88,9 +88,8 @@ export function cutoverPayload(options: CutoverOptions): Payload {
   if (withdraw && at !== undefined) {
     throw new CliError('usage', '--withdraw and --at exclude each other');
   }
-  const isPlanned = withdraw || [at, whenLagUnder, forSeconds].some((each) => each !== undefined);
-  if (leave.length > 0 && isPlanned) {
-    throw new CliError('usage', '--leave is for a cutover now; one that comes by itself is of all');
+  if (leave.length > 0 && withdraw) {
+    throw new CliError('usage', '--withdraw is for all, and --leave for a cutover');
   }
   const payload = {
     ...(force.length > 0 && { force }),
@@ -118,7 +117,7 @@ export function requireFitting({ leave = [] }: CutoverOptions, isGroup: boolean)
 
 /** Sets or withdraws a cutover that comes by itself. */
 async function plan({ session, output }: Context, message: Message): Promise<void> {
-  const answer = await send<ReturnType<typeof plannedOf>>(session, message);
+  const answer = await send<ReturnType<typeof plannedOfGroup>>(session, output, message);
   const { workflowId, runId } = message;
   output.data({ workflowId, runId, answer });
   output.say(describePlan(answer) ?? `${workflowId} no longer cuts over by itself`);
@@ -126,9 +125,11 @@ async function plan({ session, output }: Context, message: Message): Promise<voi
   output.say(`see it with: csm status ${nameOf(workflowId)}`);
 }
 
+type Answer = Omit<DryRun, 'blockers'> & { readonly blockers: GroupBlocker[] };
+
 async function ask({ session, output }: Context, to: Message): Promise<void> {
   const { workflowId, group } = to;
-  const answer = await send<Omit<DryRun, 'blockers'> & { blockers: GroupBlocker[] }>(session, to);
+  const answer = await send<Answer>(session, output, to);
   const { mayCutOver, blockers } = answer;
   output.data({ workflowId, mayCutOver, blockers });
   if (mayCutOver) {

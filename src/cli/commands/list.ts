@@ -4,7 +4,7 @@ import { moment } from '../format.js';
 import { nameOf } from '../next-step.js';
 import { paint } from '../render-migration.js';
 import { AT_ONCE } from '../session.js';
-import { renderTable } from '../table.js';
+import { nameCell, renderTable } from '../table.js';
 import { stateOf, type State } from '../view.js';
 import {
   listMigrations,
@@ -60,7 +60,7 @@ export async function list({ running, all, limit, ...options }: ListOptions): Pr
     ...renderTable(
       entries,
       [
-        { head: 'MIGRATION', cell: ({ workflowId }) => nameOf(workflowId) },
+        { head: 'MIGRATION', cell: ({ workflowId }) => nameCell(nameOf(workflowId), width) },
         { head: 'STATE', cell: ({ state }) => paint(state, state, colors) },
         { head: 'FROM', cell: ({ source }) => source ?? '', spare: 2 },
         { head: 'TO', cell: toCell, spare: 1 },
@@ -68,7 +68,7 @@ export async function list({ running, all, limit, ...options }: ListOptions): Pr
           ? [
               {
                 head: 'GROUP',
-                cell: ({ group }: Entry) => (group === null ? '' : nameOf(group)),
+                cell: ({ group }: Entry) => (group === null ? '' : nameCell(nameOf(group), width)),
                 spare: 4,
               },
             ]

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findMigration } from '../find-migration.js';
-import { Reading } from '../follow.js';
+import { Reading } from '../reading.js';
 import { moment } from '../format.js';
 import { History } from '../history.js';
 import { HANG, type Output } from '../output.js';

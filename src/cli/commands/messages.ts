@@ -50,7 +50,7 @@ export async function message(
     await confirm(context, yes, `Discard what ${to.workflowId} has copied, and copy it again?`);
   }
   const payload = reason === undefined ? {} : { reason };
-  const answer = await send<{ readonly collections?: number }>(context.session, {
+  const answer = await send<{ readonly collections?: number }>(context.session, context.output, {
     ...to,
     name,
     payload,
@@ -76,7 +76,7 @@ export async function abort(
       'collection that has its name already';
   await confirm(context, yes, `Abort ${to.workflowId} ${what}?`);
   const payload = { dropTarget, ...(reason !== undefined && { reason }) };
-  await send(session, { ...to, name: 'abort', payload });
+  await send(session, output, { ...to, name: 'abort', payload });
   output.say(`${to.workflowId} is being aborted`);
   if (!wait) {
     output.data(to);

@@ -19,7 +19,7 @@ export async function retry(
   const { workflowId, runId, type } = found;
   if (type !== 'migrateCollections') throw await notGroup(context, workflowId, runId);
   requireRunning(found, 'retry');
-  const answer = await send<{ readonly retrying: readonly string[] }>(session, {
+  const answer = await send<{ readonly retrying: readonly string[] }>(session, output, {
     workflowId,
     runId,
     name: 'retry',

@@ -41,7 +41,7 @@ export async function sync(
   requireGoodEnd(before);
   const { workflowId: given, runId } = before;
   if (isWaiting(before)) {
-    await send(session, { workflowId: given, runId, name: 'restore', payload: {} });
+    await send(session, output, { workflowId: given, runId, name: 'restore', payload: {} });
     output.say(`restore is sent to ${given}`);
   } else output.say(`${given} does not wait for a restore; it is followed`);
   if (!options.wait) {

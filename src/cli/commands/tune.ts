@@ -34,7 +34,7 @@ export async function tune(migration: string, options: TuneOptions): Promise<voi
       todo: ['leave it out, or tune the group that the collection belongs to'],
     });
   }
-  const settings = await send<Tuned>(session, { ...to, name: 'tune', payload });
+  const settings = await send<Tuned>(session, output, { ...to, name: 'tune', payload });
   output.data({ ...to, answer: settings });
   output.say(
     ...describeSettings(settings),

@@ -156,7 +156,7 @@ function defineCutover(program: Command): void {
         'of a group: go ahead without these, which stay as they are',
       ).argParser(readNames),
     )
-    .option('--at <time>', 'cut over at this time, for example 2026-12-01T02:00:00Z')
+    .option('--at <time>', 'cut over at this time, for example 2027-06-01T02:00:00Z')
     .option(
       '--when-lag-under <seconds>',
       'cut over once the lag has been so small for a while',
@@ -175,7 +175,7 @@ function defineCutover(program: Command): void {
     'csm cutover shop.orders',
     'csm cutover shop.orders --dry-run',
     'csm cutover shop.orders --force lag,verification',
-    'csm cutover shop.orders --at 2026-12-01T02:00:00Z',
+    'csm cutover shop.orders --at 2027-06-01T02:00:00Z',
     'csm cutover shop.orders --when-lag-under 2 --for-seconds 60',
     'csm cutover shop.orders --withdraw',
     "csm cutover 'shop.*' --leave shop.carts",

@@ -8,7 +8,7 @@ import {
   type MemberRun,
 } from '../../group.js';
 import { parseNamespace } from '../../names.js';
-import { PAUSE_SECONDS } from '../cutover-planner.js';
+import { historyFull, isHistoryFull, PAUSE_SECONDS } from '../cutover-planner.js';
 import { messageOf } from '../failure.js';
 import { step } from '../steps.js';
 import { groupBlockers } from './blockers.js';
@@ -19,11 +19,6 @@ import { type GroupState, isToCutOver, type MemberState, namesKnown, runOf } fro
 /** Whoever asks for a dry run waits for its answer: so long, and longer where many are asked. */
 const LOOK_SECONDS = 60;
 const LOOKS_PER_SECOND = 4;
-/**
- * Between two tries of a cutover that comes by itself. Temporal takes 2,000 updates of a collection's workflow in all,
- * and each try is one; and the group's history has the names of all collections for each, and may have 50 MB.
- */
-export const LONGEST_PAUSE_SECONDS = 3_600;
 
 /** What the cutovers of a group work on. */
 export interface GroupCutoversContext {
@@ -59,18 +54,23 @@ export class GroupCutovers {
       inbox.request = undefined;
       if ('refused' in outcome) inbox.refuse(outcome.refused);
       if (request) continue;
+      if ('refused' in outcome && isHistoryFull()) {
+        delete state.plan;
+        inbox.refuse([...outcome.refused, historyFull]);
+        continue;
+      }
       // What has left that phase has changed: it need not rest for what was in the way before.
       const hasLeft = patched('restWhileReady') ? () => state.phase !== 'ready' : () => false;
       await condition(() => inbox.request !== undefined || hasLeft(), `${pauseSeconds}s`);
       pauseSeconds = hasLeft()
         ? PAUSE_SECONDS.first
-        : Math.min(LONGEST_PAUSE_SECONDS, pauseSeconds * 2);
+        : Math.min(PAUSE_SECONDS.longest, pauseSeconds * 2);
     }
   }
 
-  /** Returns once the largest lag of all is as wanted. */
-  async untilLagIs(bound: LagBound): Promise<void> {
-    const going = this.#going([]);
+  /** Returns once the largest lag of all but those that are left is as wanted. */
+  async untilLagIs(bound: LagBound, leave: readonly string[] = []): Promise<void> {
+    const going = this.#going(leave);
     const runs = {
       databases: [...new Set(going.map((member) => parseNamespace(member.targetNamespace).db))],
       runIds: going.flatMap(runOf).map(({ runId }) => runId),

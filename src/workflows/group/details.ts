@@ -1,4 +1,5 @@
 import { workflowId } from '../../names.js';
+import { firstOf } from '../../shorten.js';
 import { lastRefusalLine, limitRows, plannedRows } from '../details.js';
 import { duration, historyLeft, nextLine, number, pairTable, plain, table } from '../markdown.js';
 import { isFinal } from '../phases.js';
@@ -56,7 +57,10 @@ function counters(status: GroupStatus): string {
     if (hours !== null) rows.push(['History left', historyLeft(hours)]);
   }
   if (etaSeconds) rows.push(['Copied in about', duration(etaSeconds)]);
-  rows.push(...limitRows(status), ...plannedRows(status));
+  if (!isFinal(phase) && copiedPercent !== 100) {
+    rows.push(['Copied at once', `${number(status.settings.parallelCopies)} collections`]);
+  }
+  rows.push(...limitRows(status), ...plannedRows(status), ...leaveRows(status));
   if (cutover) {
     rows.push(['Cut over together', `${number(cutover.collections)} collections`]);
     rows.push(['Open for applications since', cutover.openedAt]);
@@ -64,6 +68,11 @@ function counters(status: GroupStatus): string {
   }
   if (rows.length === 0) return '';
   return pairTable(rows);
+}
+
+/** What the planned cutover leaves as it is. */
+function leaveRows({ cutoverLeave = [] }: GroupStatus): [string, string][] {
+  return cutoverLeave.length > 0 ? [['It leaves', firstOf(cutoverLeave, SHOWN)]] : [];
 }
 
 function blockers({ phase, mayCutOver, blockers: reasons, lastRefusal }: GroupStatus): string[] {

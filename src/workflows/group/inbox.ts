@@ -1,4 +1,5 @@
 import {
+  CancellationScope,
   condition,
   defineSignal,
   defineUpdate,
@@ -20,8 +21,7 @@ import { abortInput, emptyInput, parseInput } from '../../options.js';
 import { type Tuning, tuningFor, tuningProblem } from '../../tuning.js';
 import { acceptInput, invalid, refused } from '../failure.js';
 import { isFinal } from '../phases.js';
-import { noteRejected } from '../rejected.js';
-import { plannedOf } from '../status.js';
+import { DRY_RUN_SIGNAL, noteRejected } from '../rejected.js';
 import { groupBlockers } from './blockers.js';
 import { groupDescriptions, type GroupMessageName, groupMessageNames } from './messages.js';
 import {
@@ -31,6 +31,7 @@ import {
   isToCutOver,
   isUnderWay,
   type MemberState,
+  plannedOfGroup,
   settingsOfGroup,
 } from './state.js';
 
@@ -73,6 +74,20 @@ const schemas = {
   abort: abortInput,
 } as const;
 
+/** What code before this said of a signal that it did not take. */
+function newlyTaken(name: GroupMessageName, payload: unknown): string | undefined {
+  const { parallelCopies, leave, ...given } = (payload ?? {}) as Partial<GroupCutoverPayload> & {
+    readonly parallelCopies?: number;
+  };
+  if (name === 'tune' && parallelCopies !== undefined) return 'parallelCopies cannot be tuned';
+  const isPlanned = name === 'cutover' && (leave ?? []).length > 0 && isAboutPlan(given);
+  return isPlanned ? '"leave" is for a cutover now, not for a plan' : undefined;
+}
+
+function isDryRun(payload: unknown): boolean {
+  return acceptInput(parseInput(groupCutoverInput, payload, 'payload of cutover')).dryRun;
+}
+
 /** Signals and updates of a group. What concerns its collections is passed on to all of them. */
 export class GroupInbox {
   readonly #state: GroupState;
@@ -114,6 +129,12 @@ export class GroupInbox {
       async (payload?: unknown) => {
         const error = this.#check(name, payload);
         if (error !== undefined) return this.#reject(error);
+        // As updates they were refused by code before this as well, and leave nothing in the history then.
+        const said = newlyTaken(name, payload);
+        if (said !== undefined && !patched('takesMore')) return this.#reject(said);
+        if (name === 'cutover' && isDryRun(payload) && patched('noDryRunSignal')) {
+          return this.#reject(DRY_RUN_SIGNAL);
+        }
         const blockers = name === 'cutover' ? this.#cutoverBlockers(payload) : [];
         if (blockers.length > 0) return this.refuse(blockers);
         // What an update would answer, status shows.
@@ -186,11 +207,11 @@ export class GroupInbox {
     const given = acceptInput(parseInput(groupCutoverInput, payload, 'payload of cutover'));
     const { force, leave, dryRun } = given;
     if (isAboutPlan(given)) {
-      const plan = planOf(given, force);
+      const plan = planOf(given, { force, leave });
       if (plan) this.#state.plan = plan;
       else delete this.#state.plan;
       this.#hooks.changed();
-      return plannedOf(this.#state);
+      return plannedOfGroup(this.#state);
     }
     if (dryRun) {
       const known = this.blockers(force, leave);
@@ -200,7 +221,9 @@ export class GroupInbox {
     const request: GroupCutoverRequest = { force, leave };
     this.request = request;
     // An abort may end it before anybody has looked at it.
-    await condition(() => request.outcome !== undefined || isFinal(this.#state.phase));
+    // So may a cancellation, which may come too late for it: it is answered as it ends.
+    const isOver = () => request.outcome !== undefined || isFinal(this.#state.phase);
+    await CancellationScope.nonCancellable(() => condition(isOver));
     const { outcome } = request;
     if (outcome && 'done' in outcome) return outcome.done;
     throw refused(outcome?.refused ?? this.blockers(force, leave));

@@ -17,7 +17,7 @@ export const groupDescriptions: Readonly<Record<GroupMessageName | 'status', str
     'Where the migration stands: collections by phase, the slowest, what speaks against a cutover.',
   restore: 'Goes on with the restore of all collections, when started with "restore": "signal".',
   cutover:
-    'Cuts over all collections at one fence, or none. {"leave": ["shop.carts"]} goes ahead without some; {"force": ["lag"]} overrules blockers by their code; {"at": "2026-12-01T02:00:00Z"} or {"whenLagUnder": 2, "forSeconds": 60} plans it, {"at": null} withdraws that. The update with {"dryRun": true} only answers what speaks against it.',
+    'Cuts over all collections at one fence, or none. {"leave": ["shop.carts"]} goes ahead without some; {"force": ["lag"]} overrules blockers by their code; {"at": "2027-06-01T02:00:00Z"} or {"whenLagUnder": 2, "forSeconds": 60} plans it, {"at": null} withdraws that. The update with {"dryRun": true} only answers what speaks against it.',
   pause:
     'Stops copy, replay and verification of all collections; capture goes on, so that nothing is lost.',
   resume: 'Ends a pause.',

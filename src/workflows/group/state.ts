@@ -9,6 +9,7 @@ import type {
 import type { MigrateCollectionsOptions } from '../../group-options.js';
 import { type Settings, settingsOf, type Tuning } from '../../tuning.js';
 import { isFinal, type Phase } from '../phases.js';
+import { plannedOf } from '../status.js';
 
 /** Where one collection of a group is, as far as the group knows. */
 export interface MemberState extends CollectionNames {
@@ -101,6 +102,13 @@ export function settingsOfGroup(
   return { ...settingsOf(options, tuned), parallelCopies };
 }
 
+/** The cutover that comes by itself; `cutoverLeave` are those that it leaves as they are, `most` of them. */
+export function plannedOfGroup(state: GroupState, most?: number) {
+  const { plan } = state;
+  const leave = plan && 'leave' in plan ? plan.leave : undefined;
+  return { ...plannedOf(state), ...(leave && { cutoverLeave: leave.slice(0, most) }) };
+}
+
 /** A collection whose migration goes on, or is still to be started. */
 export function isUnderWay({ phase }: Pick<MemberState, 'phase'>): boolean {
   return !isFinal(phase);
@@ -136,6 +144,13 @@ const early: readonly Phase[] = ['preflight', 'copying', 'waiting'];
 
 /** Phases in the order in which a migration goes through them. */
 const order: readonly Phase[] = ['preflight', 'copying', 'waiting', 'replaying', 'ready'];
+
+/** Whether all collections are ready for their cutover but these. */
+export function isReadyWithout(state: GroupState, leave: readonly string[] = []): boolean {
+  if (leave.length === 0) return state.phase === 'ready';
+  const members = state.members.filter(({ namespace }) => !leave.includes(namespace));
+  return phaseOfGroup({ ...state, members }) === 'ready';
+}
 
 /** The phase of a group: that of the collection which is least far of those that are still to be cut over. */
 export function phaseOfGroup(

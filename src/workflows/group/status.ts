@@ -8,7 +8,6 @@ import {
   describeAwaited,
   type MigrationStatus,
   percent,
-  plannedOf,
   type Problem,
 } from '../status.js';
 import { groupBlockers } from './blockers.js';
@@ -22,6 +21,7 @@ import {
   isToCutOver,
   isUnderWay,
   type MemberState,
+  plannedOfGroup,
   settingsOfGroup,
 } from './state.js';
 
@@ -57,6 +57,8 @@ export interface GroupStatus {
   readonly cutoverAt: string | null;
   readonly cutoverWhen: MigrationStatus['cutoverWhen'];
   readonly cutoverAuto: boolean;
+  /** Namespaces that the planned cutover leaves as they are. */
+  readonly cutoverLeave?: readonly string[];
   readonly blockers: readonly GroupBlocker[];
   readonly lastRefusal: GroupState['refused'] | null;
   /** Those that are least far, with what keeps them. */
@@ -126,7 +128,7 @@ export function buildGroupStatus(
     changesPerSecond: sum(lives, ({ changesPerSecond }) => changesPerSecond),
     oplogHoursLeft: least(lives.flatMap(({ oplogHours }) => oplogHours ?? [])),
     mayCutOver: blockers.length === 0,
-    ...plannedOf(state),
+    ...plannedOfGroup(state, MOST),
     blockers: shortened(blockers),
     lastRefusal: state.refused
       ? { at: state.refused.at, blockers: shortened(state.refused.blockers) }

@@ -27,6 +27,18 @@ describe('what patterns match', () => {
     ]);
   });
 
+  it('goes into no two databases that a server takes for one', () => {
+    const rename = [
+      { from: 'shop.orders', to: 'Store.orders' },
+      { from: 'shop.*', to: 'store.*' },
+    ];
+    expect(sorted({ rename }, names).problems).toEqual([
+      expect.stringContaining(
+        'shop.orders would go into the database Store, and others into store',
+      ),
+    ]);
+  });
+
   it('shows an exclusion that excludes nothing, and what may have been meant', () => {
     const { wanted, unused } = sorted({ exclude: ['shop.temp_*', 'shop.crats'] }, names);
     expect(wanted).toHaveLength(3);

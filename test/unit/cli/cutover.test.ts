@@ -21,14 +21,17 @@ describe('the payload of a cutover', () => {
       { leave: ['a.b'], dryRun: true },
       { leave: ['a.b'], dryRun: true },
     ],
+    [
+      { leave: ['a.b'], whenLagUnder: 2 },
+      { leave: ['a.b'], whenLagUnder: 2 },
+    ],
     [{ withdraw: true }, { at: null }],
   ])('of %j', (options, payload) => expect(cutoverPayload(given(options))).toEqual(payload));
 
   it.each([
-    [{ leave: ['a.b'], at: '2026-12-01T02:00:00Z' }, '--leave is for a cutover now'],
-    [{ leave: ['a.b'], withdraw: true }, '--leave is for a cutover now'],
-    [{ leave: ['a.b'], whenLagUnder: 2 }, '--leave is for a cutover now'],
-    [{ withdraw: true, at: '2026-12-01T02:00:00Z' }, 'exclude each other'],
+    [{ leave: ['a.b'], withdraw: true }, '--withdraw is for all'],
+    [{ withdraw: true, at: '2020-01-01T00:00:00Z' }, 'exclude each other'],
+    [{ leave: ['a.b'], whenLagUnder: 2, dryRun: true }, '"dryRun" is for a cutover now'],
     [{ at: '2020-01-01T00:00:00Z' }, '--at is in the past'],
   ])('refuses %j', (options, message) => {
     expect(() => cutoverPayload(given(options))).toThrow(message);

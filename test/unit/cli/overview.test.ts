@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Output } from '../../../src/cli/output.js';
 import { renderOverview } from '../../../src/cli/overview.js';
@@ -55,6 +56,14 @@ describe('several migrations that are watched', () => {
     expect(lines[0]).toMatch(/^MIGRATION/);
     expect(lines.filter((each) => /^and \d+ more$/.test(each))).toHaveLength(2);
     expect(lines.some((each) => each.startsWith('a.b10: '))).toBe(true);
+  });
+
+  it('fit the width whatever they are called, with all columns that count', () => {
+    const long = migrationOf(`a.${'long'.repeat(20)}`);
+    const [head = '', ...lines] = renderOverview([long, ...many(2)], new Map(), screen());
+    expect(head).toMatch(/^MIGRATION .* PHASE .* COPY .* CUTOVER$/);
+    expect(stripVTControlCharacters(lines[0] ?? '')).toMatch(/^a\.long\w+… +copying/);
+    for (const each of lines) expect(each.length).toBeLessThan(COLUMNS);
   });
 
   it('take the room of the collections of a group, which stands for them', () => {

@@ -21,6 +21,7 @@ describe('a group in a pipe', () => {
         '  collections 12: 1 queued, 2 copying, 9 ready',
         '  copy        25 %, 5,000 of 20,000 documents',
         '  left        1m 30s at 1,200 documents/s',
+        '  at once     2 collections, 2 partitions of each',
         '  changes     98/s captured, 97/s applied',
         '  lag         0.4 s at most',
         '  history     31 days or more left at the source',

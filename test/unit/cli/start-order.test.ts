@@ -29,6 +29,14 @@ describe('one plain namespace', () => {
     });
   });
 
+  it('may have a comma in its name, which separates names otherwise', () => {
+    const namespaceOf = (typed: string) => startOrder([typed], sides).input;
+    expect(namespaceOf(String.raw`shop.a\,b`)).toMatchObject({ namespace: 'shop.a,b' });
+    expect(namespaceOf('shop.*,crm.people')).toMatchObject({
+      namespaces: ['shop.*', 'crm.people'],
+    });
+  });
+
   it('may have a star in its name', () => {
     expect(startOrder([String.raw`shop.odd\*name`], sides)).toMatchObject({
       type: 'migrateCollection',

@@ -18,6 +18,8 @@ vi.mock('@temporalio/workflow', () => ({
     cancel = () => this.#cancel();
   },
   isCancellation: () => false,
+  patched: () => true,
+  workflowInfo: () => history,
   condition: async (isMet: () => boolean, limit?: number | string) => {
     if (limit === undefined) {
       await vi.waitUntil(isMet, { timeout: 10_000, interval: 1 });
@@ -35,6 +37,7 @@ const plan: TimedCutover = { kind: 'at', at, force: ['lag'] };
 const paused: Blocker = { code: 'paused', message: 'the migration is paused' };
 
 let now = START;
+let history = { historyLength: 100, historySize: 1_000 };
 let state: MigrationState;
 /** Seconds after the planned time, and the codes of the refusal. */
 let refusals: [number, string[]][];
@@ -42,6 +45,7 @@ let requests: CutoverRequest[];
 
 beforeEach(() => {
   now = START;
+  history = { historyLength: 100, historySize: 1_000 };
   vi.spyOn(Date, 'now').mockImplementation(() => now);
   state = initialState('2026-06-01T00:00:00.000Z', plan);
   refusals = [];
@@ -124,30 +128,35 @@ describe('a cutover at a small lag', () => {
   const lag: LagCutover = { kind: 'lag', whenLagUnder: 2, forSeconds: 30, force: [] };
 
   /** Seconds between two tries. */
-  async function pausesOf(tries: number, limits: { longestPauseSeconds?: number }) {
+  async function pausesOf(tries: number) {
     const times: number[] = [];
     state = { ...initialState('2026-06-01T00:00:00.000Z', lag), phase: 'ready' };
     const inbox = {
       request: undefined,
       blockers: () => [paused],
-      refuse: () => {
+      refuse: (given: readonly Blocker[]) => {
+        refusals.push([0, given.map(({ code }) => code)]);
         times.push(now);
         if (times.length === tries) delete state.plan;
       },
     };
     const untilLagIs = async () => undefined;
-    const planner = new CutoverPlanner({ state, inbox, untilLagIs, ...limits });
+    const planner = new CutoverPlanner({ state, inbox, untilLagIs });
     void planner.follow().catch(() => undefined);
     await vi.waitUntil(() => times.length === tries, { timeout: 10_000, interval: 1 });
     return times.slice(1).map((time, index) => (time - (times[index] ?? 0)) / 1000);
   }
 
-  it('is tried again after ten minutes at most', async () => {
-    expect(await pausesOf(10, {})).toEqual([5, 10, 20, 40, 80, 160, 320, 600, 600]);
+  it('is tried again after an hour at most', async () => {
+    const pauses = await pausesOf(13);
+    expect(pauses.slice(0, 3)).toEqual([5, 10, 20]);
+    expect(pauses.slice(-4)).toEqual([1_280, 2_560, 3_600, 3_600]);
   });
 
-  it('is tried again after as long as it may be where a try is dear', async () => {
-    const pauses = await pausesOf(13, { longestPauseSeconds: 3_600 });
-    expect(pauses.slice(-5)).toEqual([640, 1_280, 2_560, 3_600, 3_600]);
+  it('is tried no more once the history is nearly full', async () => {
+    history = { historyLength: 40_001, historySize: 1_000 };
+    expect(await pausesOf(2)).toEqual([0]);
+    expect(state.plan).toBeUndefined();
+    expect(refusals.at(-1)?.[1]).toEqual(['paused', 'missed']);
   });
 });
