@@ -10,10 +10,14 @@ export function shorten(text: string, most = SHOWN): string {
   return text.length > most ? `${text.slice(0, most - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : text;
 }
 
-/** The first of some names, and how many more: `a, b and 3 more`. */
-export function firstOf(names: readonly string[], shown: number): string {
-  const more = names.length - shown;
-  return `${names.slice(0, shown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+/**
+ * The first of some names, and how many more: `a, b and 3 more`.
+ * @param all how many there are, where these are the first ones only.
+ */
+export function firstOf(names: readonly string[], shown: number, all = names.length): string {
+  const first = names.slice(0, shown);
+  const more = all - first.length;
+  return `${first.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Characters of a resume token that are shown: it holds the whole `_id` of a document. */

@@ -94,13 +94,13 @@ export function describePlan({
   cutoverAt,
   cutoverWhen,
   cutoverAuto,
-  cutoverLeave = [],
+  cutoverLeave: left,
 }: Pick<MigrationStatus, 'cutoverAt' | 'cutoverWhen'> &
   // A worker of another version may not tell.
   Partial<Pick<MigrationStatus, 'cutoverAuto'>> &
   Partial<Pick<GroupStatus, 'cutoverLeave'>>): string | undefined {
   if (cutoverAuto) return 'by itself as soon as nothing speaks against it';
-  const without = cutoverLeave.length > 0 ? `, without ${firstOf(cutoverLeave, MOST_LEFT)}` : '';
+  const without = left ? `, without ${firstOf(left.first, MOST_LEFT, left.count)}` : '';
   if (cutoverAt) return `by itself at ${moment(cutoverAt)} (${cutoverAt})${without}`;
   if (!cutoverWhen) return undefined;
   const { whenLagUnder, forSeconds } = cutoverWhen;
@@ -114,8 +114,11 @@ export function nextStep(view: MigrationView | GroupView): string | undefined {
   const name = nameOf(id);
   if (status.paused) return `csm resume ${name}`;
   if (status.phase === 'waiting') return `csm restore ${name}`;
-  if (status.blockers.some(({ code }) => code === 'failed')) return `csm retry ${name}`;
-  if (status.phase !== 'ready' || !status.mayCutOver) return undefined;
+  const goesWithoutSome = 'cutoverLeave' in status && status.cutoverLeave !== undefined;
+  if (!goesWithoutSome) {
+    if (status.blockers.some(({ code }) => code === 'failed')) return `csm retry ${name}`;
+    if (status.phase !== 'ready' || !status.mayCutOver) return undefined;
+  }
   if (status.cutoverAt) return `stop the writers before ${moment(status.cutoverAt)}`;
   if (status.cutoverAuto || status.cutoverWhen) {
     return `stop the writers: it cuts over by itself; to decide that yourself: csm cutover ${name} --withdraw`;

@@ -128,7 +128,9 @@ class CollectionsMigration {
         const isNews = () => hearsOfAbort && this.#state.aborting !== aborting;
         await condition(() => hasEnded() || isNews(), seconds * 1_000);
         if (hasEnded()) break;
-        seconds = isNews() ? AGAIN_SECONDS.first : Math.min(AGAIN_SECONDS.most, 2 * seconds);
+        const isHeard = isToTell || hearsOfAbort;
+        if (isNews()) seconds = AGAIN_SECONDS.first;
+        else if (isHeard) seconds = Math.min(AGAIN_SECONDS.most, 2 * seconds);
       }
       this.#end(failure);
       await condition(allHandlersFinished);

@@ -531,16 +531,17 @@ describe('migrateCollections', () => {
       const plan = { whenLagUnder: 2, leave: ['shop.b', 'shop.c'] };
       expect(await group.update('cutover', plan)).toMatchObject({
         cutoverWhen: { whenLagUnder: 2 },
-        cutoverLeave: plan.leave,
+        cutoverLeave: { count: 2, first: plan.leave },
       });
       await fakes.happened('start untilLagsAre');
-      expect(await group.status()).toMatchObject({ cutoverLeave: plan.leave });
+      expect(await group.status()).toMatchObject({ cutoverLeave: { count: 2 } });
       gate.open();
       await group.until(({ counts }) => counts.completed === 1);
       await group.update('cutover', { leave: ['shop.b'] });
       return group.handle.result();
     });
     expect(final).toMatchObject({ phase: 'completed', counts: { completed: 2, failed: 1 } });
+    expect(final).not.toHaveProperty('cutoverLeave');
     const [, runs] = fakes.of('untilLagsAre')[0]?.args ?? [];
     expect(runs).toMatchObject({ runIds: { length: 1 } });
     expect(fakes.of('dryRunTogether')).toEqual([]);

@@ -24,8 +24,16 @@ const SETTLE_MS = 10_000;
 const POLL_MS = 500;
 /** Reasons that are told. */
 const MOST_BLOCKERS = 50;
-/** Attempts that ask one again that is silent: what an attempt before them holds stands still until one lets it go. */
-const MOST_ATTEMPTS = 10;
+/** How long one is asked again that is silent, while applications wait (ms). */
+const SILENCE_MS = 180_000;
+
+/** What heartbeats tell, and the next attempt finds. */
+interface Status {
+  doing: string;
+  readonly collections: number;
+  /** Since when attempts have waited for one that is silent (ms since 1970). */
+  silentSince?: number;
+}
 /** Documents that a report names, of one collection: all reports go in one message, of 2 MB at most. */
 const MOST_NAMED = 2;
 
@@ -52,13 +60,12 @@ export async function cutoverTogether(
   group: Group,
   order: GroupCutoverOrder,
 ): Promise<GroupCutoverOutcome> {
-  const status = { doing: 'asking each collection', collections: order.members.length };
+  const status: Status = { doing: 'asking each collection', collections: order.members.length };
   return withPulse(
     () => ({ ...status }),
     async (pulse) => {
       const isLate = order.notAfter !== undefined && Date.now() > Date.parse(order.notAfter);
-      const { attempt } = Context.current().info;
-      const isFirst = attempt === 1;
+      const isFirst = Context.current().info.attempt === 1;
       if (isLate && isFirst) return { refused: [missedBlocker(order.notAfter)] };
       const { migrations, refused } = await join(deps, order, pulse);
       const { force } = order;
@@ -71,10 +78,9 @@ export async function cutoverTogether(
           isLate && !(await areAllThrough(cutovers)) ? [missedBlocker(order.notAfter)] : [];
         if (refused.length > 0 || late.length > 0) {
           await letAllGo(cutovers);
-          const silent = refused.find(({ code }) => code === 'unknown');
-          if (silent && !isFirst && attempt <= MOST_ATTEMPTS) {
-            const whose = `${silent.namespace}, which an attempt before this may hold`;
-            throw new TransientError(errorTypes.unreachable, `${silent.message}: ${whose}`);
+          const [silent] = refused;
+          if (!isFirst && silent && late.length === 0 && refused.every(isSilent)) {
+            waitFor(silent, status);
           }
           return { refused: some([...refused, ...late]) };
         }
@@ -91,6 +97,27 @@ export async function cutoverTogether(
         await Promise.all(cutovers.map((each) => each[Symbol.asyncDispose]()));
       }
     },
+  );
+}
+
+function isSilent({ code }: GroupBlocker): boolean {
+  return code === 'unknown';
+}
+
+/**
+ * Has a collection asked again that gives no answer: an attempt before this may hold it, and it stands still until one
+ * lets it go. Returns when it has been silent for long.
+ * @throws TransientError
+ */
+function waitFor({ namespace, message }: GroupBlocker, status: Status): void {
+  const before = Context.current().info.heartbeatDetails as Partial<Status> | undefined;
+  const silentSince = before?.silentSince ?? Date.now();
+  if (Date.now() - silentSince > SILENCE_MS) return;
+  status.silentSince = silentSince;
+  status.doing = `asking ${namespace} again, which gives no answer`;
+  throw new TransientError(
+    errorTypes.unreachable,
+    `${namespace}: ${message}; it is asked again, since an attempt before this may hold it`,
   );
 }
 

@@ -1,7 +1,8 @@
-import { count } from '../format.js';
+import { writeNames } from '../arguments.js';
+import { count, quoted } from '../format.js';
 import { CliError } from '../cli-error.js';
 import { findMigration } from '../find-migration.js';
-import { nameOf } from '../next-step.js';
+import { DEFAULT_SOURCE, nameOf } from '../next-step.js';
 import { send } from '../send.js';
 import { migrationTypes, readInput } from '../workflow-list.js';
 import { type Context, openContext } from './context.js';
@@ -36,7 +37,9 @@ export async function retry(
 /** Somebody has named a collection and not its group. */
 async function notGroup({ session }: Context, id: string, runId: string): Promise<CliError> {
   const input = await readInput(session, id, runId);
-  const name = nameOf(id);
+  const { namespace = id, source = DEFAULT_SOURCE } = input ?? {};
+  const named = source === DEFAULT_SOURCE ? '' : ` --source ${source}`;
+  const name = `${quoted(writeNames([namespace]))}${named}`;
   const todo =
     input?.group === undefined
       ? `once it has ended, start it again: csm start ${name}`

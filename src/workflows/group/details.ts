@@ -71,8 +71,8 @@ function counters(status: GroupStatus): string {
 }
 
 /** What the planned cutover leaves as it is. */
-function leaveRows({ cutoverLeave = [] }: GroupStatus): [string, string][] {
-  return cutoverLeave.length > 0 ? [['It leaves', firstOf(cutoverLeave, SHOWN)]] : [];
+function leaveRows({ cutoverLeave: left }: GroupStatus): [string, string][] {
+  return left ? [['It leaves', firstOf(left.first, SHOWN, left.count)]] : [];
 }
 
 function blockers({ phase, mayCutOver, blockers: reasons, lastRefusal }: GroupStatus): string[] {

@@ -223,7 +223,9 @@ export class GroupInbox {
     // An abort may end it before anybody has looked at it.
     // So may a cancellation, which may come too late for it: it is answered as it ends.
     const isOver = () => request.outcome !== undefined || isFinal(this.#state.phase);
-    await CancellationScope.nonCancellable(() => condition(isOver));
+    await (patched('groupCutoverAnswer')
+      ? CancellationScope.nonCancellable(() => condition(isOver))
+      : condition(isOver));
     const { outcome } = request;
     if (outcome && 'done' in outcome) return outcome.done;
     throw refused(outcome?.refused ?? this.blockers(force, leave));

@@ -24,6 +24,7 @@ import { Lanes } from '../lanes.js';
 import type { MigrationStatus } from '../status.js';
 import {
   type GroupState,
+  isCopied,
   isUnderWay,
   type MemberReport,
   type MemberState,
@@ -124,6 +125,8 @@ export class Members {
       if (order <= (this.#reported.get(namespace) ?? 0)) return;
       this.#reported.set(namespace, order);
     }
+    // It is copied anew.
+    if (phase === 'copying' && member.turn && isCopied(member)) member.copyingSince = now();
     member.phase = phase;
     // Others copy while it waits for people, and nothing of it has arrived. Whether it did may be told too late.
     if (phase === 'waiting' || (needsTurn && member.turn)) {

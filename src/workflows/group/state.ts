@@ -11,6 +11,9 @@ import { type Settings, settingsOf, type Tuning } from '../../tuning.js';
 import { isFinal, type Phase } from '../phases.js';
 import { plannedOf } from '../status.js';
 
+/** Names of those that a planned cutover leaves that are told. */
+const MOST_LEFT = 20;
+
 /** Where one collection of a group is, as far as the group knows. */
 export interface MemberState extends CollectionNames {
   readonly documents: number;
@@ -102,11 +105,14 @@ export function settingsOfGroup(
   return { ...settingsOf(options, tuned), parallelCopies };
 }
 
-/** The cutover that comes by itself; `cutoverLeave` are those that it leaves as they are, `most` of them. */
-export function plannedOfGroup(state: GroupState, most?: number) {
+/** The cutover that comes by itself, with the first of those that it leaves as they are. */
+export function plannedOfGroup(state: GroupState) {
+  const planned = plannedOf(state);
   const { plan } = state;
-  const leave = plan && 'leave' in plan ? plan.leave : undefined;
-  return { ...plannedOf(state), ...(leave && { cutoverLeave: leave.slice(0, most) }) };
+  const leave = plan && 'leave' in plan ? (plan.leave ?? []) : [];
+  const isPlanned = planned.cutoverAt !== null || planned.cutoverWhen !== null;
+  if (!isPlanned || leave.length === 0) return planned;
+  return { ...planned, cutoverLeave: { count: leave.length, first: leave.slice(0, MOST_LEFT) } };
 }
 
 /** A collection whose migration goes on, or is still to be started. */

@@ -58,7 +58,7 @@ export interface GroupStatus {
   readonly cutoverWhen: MigrationStatus['cutoverWhen'];
   readonly cutoverAuto: boolean;
   /** Namespaces that the planned cutover leaves as they are. */
-  readonly cutoverLeave?: readonly string[];
+  readonly cutoverLeave?: { readonly count: number; readonly first: readonly string[] };
   readonly blockers: readonly GroupBlocker[];
   readonly lastRefusal: GroupState['refused'] | null;
   /** Those that are least far, with what keeps them. */
@@ -128,7 +128,7 @@ export function buildGroupStatus(
     changesPerSecond: sum(lives, ({ changesPerSecond }) => changesPerSecond),
     oplogHoursLeft: least(lives.flatMap(({ oplogHours }) => oplogHours ?? [])),
     mayCutOver: blockers.length === 0,
-    ...plannedOfGroup(state, MOST),
+    ...plannedOfGroup(state),
     blockers: shortened(blockers),
     lastRefusal: state.refused
       ? { at: state.refused.at, blockers: shortened(state.refused.blockers) }
