@@ -119,10 +119,24 @@ export function checkRoom(
   );
 }
 
+/** How much history a source holds. */
+export type OplogReport = Pick<SourceReport, 'oplogHours' | 'oplogAtLeast'>;
+
+/** The same for collections that are copied by one migration, where each alone would be soon done. */
+export function checkOplogOfAll(
+  findings: Findings,
+  sources: readonly OplogReport[],
+  bytes: number,
+): void {
+  const hours = estimateCopyHours(bytes);
+  const short = sources.find(({ oplogHours }) => oplogHours !== undefined && oplogHours < hours);
+  if (short) checkOplog(findings, short, hours);
+}
+
 /** Whether the source holds its history for longer than the copy takes. */
 export function checkOplog(
   findings: Findings,
-  { oplogHours, oplogAtLeast }: SourceReport,
+  { oplogHours, oplogAtLeast }: OplogReport,
   copyHours: number,
 ): void {
   if (oplogHours === undefined || oplogAtLeast) return;

@@ -4,6 +4,7 @@ import type { FoundMember } from '../../member-calls.js';
 import { readUuid } from '../../mongo/catalogue.js';
 import { parseNamespace, workflowId } from '../../names.js';
 import { namespace as namespaceSchema } from '../../options.js';
+import type { OplogReport } from '../../preflight/copy.js';
 import type { DiskReport } from '../../preflight/report.js';
 import type { ActivityDependencies } from '../context.js';
 import { lookAround } from '../look-around.js';
@@ -21,6 +22,8 @@ export interface Looked {
   readonly found?: FoundCollection;
   /** Free at the target's disk, where it says so. */
   readonly freeBytes?: number | undefined;
+  /** History that its source holds. */
+  readonly oplog?: OplogReport | undefined;
   /** Room for its dump files on this worker. */
   readonly disk?: DiskReport | undefined;
   readonly errors: readonly Finding[];
@@ -51,6 +54,7 @@ export async function lookAtCollection(
     names,
     ...(source && { found: { ...names, documents: source.documents, bytes: source.bytes } }),
     freeBytes: target?.freeBytes,
+    oplog: source,
     disk,
     errors: errors.map(({ message }) => ({ namespace, message })),
     warnings: warnings.map(({ message }) => ({ namespace, message })),

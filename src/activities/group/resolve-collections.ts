@@ -12,7 +12,7 @@ import { listNamespaces } from '../../mongo/namespaces.js';
 import { parseNamespace } from '../../names.js';
 import type { ActivityDependencies } from '../context.js';
 import { withPulse } from '../pulse.js';
-import { checkDumps, checkRoom } from '../../preflight/copy.js';
+import { checkDumps, checkOplogOfAll, checkRoom } from '../../preflight/copy.js';
 import { Findings } from '../../preflight/report.js';
 import { checkSharedCapture } from '../../preflight/shared-capture.js';
 import { checkSlots } from '../../preflight/slots.js';
@@ -112,6 +112,11 @@ async function lookAtAll(
   const bytes = going.reduce((sum, each) => sum + each.bytes, 0);
   const free = looked.flatMap(({ freeBytes }) => freeBytes ?? []);
   checkRoom(findings, bytes, free.length > 0 ? Math.min(...free) : undefined, 'all of them');
+  checkOplogOfAll(
+    findings,
+    looked.flatMap(({ oplog }) => oplog ?? []),
+    bytes,
+  );
   const disks = looked.flatMap(({ disk }) => disk ?? []);
   checkDumps(findings, disks, group.options);
   return { looked, together: findings.warnings.map(({ message }) => message) };

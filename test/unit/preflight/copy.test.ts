@@ -3,6 +3,7 @@ import { parseMigrateCollection } from '../../../src/options.js';
 import {
   checkDumps,
   checkOplog,
+  checkOplogOfAll,
   checkRoom,
   diskNeeded,
   estimateCopyHours,
@@ -105,6 +106,16 @@ describe('the oplog', () => {
     expect(hours).toBeCloseTo(9.26, 2);
     expect(check({ oplogHours: 5, oplogAtLeast: false }, hours)).toMatch(/5\.0 h .*9\.3 h/);
     expect(check({ oplogHours: 10, oplogAtLeast: false }, hours)).toBe('');
+  });
+
+  it('may be too short for many that are copied one after another', () => {
+    const warningsOf = (bytes: number) => {
+      const findings = new Findings();
+      checkOplogOfAll(findings, [{ oplogHours: 5, oplogAtLeast: false }, {}], bytes);
+      return findings.warnings.map(({ message }) => message);
+    };
+    expect(warningsOf(report.bytes)).toEqual([expect.stringMatching(/5\.0 h .*9\.3 h/)]);
+    expect(warningsOf(report.bytes / 2)).toEqual([]);
   });
 
   it('is too short for any outage below an hour', () => {
