@@ -175,15 +175,14 @@ async function captureEpoch(
   const onWait = async (what: 'reply' | 'limit'): Promise<void> => {
     pulse.touch();
     const now = Date.now();
-    // What is on record of a standstill goes with what is remembered of it.
-    if (now - writtenAt < ALIVE_MS && standsSince === undefined) return;
-    writtenAt = now;
-    forgetStandstill();
     const isSearching = what === 'reply';
+    // What is on record of a standstill goes with what is remembered of it.
+    if (now - writtenAt < ALIVE_MS && (isSearching || standsSince === undefined)) return;
+    writtenAt = now;
     if (isSearching) {
       show({ doing: 'waiting for the source, which searches its oplog', eventsPerSecond: 0 });
-    }
-    const fields = { ...room.state, standsSince: null, ...(isSearching && { rate: 0 }) };
+    } else forgetStandstill();
+    const fields = { ...room.state, ...(isSearching ? { rate: 0 } : { standsSince: null }) };
     limits.hear(await control.advance('capture', epoch, fields));
   };
   try {

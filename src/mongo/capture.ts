@@ -22,6 +22,8 @@ const NEAR_SECONDS = 1;
  * nothing for the collection reads its oplog to the end before it answers, which takes as long as it takes.
  */
 const SILENCE_MS = { untilAsked: 10_000, untilGone: 50_000 } as const;
+/** So many times as long as until it is asked, a stream that has answered may be silent. */
+const SILENT_TIMES = 5;
 /** What is read back under a limit is put into the buffer after so many seconds, so that an end loses no more. */
 const SLICE_SECONDS = 2;
 /**
@@ -160,9 +162,11 @@ export async function captureChanges(options: CaptureOptions): Promise<void> {
     (await ChangeStream.follow(source, collection, start, reading));
   using place = behind.place();
   let alone = FIRST_ALONE;
+  let hasAnswered = false;
   try {
     while (mayRead()) {
-      const batch = await untilReply(stream.next(), options);
+      const batch = await untilReply(stream.next(), options, hasAnswered);
+      hasAnswered = true;
       signal.throwIfAborted();
       place.set(batch.isFull && batch.events.length >= FEW_EVENTS);
       const end = batch.events.findIndex(({ id }) => !id);
@@ -268,12 +272,23 @@ function endOfSlice(events: readonly ChangeEvent[], most: number): number {
   return end;
 }
 
-/** @throws Error when neither the reply comes nor the source says that it is there. */
-async function untilReply<T>(reply: Promise<T>, options: CaptureOptions): Promise<T> {
+/**
+ * Waits for a reply, the first one for as long as the source searches its oplog for it.
+ * @throws Error when neither the reply comes nor the source says that it is there; or when a stream that has answered
+ *   does so no more: its connection may be gone without a word, and another one goes on.
+ */
+async function untilReply<T>(
+  reply: Promise<T>,
+  options: CaptureOptions,
+  hasAnswered: boolean,
+): Promise<T> {
   const { source, touch, onWait, silenceMs = SILENCE_MS.untilAsked } = options;
+  const until = hasAnswered ? performance.now() + SILENT_TIMES * silenceMs : Infinity;
   // Whoever loses patience does not wait for its failure.
   reply.catch(() => undefined);
   for (;;) {
+    if (performance.now() > until)
+      throw new Error('the change stream has not answered for a minute');
     const answered = await within(silenceMs, reply);
     if (answered) return answered.value;
     const asked = source.command({ ping: 1 });

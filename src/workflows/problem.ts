@@ -46,7 +46,7 @@ export function problemOf(
       since: live.standsSince,
       todo:
         'see that the member of the source to which the connection string leads replicates, or let the ' +
-        'worker read from another one',
+        'worker read from another one; where the source searches a long stretch of its oplog, it ends by itself',
     };
   }
   return {

@@ -143,6 +143,29 @@ describe('capture', () => {
     expect(await path.buffer.countDocuments()).toBe(1);
   });
 
+  it('does not wait for a stream that has answered and does so no more', async () => {
+    const path = await DataPath.begin(mongo.client);
+    await path.orders.insertOne({ _id: 1 });
+    const admin = mongo.client.db('admin');
+    const hold = async () =>
+      admin.command({
+        configureFailPoint: 'failCommand',
+        mode: { times: 1 },
+        data: { failCommands: ['getMore'], blockConnection: true, blockTimeMS: 5_000 },
+      });
+    let isHeld = false;
+    const capturing = path.captureFrom(path.start, {
+      signal: new AbortController().signal,
+      silenceMs: 200,
+      onCommit: async () => {
+        if (!isHeld) await hold();
+        isHeld = true;
+      },
+    });
+    await expect(capturing).rejects.toThrow('the change stream has not answered');
+    expect(await path.buffer.countDocuments()).toBe(1);
+  });
+
   it('keeps only the last of several events of one document in a batch', async () => {
     const path = await DataPath.begin(mongo.client);
     await path.orders.insertMany([{ _id: 1, n: 0 }, { _id: 2 }]);
