@@ -19,8 +19,12 @@ const MOST_LEFT = 5;
 export function nameOf(id: string): string {
   const parts = partsOf(id);
   if (!parts || id !== workflowId(parts.source, parts.namespace)) return quoted(id);
-  const name = quoted(parts.namespace);
-  return parts.source === DEFAULT_SOURCE ? name : `${name} --source ${parts.source}`;
+  return withSource(quoted(parts.namespace), parts.source);
+}
+
+/** A name with its source, where that is not the usual one. */
+export function withSource(name: string, source: string): string {
+  return source === DEFAULT_SOURCE ? name : `${name} --source ${source}`;
 }
 
 /** What to do about a blocker, by its code; `<migration>` stands for its name. */

@@ -97,7 +97,7 @@ export class CutoverPlanner {
       if (isOver()) return;
       if (!(await this.#isLagLow(plan, () => isOver() || !isDue()))) continue;
       const refused = await this.#try(plan);
-      if (refused && isHistoryFull()) return this.#giveUp([...refused, historyFull]);
+      if (refused && giveUpIfFull(state, inbox, refused)) return;
       if (!refused || (await condition(isOver, `${pause}s`))) return;
     }
   }
@@ -163,14 +163,26 @@ function missed(at: string): Blocker {
   };
 }
 
-/** Whether so much was tried that the migration would have no room for its end. */
-export function isHistoryFull(): boolean {
+/**
+ * Gives up a plan that was tried so often that the migration would have no room for its end.
+ * @param refused why it was refused now.
+ * @returns whether it has.
+ */
+export function giveUpIfFull<Refused extends Blocker>(
+  state: { plan?: unknown },
+  inbox: { readonly refuse: (blockers: readonly (Refused | Blocker)[]) => void },
+  refused: readonly Refused[],
+): boolean {
   const { historyLength, historySize } = workflowInfo();
-  return (historyLength > FULL.events || historySize > FULL.bytes) && patched('historyFull');
+  const isFull = historyLength > FULL.events || historySize > FULL.bytes;
+  if (!isFull || !patched('historyFull')) return false;
+  delete state.plan;
+  inbox.refuse([...refused, historyFull]);
+  return true;
 }
 
 /** Why a cutover no longer comes by itself. */
-export const historyFull: Blocker = {
+const historyFull: Blocker = {
   code: 'missed',
   message:
     'it has been tried so often that the history of the workflow is nearly full; it is not tried again by itself',

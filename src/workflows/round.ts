@@ -1,7 +1,7 @@
 import { CancellationScope, condition, patched } from '@temporalio/workflow';
 import type { Migration } from '../migration.js';
 import { copyCollection, type DumpLoss } from './copy-collection.js';
-import { historyFull, isHistoryFull, PAUSE_SECONDS } from './cutover-planner.js';
+import { giveUpIfFull, PAUSE_SECONDS } from './cutover-planner.js';
 import type { Inbox } from './inbox.js';
 import type { MigrationState } from './status.js';
 import { step } from './steps.js';
@@ -159,11 +159,7 @@ export class Round {
       inbox.refuse(outcome.refused);
       this.#enter(this.#caughtUp ? 'ready' : 'replaying');
       if (request) continue;
-      if (isHistoryFull()) {
-        delete this.#state.plan;
-        inbox.refuse([...outcome.refused, historyFull]);
-        continue;
-      }
+      if (giveUpIfFull(this.#state, inbox, outcome.refused)) continue;
       await condition(() => inbox.request !== undefined, `${pauseSeconds}s`);
       pauseSeconds = Math.min(PAUSE_SECONDS.longest, pauseSeconds * 2);
     }

@@ -27,6 +27,9 @@ const MOST_BLOCKERS = 50;
 /** How long one is asked again that is silent, while applications wait (ms). */
 const SILENCE_MS = 180_000;
 
+/** Documents that a report names, of one collection: all reports go in one message, of 2 MB at most. */
+const MOST_NAMED = 2;
+
 /** What heartbeats tell, and the next attempt finds. */
 interface Status {
   doing: string;
@@ -34,8 +37,6 @@ interface Status {
   /** Since when attempts have waited for one that is silent (ms since 1970). */
   silentSince?: number;
 }
-/** Documents that a report names, of one collection: all reports go in one message, of 2 MB at most. */
-const MOST_NAMED = 2;
 
 /** What a cutover of a group is to do. */
 export interface GroupCutoverOrder {

@@ -2,7 +2,7 @@ import { writeNames } from '../arguments.js';
 import { count, quoted } from '../format.js';
 import { CliError } from '../cli-error.js';
 import { findMigration } from '../find-migration.js';
-import { DEFAULT_SOURCE, nameOf } from '../next-step.js';
+import { DEFAULT_SOURCE, nameOf, withSource } from '../next-step.js';
 import { send } from '../send.js';
 import { migrationTypes, readInput } from '../workflow-list.js';
 import { type Context, openContext } from './context.js';
@@ -38,8 +38,7 @@ export async function retry(
 async function notGroup({ session }: Context, id: string, runId: string): Promise<CliError> {
   const input = await readInput(session, id, runId);
   const { namespace = id, source = DEFAULT_SOURCE } = input ?? {};
-  const named = source === DEFAULT_SOURCE ? '' : ` --source ${source}`;
-  const name = `${quoted(writeNames([namespace]))}${named}`;
+  const name = withSource(quoted(writeNames([namespace])), source);
   const todo =
     input?.group === undefined
       ? `once it has ended, start it again: csm start ${name}`

@@ -8,7 +8,7 @@ import {
   type MemberRun,
 } from '../../group.js';
 import { parseNamespace } from '../../names.js';
-import { historyFull, isHistoryFull, PAUSE_SECONDS } from '../cutover-planner.js';
+import { giveUpIfFull, PAUSE_SECONDS } from '../cutover-planner.js';
 import { messageOf } from '../failure.js';
 import { step } from '../steps.js';
 import { groupBlockers } from './blockers.js';
@@ -54,11 +54,7 @@ export class GroupCutovers {
       inbox.request = undefined;
       if ('refused' in outcome) inbox.refuse(outcome.refused);
       if (request) continue;
-      if ('refused' in outcome && isHistoryFull()) {
-        delete state.plan;
-        inbox.refuse([...outcome.refused, historyFull]);
-        continue;
-      }
+      if ('refused' in outcome && giveUpIfFull(state, inbox, outcome.refused)) continue;
       // What has left that phase has changed: it need not rest for what was in the way before.
       const hasLeft = patched('restWhileReady') ? () => state.phase !== 'ready' : () => false;
       await condition(() => inbox.request !== undefined || hasLeft(), `${pauseSeconds}s`);
