@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { objectOf } from './fields.js';
 
 /** A time further away has a mistake in its year. */
 const FURTHEST_DAYS = 366;
@@ -70,7 +71,7 @@ export function planProblem({ at, whenLagUnder, forSeconds }: PlanFields): strin
 
 /** `cutover` of the start: by a message, by itself, at a time, or at a lag. */
 export const cutoverStart = z.union([
-  z.strictObject({ ...planFields, at: time.optional() }).superRefine((fields, context) => {
+  objectOf({ ...planFields, at: time.optional() }).superRefine((fields, context) => {
     const isEmpty = fields.at === undefined && fields.whenLagUnder === undefined;
     const message = planProblem(fields) ?? (isEmpty ? 'needs "at" or "whenLagUnder"' : undefined);
     if (message !== undefined) context.addIssue({ code: 'custom', message });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { cutoverStart, isAboutPlan, planFields, planProblem, timeProblem } from './cutover-plan.js';
 import { forcible } from './blockers.js';
+import { objectOf } from './fields.js';
 import { NamespacePattern, patternProblem } from './namespace-pattern.js';
 import {
   alias,
@@ -23,7 +24,7 @@ const pattern = z
     if (message !== undefined) context.addIssue({ code: 'custom', message });
   });
 
-const renaming = z.strictObject({ from: pattern, to: pattern }).superRefine((rule, context) => {
+const renaming = objectOf({ from: pattern, to: pattern }).superRefine((rule, context) => {
   if (patternProblem(rule.from) !== undefined || patternProblem(rule.to) !== undefined) return;
   const [from, to] = [rule.from, rule.to].map((text) => new NamespacePattern(text).stars);
   if (from === to) return;
@@ -41,7 +42,7 @@ const {
 } = migrateCollectionInput.shape;
 
 /** What a person gives `migrateCollections`, checked; what is not of its own goes to each collection. */
-export const migrateCollectionsInput = z.strictObject({
+export const migrateCollectionsInput = objectOf({
   /** Alias of the deployment to copy from. */
   source: alias,
   /** Alias of the deployment to copy to. */
@@ -119,16 +120,15 @@ function optionsOfOne({
 }
 
 /** Payload of a group's `cutover`. */
-export const groupCutoverInput = z
-  .strictObject({
-    /** Codes of blockers to overrule, for whichever collection. */
-    force: z.array(z.enum(forcible)).max(20).default([]),
-    /** Namespaces that the cutover leaves as they are; all others are cut over together. */
-    leave: z.array(z.string().max(255)).max(MAX_COLLECTIONS).default([]),
-    /** Only answer what speaks against it now. */
-    dryRun: z.boolean().default(false),
-    ...planFields,
-  })
+export const groupCutoverInput = objectOf({
+  /** Codes of blockers to overrule, for whichever collection. */
+  force: z.array(z.enum(forcible)).max(20).default([]),
+  /** Namespaces that the cutover leaves as they are; all others are cut over together. */
+  leave: z.array(z.string().max(255)).max(MAX_COLLECTIONS).default([]),
+  /** Only answer what speaks against it now. */
+  dryRun: z.boolean().default(false),
+  ...planFields,
+})
   .superRefine((given, context) => {
     const isMixed = isAboutPlan(given) && given.dryRun;
     const mixed = isMixed ? '"dryRun" is for a cutover now, not for a plan' : undefined;
@@ -140,6 +140,6 @@ export const groupCutoverInput = z
 export type GroupCutoverPayload = Readonly<z.infer<typeof groupCutoverInput>>;
 
 /** Payload of `retry`: which of those that have ended without a cutover to begin anew; all unless given. */
-export const retryInput = z
-  .strictObject({ namespaces: z.array(z.string().max(255)).max(MAX_COLLECTIONS).optional() })
-  .prefault({});
+export const retryInput = objectOf({
+  namespaces: z.array(z.string().max(255)).min(1).max(MAX_COLLECTIONS).optional(),
+}).prefault({});

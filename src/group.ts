@@ -95,7 +95,11 @@ export interface GroupCutoverReport extends Pick<
 
 /** Result of a group's cutover, with a report for each collection in the order in which they were given. */
 export type GroupCutoverOutcome =
-  | { readonly refused: readonly GroupBlocker[] }
+  | {
+      readonly refused: readonly GroupBlocker[];
+      /** Namespaces of which an attempt may hold the migrations still: they give no answer. */
+      readonly held?: readonly string[];
+    }
   | { readonly done: GroupCutoverReport; readonly reports: readonly CutoverReport[] };
 
 /** Names of the messages between a group and its collections; no person sends them. */

@@ -4,7 +4,7 @@ import type { Connections } from './connections.js';
 import type { Group } from './group.js';
 import { inParallel } from './in-parallel.js';
 import { readRuns, type RunSummary } from './mongo/run-summary.js';
-import { comparedAsOf, currentRate, isStalled, lagSeconds } from './mongo/lag.js';
+import { appliedChanges, comparedAsOf, currentRate, isStalled, lagSeconds } from './mongo/lag.js';
 import { parseNamespace } from './names.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
 import type { GroupLive, GroupUnread, MemberLive } from './workflows/group/live.js';
@@ -134,7 +134,8 @@ function describe(
   pending: Pending | undefined,
 ): MemberLive {
   const { phase, workflowId } = member;
-  const { control, copied = { documents: 0, bytes: 0 }, differences = 0 } = summary ?? {};
+  const { control, copied = { documents: 0, bytes: 0 } } = summary ?? {};
+  const { compared = 0, differences = 0 } = summary ?? {};
   const hours = control?.capture.oplogHours;
   const isStill = appliesNothing(member, summary, pending);
   const problem = problemIn(pending ?? [], workflowId) ?? stillness(summary, isStill);
@@ -144,6 +145,9 @@ function describe(
     copied,
     eventsPerSecond: currentRate(control?.capture),
     changesPerSecond: currentRate(control?.replay),
+    events: control?.capture.events ?? 0,
+    changes: control ? appliedChanges(control) : 0,
+    compared,
     differences,
     uncomparedSeconds: uncomparedSeconds(control?.replay.asOf, control && comparedAsOf(control)),
     refused: control?.refused?.count ?? 0,

@@ -136,7 +136,12 @@ export interface DryRun {
 }
 
 export type CutoverOutcome =
-  { readonly refused: readonly Blocker[] } | { readonly done: CutoverReport };
+  | {
+      readonly refused: readonly Blocker[];
+      /** Of a group: an attempt may hold the migration still, and nobody has let it go. */
+      readonly mayBeHeld?: true;
+    }
+  | { readonly done: CutoverReport };
 
 /** Writes that reached the source after the fence: not at the target. */
 export interface LateWrites {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { forcible } from './blockers.js';
 import { cutoverStart, isAboutPlan, planFields, planProblem, timeProblem } from './cutover-plan.js';
+import { objectOf } from './fields.js';
 import { parseNamespace } from './names.js';
-import { didYouMean } from './nearest.js';
 
 /** 1 GiB: large enough that a partition's fixed costs vanish, small enough to repeat after a crash. */
 const DEFAULT_PARTITION_BYTES = 1024 ** 3;
@@ -50,7 +50,7 @@ const bytesPerSecond = z
   .optional();
 
 /** What a person gives `migrateCollection`, checked; every field beyond the first three is optional. */
-export const migrateCollectionInput = z.strictObject({
+export const migrateCollectionInput = objectOf({
   /** Alias of the deployment to copy from. */
   source: alias,
   /** Alias of the deployment to copy to. */
@@ -137,23 +137,20 @@ export type MigrateCollectionOptions = Readonly<z.infer<typeof migrateCollection
 };
 
 /** Payload of `abort`. */
-export const abortInput = z
-  .strictObject({
-    /** Also drop the target collection if it has its final name already. */
-    dropTarget: z.boolean().default(false),
-    reason: z.string().max(1000).optional(),
-  })
-  .prefault({});
+export const abortInput = objectOf({
+  /** Also drop the target collection if it has its final name already. */
+  dropTarget: z.boolean().default(false),
+  reason: z.string().max(1000).optional(),
+}).prefault({});
 
 /** Payload of `cutover`. */
-export const cutoverInput = z
-  .strictObject({
-    /** Codes of blockers to overrule, each by its name as status shows it. */
-    force: z.array(z.enum(forcible)).max(20).default([]),
-    /** Only answer what speaks against it now. */
-    dryRun: z.boolean().default(false),
-    ...planFields,
-  })
+export const cutoverInput = objectOf({
+  /** Codes of blockers to overrule, each by its name as status shows it. */
+  force: z.array(z.enum(forcible)).max(20).default([]),
+  /** Only answer what speaks against it now. */
+  dryRun: z.boolean().default(false),
+  ...planFields,
+})
   .superRefine((given, context) => {
     const isMixed = given.dryRun && isAboutPlan(given);
     const mixed = isMixed ? '"dryRun" asks about a cutover now, without "at" or a lag' : undefined;
@@ -165,7 +162,7 @@ export const cutoverInput = z
 export type CutoverPayload = Readonly<z.infer<typeof cutoverInput>>;
 
 /** Payload of `restore`, `pause`, `resume` and `restart`: nothing, or an empty object (the UI's forms send one). */
-export const emptyInput = z.strictObject({ reason: z.string().max(1000).optional() }).prefault({});
+export const emptyInput = objectOf({ reason: z.string().max(1000).optional() }).prefault({});
 
 /** Result of reading a payload: the value, or one message that says all that is wrong. */
 export type Parsed<T> = { readonly value: T } | { readonly error: string };
@@ -187,29 +184,16 @@ export function parseInput<S extends z.ZodType>(
         'in the workflow history: change that password.',
     };
   }
+  if (Array.isArray(payload)) {
+    return { error: `Invalid ${what}: takes one JSON object, and not a list or several` };
+  }
   const parsed = schema.safeParse(payload ?? undefined);
   if (parsed.success) return { value: parsed.data };
   const problems = parsed.error.issues.flatMap(plainIssues).map((issue) => {
     const path = issue.path.join('.');
-    if (path) return `"${path}": ${issue.message}`;
-    return issue.code === 'unrecognized_keys' ? unknownKeys(issue, keysOf(schema)) : issue.message;
+    return path ? `"${path}": ${issue.message}` : issue.message;
   });
   return { error: `Invalid ${what}: ${problems.join('; ')}` };
-}
-
-/** Fields that a schema knows at its top. */
-function keysOf(schema: unknown): readonly string[] {
-  if (schema instanceof z.ZodPrefault) return keysOf(schema.unwrap());
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
-}
-
-function unknownKeys(
-  { keys, message }: z.core.$ZodIssueUnrecognizedKeys,
-  known: readonly string[],
-): string {
-  const near = keys.map((key) => didYouMean(key, known)).join('');
-  const all = known.join(', ');
-  return message.includes(all) ? `${message}${near}` : `${message}${near} (known: ${all})`;
 }
 
 /** What is wrong with one of several forms: with the one that was meant, by its type. */
@@ -273,7 +257,7 @@ function parsePair<
 }
 
 /** What a person gives `verifyCollection`, checked; every field beyond the first three is optional. */
-export const verifyCollectionInput = z.strictObject({
+export const verifyCollectionInput = objectOf({
   /** Alias of the deployment that is taken for right. */
   source: alias,
   /** Alias of the deployment that is compared with it. */

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import type { z } from 'zod';
+import { objectOf } from './fields.js';
 import { DIRECT_ONLY, migrateCollectionInput, type MigrateCollectionOptions } from './options.js';
 
 const { shape } = migrateCollectionInput;
@@ -25,12 +26,10 @@ export const tuneInput = tuningOf(tuneFields).prefault({});
 /** Payload of `tune` with these fields, of which at least one is given. */
 export function tuningOf<Fields extends z.core.$ZodLooseShape>(fields: Fields) {
   const known = Object.keys(fields).join(', ');
-  return z
-    .strictObject(fields, {
-      error: ({ code }) =>
-        code === 'unrecognized_keys' ? `only these can be tuned: ${known}` : undefined,
-    })
-    .refine((given) => Object.keys(given).length > 0, `give at least one of: ${known}`);
+  return objectOf(fields).refine(
+    (given) => Object.keys(given).length > 0,
+    `give at least one of: ${known}`,
+  );
 }
 
 export type Tuning = Readonly<z.infer<typeof tuneInput>>;

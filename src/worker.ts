@@ -150,7 +150,17 @@ async function runAll(
   throw failed.reason;
 }
 
+/** Everything is set by the environment. */
+function refuseArguments([first]: readonly string[]): void {
+  if (first === undefined) return;
+  process.stderr.write(
+    'csm-worker takes no arguments: environment variables set it up, and a file .env (see docs/configuration.md)\n',
+  );
+  process.exit(first === '--help' || first === '-h' ? 0 : 2);
+}
+
 try {
+  refuseArguments(process.argv.slice(2));
   await main();
   process.exit(0);
 } catch (error) {

@@ -25,7 +25,7 @@ import { watchCollections } from './group/watch-collections.js';
 import { inspect } from './inspect.js';
 import { type GroupRuns, untilLagIs, untilLagsAre } from './lag.js';
 import { planCopy } from './plan-copy.js';
-import { plannedCutover } from './planned-cutover.js';
+import { letGo, plannedCutover } from './planned-cutover.js';
 import { preflight } from './preflight.js';
 import { untilProblemChanges } from './problem.js';
 import { replay } from './replay.js';
@@ -55,6 +55,7 @@ export function createActivities(deps: ActivityDependencies) {
     reverify: (migration: Migration) => reverify(deps, migration),
     cutover: (migration: Migration, force: readonly string[], notAfter?: string) =>
       plannedCutover(deps, migration, force, notAfter),
+    letGo: (migration: Migration) => letGo(deps, migration),
     untilLagIs: (migration: Migration, bound: LagBound) => untilLagIs(deps, migration, bound),
     untilLagsAre: (group: Group, runs: GroupRuns, bound: LagBound) =>
       untilLagsAre(deps, group, runs, bound),

@@ -27,9 +27,10 @@ export async function plannedCutover(
   return cutover(deps, migration, force);
 }
 
-async function letGo(deps: ActivityDependencies, migration: Migration): Promise<void> {
+/** Lets a migration go on as before that a cutover holds of which nothing more comes. */
+export async function letGo(deps: ActivityDependencies, migration: Migration): Promise<void> {
   await withPulse(
-    () => ({ doing: 'letting the migration go on: it is too late for its cutover' }),
+    () => ({ doing: 'letting the migration go on: its cutover was given up' }),
     async (pulse) => {
       await using one = new CollectionCutover({ deps, migration, force: [], pulse });
       await one.letGo();

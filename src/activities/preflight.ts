@@ -3,6 +3,7 @@ import { errorTypes, PermanentError } from '../errors.js';
 import type { Migration, Traits } from '../migration.js';
 import { decode, readCatalogue } from '../mongo/catalogue.js';
 import { type ActivityDependencies, open } from './context.js';
+import { describeFinding } from '../preflight/report.js';
 import { withPulse } from './pulse.js';
 import { lookAround } from './look-around.js';
 
@@ -20,7 +21,7 @@ export async function preflight(
     async ({ signal }) => {
       const report = await lookAround(deps, migration, signal);
       if (report.errors.length > 0 || !report.source || !report.target) {
-        const reasons = report.errors.map(({ message }) => message);
+        const reasons = report.errors.map(describeFinding);
         throw new PermanentError(
           errorTypes.preflightFailed,
           reasons.length === 1
@@ -43,7 +44,7 @@ export async function preflight(
         features: { collMod, prepareUnique, ttlCollMod },
         ...(catalogue?.uuid && { sourceUuid: catalogue.uuid.toHexString() }),
         ...(report.source.oplogHours !== undefined && { oplogHours: report.source.oplogHours }),
-        warnings: report.warnings.map(({ message }) => message),
+        warnings: report.warnings.map(describeFinding),
         stagingTag: createHash('sha256').update(migration.runId).digest('hex').slice(0, 8),
         ...((await deps.hasSearchAttributes()) && { searchable: true }),
       };

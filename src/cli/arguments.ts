@@ -35,7 +35,10 @@ const COMMA = '\\,';
 
 /** Reads names that are separated by commas or given by several options; `\,` is a comma of a name. */
 export function readNames(text: string, before: readonly string[] = []): string[] {
-  const names = text.split(/(?<!\\),/).map((name) => name.trim().replaceAll(COMMA, ','));
+  const parts = text.split(/(?<!\\),/);
+  // A name may end with a blank; beside commas it is of the list.
+  const isList = parts.length > 1;
+  const names = parts.map((name) => (isList ? name.trim() : name).replaceAll(COMMA, ','));
   return [...before, ...names.filter((name) => name !== '')];
 }
 

@@ -37,7 +37,11 @@ function failureOf(error: unknown, args: readonly string[], misread: readonly st
     const [message = '', ...todo] = misread.join('').trim().split('\n');
     const isBefore = args[0]?.startsWith('-') ?? false;
     const order = isBefore ? ['options come after the command, as in: csm status --json'] : [];
-    return new CliError('usage', message.replace(/^error: /, ''), { todo: [...order, ...todo] });
+    const isMany = error.code === 'commander.excessArguments';
+    const one = isMany ? ["several names are one: 'shop.*,crm.people', as in: csm list"] : [];
+    return new CliError('usage', message.replace(/^error: /, ''), {
+      todo: [...order, ...one, ...todo],
+    });
   }
   const message = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : '';

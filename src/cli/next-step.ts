@@ -118,10 +118,11 @@ export function nextStep(view: MigrationView | GroupView): string | undefined {
   const name = nameOf(id);
   if (status.paused) return `csm resume ${name}`;
   if (status.phase === 'waiting') return `csm restore ${name}`;
-  const goesWithoutSome = 'cutoverLeave' in status && status.cutoverLeave !== undefined;
-  if (!goesWithoutSome) {
+  const left = 'cutoverLeave' in status ? status.cutoverLeave : undefined;
+  // What is left by the planned cutover counts for the status of all.
+  if (left?.isReady !== true) {
     if (status.blockers.some(({ code }) => code === 'failed')) return `csm retry ${name}`;
-    if (status.phase !== 'ready' || !status.mayCutOver) return undefined;
+    if (left || status.phase !== 'ready' || !status.mayCutOver) return undefined;
   }
   if (status.cutoverAt) return `stop the writers before ${moment(status.cutoverAt)}`;
   if (status.cutoverAuto || status.cutoverWhen) {

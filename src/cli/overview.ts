@@ -3,6 +3,8 @@ import { nameOf } from './next-step.js';
 import type { Output } from './output.js';
 import { paint, phaseWord } from './render-migration.js';
 import { nameCell, rateCell, renderTable, secondsCell, type Column } from './table.js';
+import { comparedCell as comparedOfMember } from './render-group.js';
+import type { GroupStatus } from '../workflows/group/status.js';
 import { leastFarFirst } from '../workflows/group/least-far.js';
 import { type GroupView, isGroup, isMigration, type MigrationView } from './view.js';
 
@@ -93,7 +95,7 @@ function rowOf(view: Shown, copyPerSecond: number, colors: Output['colors']): Ro
     copiedPercent: status?.copiedPercent,
     copyPerSecond,
     etaSeconds: status?.etaSeconds,
-    compared: isMigration(view) ? comparedCell(view.status) : '',
+    compared: isMigration(view) ? comparedCell(view.status) : comparedOfGroup(view.status),
     lagSeconds: status?.lagSeconds,
     cutover: !status ? '' : status.mayCutOver ? colors.green('may') : 'not yet',
   };
@@ -105,16 +107,15 @@ function rowsOfCollections({ status }: GroupView, most: number, colors: Output['
   const shown = leastFarFirst(status.collections).slice(0, most);
   const more = status.counts.all - shown.length;
   return [
-    ...shown.map(
-      ({ namespace, phase, copiedPercent, copiedPerSecond, etaSeconds, lagSeconds }) => ({
-        name: `  ${namespace}`,
-        phase: paint(phase, phase, colors),
-        copiedPercent,
-        copyPerSecond: copiedPerSecond,
-        etaSeconds,
-        lagSeconds,
-      }),
-    ),
+    ...shown.map((line) => ({
+      name: `  ${line.namespace}`,
+      phase: paint(line.phase, line.phase, colors),
+      copiedPercent: line.copiedPercent,
+      copyPerSecond: line.copiedPerSecond,
+      etaSeconds: line.etaSeconds,
+      compared: comparedOfMember(line, status),
+      lagSeconds: line.lagSeconds,
+    })),
     ...(more > 0 ? [{ name: `  and ${number(more)} more`, phase: '' }] : []),
   ];
 }
@@ -134,10 +135,23 @@ function phaseOf({ status, state, noAnswer }: Shown, colors: Output['colors']): 
   return paint(`${phase}${flag}`, flag === '' ? phase : 'waiting', colors);
 }
 
+function comparedOfGroup(status: GroupView['status']): string {
+  // A worker of another version may not tell.
+  const { verification } = (status ?? {}) as Partial<GroupStatus>;
+  return verification ? comparedText(verification, verification.differing) : '';
+}
+
 function comparedCell(status: MigrationView['status']): string {
   if (!status) return '';
-  const { state, documents, report } = status.verification;
-  const differing = report ? report.differing + report.missing + report.extra : 0;
+  const { verification } = status;
+  const { differing = 0, missing = 0, extra = 0 } = verification.report ?? {};
+  return comparedText(verification, differing + missing + extra);
+}
+
+function comparedText(
+  { state, documents }: Pick<GroupStatus['verification'], 'state' | 'documents'>,
+  differing: number,
+): string {
   if (differing > 0) return `${number(differing)} differ`;
   if (state === 'done') return 'equal';
   return state === 'running' ? number(documents) : state === 'none' ? 'not asked' : 'later';

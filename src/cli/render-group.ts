@@ -45,10 +45,11 @@ export function renderGroup(view: GroupView, screen: Screen, extras: Extras = {}
  * @param room rows of the terminal for it, with its head.
  */
 export function renderCollections(
-  { collections, collectionsNotShown, counts }: GroupStatus,
+  status: GroupStatus,
   { colors, columns }: Pick<Screen, 'colors' | 'columns'>,
   room: number,
 ): string[] {
+  const { collections, collectionsNotShown, counts } = status;
   const isAll = counts.all < room && collectionsNotShown === 0;
   const shown = leastFarFirst(collections).slice(0, Math.max(0, isAll ? room - 1 : room - 2));
   if (shown.length === 0) return [];
@@ -61,11 +62,24 @@ export function renderCollections(
       { head: 'COPIED', cell: copiedCell },
       { head: 'RATE', cell: ({ copiedPerSecond }) => rateCell(copiedPerSecond), spare: 3 },
       { head: 'LEFT', cell: ({ etaSeconds }) => secondsCell(etaSeconds), spare: 2 },
+      { head: 'COMPARED', cell: (line) => comparedCell(line, status), spare: 4 },
       { head: 'LAG', cell: ({ lagSeconds }) => secondsCell(lagSeconds), spare: 1 },
     ],
     columns,
   );
   return [...table, ...(more > 0 ? [`and ${number(more)} more`] : [])];
+}
+
+/** How far one of a group's collections is compared, in a cell of a table. */
+export function comparedCell(
+  { phase, comparedPercent, differing = 0 }: MemberLine,
+  // A worker of another version may not tell.
+  { verification }: Partial<Pick<GroupStatus, 'verification'>>,
+): string {
+  if (differing > 0) return `${number(differing)} differ`;
+  if (comparedPercent !== undefined) return `${comparedPercent} %`;
+  const isDone = phase === 'ready' || phase === 'cuttingOver' || phase === 'completed';
+  return isDone && verification && verification.state !== 'none' ? 'equal' : '';
 }
 
 function copiedCell({ copiedPercent }: MemberLine): string {
@@ -102,11 +116,29 @@ function progress(status: GroupStatus, screen: Screen, { copyPerSecond = 0 }: Ex
       'changes',
       `${number(status.eventsPerSecond)}/s captured, ${number(status.changesPerSecond)}/s applied`,
     ),
+    ...compareRow(status, screen),
     ...(lagSeconds === null ? [] : row('lag', `${duration(lagSeconds)} at most`)),
     ...(oplogHoursLeft === null
       ? []
       : row('history', `${historyLeft(oplogHoursLeft)} left at the source`)),
   ];
+}
+
+/** How much has been compared. A worker of another version may not tell. */
+function compareRow({ total, ...status }: GroupStatus, screen: Screen): string[] {
+  const { verification }: Partial<typeof status> = status;
+  if (!verification) return [];
+  const { state, documents, differing } = verification;
+  if (state === 'none') return row('compare', 'not asked for');
+  if (state === 'planned') return row('compare', 'later');
+  const fraction = state === 'done' ? 1 : documents / Math.max(documents, total.documents, 1);
+  const found =
+    differing > 0
+      ? screen.colors.red(count(differing, 'difference'))
+      : state === 'done'
+        ? screen.colors.green('equal')
+        : 'so far equal';
+  return row('compare', `${gauge(fraction, screen)}${count(documents, 'document')}, ${found}`);
 }
 
 /** How much is copied at the same time. A worker of another version may not tell. */

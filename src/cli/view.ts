@@ -7,7 +7,7 @@ import type { MigrationStatus } from '../workflows/status.js';
 import { buildVerifyStatus, type VerifyStatus } from '../workflows/verify-status.js';
 import { isAway } from './grpc.js';
 import type { Session } from './session.js';
-import { askWorker } from './workers.js';
+import { askWorker, wrongQueue } from './workers.js';
 import { readInput, type WorkflowInput } from './workflow-list.js';
 
 /** Where a workflow stands, in words of ours. */
@@ -103,6 +103,8 @@ export async function readView(
   const query = () => handle.query<AnyStatus>('status');
   if (type === 'preflight') return known;
   if (known.state === 'running') {
+    const wrong = wrongQueue(described);
+    if (wrong) return { ...known, noAnswer: [wrong.message, ...wrong.todo].join('; ') };
     try {
       return { ...known, status: await askWorker(session, query) };
     } catch (error) {

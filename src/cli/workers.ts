@@ -1,6 +1,7 @@
+import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { TASK_QUEUE } from '../names.js';
 import { CliError } from './cli-error.js';
-import { moment } from './format.js';
+import { moment, quoted } from './format.js';
 import { isUnanswered } from './grpc.js';
 import type { Session } from './session.js';
 
@@ -80,6 +81,24 @@ export function noWorker(
     'noWorker',
     `no worker answers on task queue ${TASK_QUEUE} in namespace ${namespace} of ${address}${seen}`,
     { todo: [FIND_WORKER] },
+  );
+}
+
+/** Says that a workflow waits on a queue which is none of ours; nothing where it is the right one. */
+export function wrongQueue({
+  workflowId,
+  taskQueue,
+}: Pick<WorkflowExecutionDescription, 'workflowId' | 'taskQueue'>): CliError | undefined {
+  if (taskQueue === TASK_QUEUE) return undefined;
+  return new CliError(
+    'noWorker',
+    `${workflowId} was started on task queue ${taskQueue}, and workers serve ${TASK_QUEUE}`,
+    {
+      todo: [
+        `end it: temporal workflow terminate --workflow-id ${quoted(workflowId)}`,
+        `start it again with --task-queue ${TASK_QUEUE}, or with "csm start"`,
+      ],
+    },
   );
 }
 

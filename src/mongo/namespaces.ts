@@ -19,9 +19,13 @@ export interface Listed {
   readonly listed: readonly ListedNamespace[];
   /** Databases of which the user sees those collections only that he may read. */
   readonly partial: readonly string[];
+  /** Databases of which the user sees nothing, with what the server said; most are mistyped. */
+  readonly hidden: ReadonlyMap<string, unknown>;
+  /** Namespaces beside those that are listed, one of which may have been meant. */
+  readonly others: readonly string[];
 }
 
-/** Lists what matches any of the patterns and none of the others, without what belongs to the servers, by name. */
+/** Lists what matches any of the patterns and none of the unwanted, without what belongs to the servers, by name. */
 export async function listNamespaces(
   client: MongoClient,
   {
@@ -33,26 +37,38 @@ export async function listNamespaces(
   const wanted = include.map((text) => new NamespacePattern(text));
   const unwanted = exclude.map((text) => new NamespacePattern(text));
   const listed: ListedNamespace[] = [];
+  const others: string[] = [];
   const partial: string[] = [];
+  const hidden = new Map<string, unknown>();
   for (const name of await listDatabases(client, wanted)) {
     signal?.throwIfAborted();
-    const { collections, isPartial } = await listCollections(client.db(name));
-    if (isPartial) partial.push(name);
+    const { collections, isPartial, refusal } = await listCollections(client.db(name));
+    if (refusal !== undefined) hidden.set(name, refusal);
+    else if (isPartial) partial.push(name);
     for (const { name: collection, type = 'collection' } of collections) {
+      if (PASSING.test(collection)) continue;
       const namespace = `${name}.${collection}`;
       const isWanted = wanted.some((each) => each.match(namespace));
-      if (!isWanted || PASSING.test(collection)) continue;
-      if (unwanted.some((each) => each.match(namespace))) continue;
-      listed.push({ namespace, type });
+      if (!isWanted) others.push(namespace);
+      else if (!unwanted.some((each) => each.match(namespace))) listed.push({ namespace, type });
     }
   }
   return {
     listed: listed.toSorted((one, other) => (one.namespace < other.namespace ? -1 : 1)),
     partial,
+    hidden,
+    others,
   };
 }
 
-async function listCollections(db: Db) {
+interface SeenCollections {
+  readonly collections: readonly { readonly name: string; readonly type?: string }[];
+  readonly isPartial: boolean;
+  /** Why nothing may be seen. */
+  readonly refusal?: unknown;
+}
+
+async function listCollections(db: Db): Promise<SeenCollections> {
   const read = (authorizedCollections: boolean) =>
     db
       .listCollections(
@@ -60,11 +76,19 @@ async function listCollections(db: Db) {
         { nameOnly: true, authorizedCollections, readPreference: ReadPreference.primary },
       )
       .toArray() as Promise<{ name: string; type?: string }[]>;
+  const refused = (error: unknown) => {
+    if (isUnauthorized(error)) return error;
+    throw error;
+  };
   try {
     return { collections: await read(false), isPartial: false };
   } catch (error) {
-    if (!isUnauthorized(error)) throw error;
+    refused(error);
+  }
+  try {
     return { collections: await read(true), isPartial: true };
+  } catch (error) {
+    return { collections: [], isPartial: true, refusal: refused(error) };
   }
 }
 

@@ -7,6 +7,8 @@ export interface RunSummary {
   readonly control?: ControlDocument;
   /** In the target so far, of the present copy alone. */
   readonly copied: { readonly documents: number; readonly bytes: number };
+  /** Documents that were compared in the pass over all of them. */
+  readonly compared: number;
   /** Documents that are known to differ. */
   readonly differences: number;
 }
@@ -15,6 +17,7 @@ interface Counted {
   readonly _id: { readonly runId: string; readonly round: number | null };
   readonly documents: number;
   readonly bytes: number;
+  readonly compared: number;
   readonly differences: number;
 }
 
@@ -46,6 +49,9 @@ export async function readRuns(
             _id: { runId: '$runId', round: { $ifNull: ['$_id.round', null] } },
             documents: { $sum: '$written' },
             bytes: { $sum: '$readBytes' },
+            compared: {
+              $sum: { $cond: [{ $ne: [{ $type: '$_id.verified' }, 'missing'] }, '$documents', 0] },
+            },
             differences: {
               // Not those that may only be young.
               $sum: {
@@ -66,8 +72,9 @@ export async function readRuns(
   return new Map(
     controls.map((control) => {
       const { runId, round = null } = control;
-      const { documents = 0, bytes = 0, differences = 0 } = byCopy.get(keyOf(runId, round)) ?? {};
-      return [runId, { control, copied: { documents, bytes }, differences }];
+      const counts = byCopy.get(keyOf(runId, round));
+      const { documents = 0, bytes = 0, compared = 0, differences = 0 } = counts ?? {};
+      return [runId, { control, copied: { documents, bytes }, compared, differences }];
     }),
   );
 }

@@ -49,8 +49,8 @@ function checkExisting(
         : `has ${existingDocuments.toLocaleString('en')} documents`;
   findings.error(
     'targetExists',
-    `${targetNamespace} exists at the target (it ${holds}); drop or rename it there, or give ` +
-      'another targetNamespace',
+    `${targetNamespace} exists at the target (it ${holds}); if a migration has cut it over, applications may use it: ` +
+      'leave it. Else drop or rename it there, or give another targetNamespace',
   );
 }
 

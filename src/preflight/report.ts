@@ -10,6 +10,11 @@ export interface Finding {
   readonly message: string;
 }
 
+/** A finding as people read it, with its code at the end: the documentation has more of it under that. */
+export function describeFinding({ message, code }: Finding): string {
+  return `${message} (${code})`;
+}
+
 /** What preflight needs. It only reads, at both sides. */
 export interface PreflightContext {
   readonly source: MongoClient;

@@ -1,10 +1,11 @@
-import { type Catalogue, indexName, readCatalogue } from '../mongo/catalogue.js';
+import { type Catalogue, indexName, readCatalogue, readNames } from '../mongo/catalogue.js';
 import { readSize } from '../mongo/collection-size.js';
 import { sourceActions } from '../mongo/privileges.js';
 import { indexProblem, secondaryIndexes } from '../mongo/indexes.js';
 import { type OplogWindow, probeWindow } from '../mongo/oplog-window.js';
 import { runCommand } from '../mongo/raw.js';
 import { parseNamespace } from '../names.js';
+import { didYouMean } from '../nearest.js';
 import { checkDeployment, type Deployment, describeSide, readDeployment } from './deployment.js';
 import { checkMarker } from './marker.js';
 import { permitted } from './refusal.js';
@@ -34,6 +35,10 @@ export async function checkSource(
     async () => (await readCatalogue(db, collection, signal)) ?? null,
   );
   checkKind(findings, options.namespace, catalogue);
+  if (catalogue === null && !collection.startsWith('system.')) {
+    const names = await readNames(db, { $exists: true }, signal);
+    findings.error('sourceMissing', missing(options.namespace, names));
+  }
   // A view or a time series has neither a size nor a stream; unknown is not yet a no.
   const mayBeRead = !catalogue || catalogue.type === 'collection';
   const find = attempt('Find', `find on ${options.namespace}`);
@@ -79,11 +84,6 @@ function checkKind(
       'sourceSystem',
       `${namespace} is one of MongoDB's own collections; give another`,
     );
-  } else if (catalogue === null) {
-    findings.error(
-      'sourceMissing',
-      `there is no collection ${namespace} at the source; check the name, upper and lower case too`,
-    );
   } else if (catalogue?.type === 'view') {
     findings.error(
       'sourceView',
@@ -96,6 +96,18 @@ function checkKind(
         'with mongodump and mongorestore while nothing writes to it',
     );
   }
+}
+
+function missing(namespace: string, names: readonly string[]): string {
+  const { db } = parseNamespace(namespace);
+  const near = didYouMean(
+    namespace,
+    names.map((name) => `${db}.${name}`),
+  );
+  const pattern = namespace.includes('*')
+    ? '; patterns are for migrateCollections, which takes them in "namespaces"'
+    : '';
+  return `there is no collection ${namespace} at the source${near}; check the name, upper and lower case too${pattern}`;
 }
 
 /** Opens the stream and reads from it: the only sure sign that the capture will be allowed to. */

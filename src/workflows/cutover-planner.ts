@@ -92,13 +92,15 @@ export class CutoverPlanner {
     const isOver = () => state.plan !== plan;
     const { isReady = () => state.phase === 'ready' } = this.#context;
     const isDue = () => isReady(plan.leave) && !state.paused && !inbox.request;
-    for (let pause = PAUSE_SECONDS.first; ; pause = Math.min(PAUSE_SECONDS.longest, pause * 2)) {
+    let pause = PAUSE_SECONDS.first;
+    for (;;) {
       await condition(() => isOver() || isDue());
       if (isOver()) return;
       if (!(await this.#isLagLow(plan, () => isOver() || !isDue()))) continue;
       const refused = await this.#try(plan);
       if (refused && giveUpIfFull(state, inbox, refused)) return;
       if (!refused || (await condition(isOver, `${pause}s`))) return;
+      pause = Math.min(PAUSE_SECONDS.longest, pause * 2);
     }
   }
 

@@ -12,6 +12,11 @@ export function acceptInput<T>(parsed: Parsed<T>): T {
   throw invalid(parsed.error);
 }
 
+/** The payload of a start or a message; several of them are a list, which no schema takes. */
+export function payloadOf(given: readonly unknown[]): unknown {
+  return given.length > 1 ? given : given[0];
+}
+
 /**
  * The failure of an activity as the workflow's own, so that its type and message are seen first.
  * @param left what the workflow has left behind, in words; the message ends with it.

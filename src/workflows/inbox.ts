@@ -1,11 +1,4 @@
-import {
-  CancellationScope,
-  condition,
-  log,
-  patched,
-  setDefaultSignalHandler,
-  setHandler,
-} from '@temporalio/workflow';
+import { CancellationScope, condition, log, patched, setHandler } from '@temporalio/workflow';
 import type { z } from 'zod';
 import { isForced } from '../blockers.js';
 import { isAboutPlan, planOf, timeProblem } from '../cutover-plan.js';
@@ -21,11 +14,12 @@ import {
 import { settingsOf, tuneInput, type Tuning, tuningProblem } from '../tuning.js';
 import { stateBlockers } from './blockers.js';
 import { isFinal } from './phases.js';
-import { acceptInput, invalid, refused } from './failure.js';
+import { acceptInput, invalid, payloadOf, refused } from './failure.js';
 import { descriptions, type MessageName, signals, updates } from './messages.js';
 import { DRY_RUN_SIGNAL, noteRejected } from './rejected.js';
 import { askRestart, restartProblem } from './restart.js';
 import { type MigrationState, plannedOf } from './status.js';
+import { listenForUnknown } from './unknown.js';
 
 /** A cutover that somebody asked for. */
 export interface CutoverRequest {
@@ -91,9 +85,7 @@ export class Inbox {
     this.#listen('restart', (payload) => this.#restart(payload));
     this.#listen('abort', (payload) => this.#abort(payload));
     this.#listenCutover();
-    setDefaultSignalHandler((name) => {
-      this.#reject(`unknown signal "${name}": known are ${Object.keys(signals).join(', ')}`);
-    });
+    listenForUnknown(Object.keys(signals), (message) => this.#reject(message));
   }
 
   /** Records why a cutover was refused. */
@@ -136,7 +128,8 @@ export class Inbox {
     const description = descriptions[name];
     setHandler(
       signals[name],
-      (payload?: unknown) => {
+      (...given: unknown[]) => {
+        const payload = payloadOf(given);
         const isUnknown = later.includes(name) && !patched(name);
         const error = isUnknown
           ? `unknown signal "${name}"`
@@ -149,15 +142,15 @@ export class Inbox {
     );
     setHandler(
       updates[name],
-      (payload?: unknown) => {
-        const answer = handle(payload);
+      (...given: unknown[]) => {
+        const answer = handle(payloadOf(given));
         this.#hooks.changed();
         return answer;
       },
       {
         description,
-        validator: (payload?: unknown) => {
-          const error = this.#check(name, payload);
+        validator: (...given: unknown[]) => {
+          const error = this.#check(name, payloadOf(given));
           if (error) throw invalid(error);
         },
       },
@@ -168,7 +161,8 @@ export class Inbox {
     const description = descriptions.cutover;
     setHandler(
       signals.cutover,
-      (payload?: unknown) => {
+      (...payloads: unknown[]) => {
+        const payload = payloadOf(payloads);
         const error = this.#check('cutover', payload);
         if (error) return this.#reject(error);
         const given = cutoverOf(payload);
@@ -183,14 +177,15 @@ export class Inbox {
     );
     setHandler(
       updates.cutover,
-      async (payload?: unknown) => {
-        const given = cutoverOf(payload);
+      async (...payloads: unknown[]) => {
+        const given = cutoverOf(payloadOf(payloads));
         if (isAboutPlan(given)) return this.#plan(given);
         return given.dryRun ? this.#dryRun(given.force) : this.#askCutover(given.force);
       },
       {
         description,
-        validator: (payload?: unknown) => {
+        validator: (...payloads: unknown[]) => {
+          const payload = payloadOf(payloads);
           const error = this.#check('cutover', payload);
           if (error) throw invalid(error);
           const given = cutoverOf(payload);

@@ -44,7 +44,8 @@ export async function migrateCollection(
   input?: unknown,
   group?: Membership,
 ): Promise<MigrationStatus> {
-  const options = acceptInput(parseMigrateCollection(input));
+  const isStrange = group !== undefined && typeof group?.workflowId !== 'string';
+  const options = acceptInput(parseMigrateCollection(isStrange ? [input, group] : input));
   return new CollectionMigration({ ...identityOfRun(), options }, group).run();
 }
 

@@ -15,7 +15,7 @@ import { type Group, groupMessages, identifyGroup } from '../group.js';
 import { parseMigrateCollections } from '../group-options.js';
 import { Attributes } from './attributes.js';
 import { CutoverPlanner } from './cutover-planner.js';
-import { acceptInput, bareFailure, failed, messageOf } from './failure.js';
+import { acceptInput, bareFailure, failed, messageOf, payloadOf } from './failure.js';
 import { GroupCounters } from './group/counters.js';
 import { GroupCutovers } from './group/cutovers.js';
 import { renderGroupDetails } from './group/details.js';
@@ -53,8 +53,8 @@ const AGAIN_SECONDS = { first: 30, most: 3_600 } as const;
  * @param input see `migrateCollectionsInput`.
  * @returns the final status.
  */
-export async function migrateCollections(input?: unknown): Promise<GroupStatus> {
-  const options = acceptInput(parseMigrateCollections(input));
+export async function migrateCollections(...input: unknown[]): Promise<GroupStatus> {
+  const options = acceptInput(parseMigrateCollections(payloadOf(input)));
   return new CollectionsMigration({ ...identityOfRun(), options }).run();
 }
 

@@ -4,7 +4,7 @@ import { type MigrateCollectionsOptions, parseMigrateCollections } from '../grou
 import type { GroupInspection, Inspection } from '../inspection.js';
 import { groupId } from '../names.js';
 import { parseMigrateCollection } from '../options.js';
-import { acceptInput, bareFailure, causeOf } from './failure.js';
+import { acceptInput, bareFailure, causeOf, payloadOf } from './failure.js';
 import { step } from './steps.js';
 
 /** Times that looking is begun anew when something else than an unreachable side stops it. */
@@ -12,10 +12,11 @@ const ATTEMPTS = { retry: { initialInterval: '1s', maximumAttempts: 3 } } as con
 
 /**
  * Looks at both sides as `migrateCollection` or `migrateCollections` does before it begins, and writes nothing.
- * @param input the same as that of `migrateCollection`, or with `namespaces` that of `migrateCollections`.
+ * @param given one: the same as that of `migrateCollection`, or with `namespaces` that of `migrateCollections`.
  * @returns everything that was found, also where a migration may not start.
  */
-export async function preflight(input?: unknown): Promise<Inspection | GroupInspection> {
+export async function preflight(...given: unknown[]): Promise<Inspection | GroupInspection> {
+  const input = payloadOf(given);
   if (typeof input === 'object' && input !== null && 'namespaces' in input) {
     return lookAtAll(acceptInput(parseMigrateCollections(input, 'preflight')));
   }

@@ -149,6 +149,8 @@ export class Round {
       // How it ends decides how the migration does; a group's own is waited for elsewhere, with a limit.
       const outcome = await (ofGroup?.() ??
         (patched('awaitCutover') ? this.#work.track(perform()) : perform()));
+      // Before anybody may ask for the next cutover, whose hold it would take away.
+      if ('mayBeHeld' in outcome) await step('letGo')(migration);
       if (request) request.outcome = outcome;
       inbox.request = undefined;
       if ('done' in outcome) {

@@ -72,6 +72,10 @@ const options = {
     startToCloseTimeout: LONG,
   },
   cutover: { summary: 'Fence, last changes, indexes into force', startToCloseTimeout: '6 hours' },
+  letGo: {
+    summary: 'Go on as before: the cutover of the group was given up',
+    startToCloseTimeout: '1 hour',
+  },
   tune: { summary: 'Change the limits of what runs', startToCloseTimeout: '1 minute' },
   untilLagIs: { summary: 'Wait for a small lag, then cut over', startToCloseTimeout: LONG },
   untilLagsAre: {

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { Comparison, ComparisonReport } from '../comparison.js';
 import { parseVerifyCollection } from '../options.js';
-import { acceptInput, bareFailure } from './failure.js';
+import { acceptInput, bareFailure, payloadOf } from './failure.js';
 import { now } from './identity.js';
 import { markDetails, markStatus, type VerifyMark } from './live.js';
 import { step } from './steps.js';
@@ -22,8 +22,8 @@ const statusQuery = defineQuery<VerifyStatus>('status');
  * @param input see `verifyCollectionInput`.
  * @returns the report, also where the collections are not equal.
  */
-export async function verifyCollection(input?: unknown): Promise<ComparisonReport> {
-  const options = acceptInput(parseVerifyCollection(input));
+export async function verifyCollection(...input: unknown[]): Promise<ComparisonReport> {
+  const options = acceptInput(parseVerifyCollection(payloadOf(input)));
   const { workflowId, runId } = workflowInfo();
   const comparison: Comparison = { workflowId, runId, options };
   const state: VerifyState = {

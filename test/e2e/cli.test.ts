@@ -102,6 +102,9 @@ describe("the former scripts' two parts", () => {
     const unknown = await csm('sync', 'target', 'shop', 'order');
     expect(unknown.exitCode).toBe(exitCodes.notFound);
     expect(unknown.stderr).toContain('no migration of shop.order to "target" is running');
+    const other = await csm('sync', 'wrong', 'shop', 'orders', '--source', 'source');
+    expect(other.exitCode).toBe(exitCodes.usage);
+    expect(other.stderr).toContain('goes to target shop.orders, not to wrong shop.orders');
   });
 });
 

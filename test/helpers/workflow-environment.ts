@@ -151,6 +151,7 @@ export class WorkflowEnvironment implements AsyncDisposable {
     fakes: FakeActivities,
     payload: unknown,
     story: (handle: WorkflowHandle<W>) => Promise<T>,
+    furtherPayloads: readonly unknown[] = [],
   ): Promise<T> {
     const taskQueue = randomUUID();
     const worker = await Worker.create({
@@ -168,7 +169,7 @@ export class WorkflowEnvironment implements AsyncDisposable {
         await this.client.workflow.start(type, {
           taskQueue,
           workflowId: `migrate:source:${taskQueue}`,
-          args: [payload],
+          args: [payload, ...furtherPayloads],
         }),
       );
       void handle

@@ -4,6 +4,7 @@ import { MongoClient, type Db } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startReplicaSet } from '../../embedded/index.js';
 import { CONTROL_KIND } from '../../src/mongo/control-document.js';
+import { listNamespaces } from '../../src/mongo/namespaces.js';
 import { parseMigrateCollection } from '../../src/options.js';
 import {
   preflight,
@@ -152,6 +153,24 @@ describe('preflight', () => {
     expect(JSON.stringify(report.errors)).toContain('insert, update, remove, createCollection');
     // Whoever grants by the message must not grant a name that is no other run's.
     expect(JSON.stringify(report.errors)).toContain('cdc-staging-<tag of the run>.orders');
+  });
+
+  it('lists what a user may see, and says of which databases that is nothing', async () => {
+    await using reader = await as(sourceServer, source, 'reader', ['read']);
+    const patterns = { include: ['shop.*', 'shpo.*'], exclude: [] };
+    const seen = await listNamespaces(reader, patterns);
+    expect(seen.listed.map(({ namespace }) => namespace)).toEqual(['shop.orders']);
+    expect([...seen.hidden.keys()]).toEqual(['shpo']);
+    await using nobody = await as(sourceServer, source, 'nobody', []);
+    expect([...(await listNamespaces(nobody, patterns)).hidden.keys()]).toEqual(['shop', 'shpo']);
+  });
+
+  it('has the nearest name for one that is not there', async () => {
+    const { errors } = await check({ namespace: 'shop.order' });
+    expect(codes(errors)).toEqual(['sourceMissing']);
+    expect(errors[0]?.message).toContain('(did you mean "shop.orders"?)');
+    const [pattern] = (await check({ namespace: 'shop.*' })).errors;
+    expect(pattern?.message).toContain('patterns are for migrateCollections');
   });
 
   it('takes a wrong password for a finding, and a missing server for an error', async () => {

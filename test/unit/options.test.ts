@@ -170,6 +170,12 @@ describe('the input of migrateCollection', () => {
     expect(error).toContain('known: source, target, namespace, targetNamespace, copy');
   });
 
+  it('names the nearest field also within a field', () => {
+    expect(errorOf({ ...input, cutover: { whenLagUder: 2 } })).toContain(
+      '"cutover": unknown field "whenLagUder" (did you mean "whenLagUnder"?) (known: at,',
+    );
+  });
+
   it.each([undefined, null, 'shop.orders', 5, true, [], [input], {}])(
     'is refused as %j',
     (payload) => {

@@ -202,7 +202,9 @@ describe('migrateCollections', () => {
       expect(begun().toSorted()).toEqual([...names]);
       mend();
       const finished = await failureOf(group.update('retry', { namespaces: ['shop.a'] }));
-      expect(finished.message).toContain('nothing to begin anew');
+      expect(finished.message).toContain(
+        'nothing to begin anew, shop.a has not ended without a cutover; those that have: shop.b',
+      );
       expect(await group.update('retry')).toEqual({ retrying: ['shop.b'] });
       await group.until(({ counts }) => counts.ready === 2 && counts.completed === 1);
       expect(begun().toSorted()).toEqual(['shop.a', 'shop.b', 'shop.b', 'shop.c']);
@@ -466,6 +468,35 @@ describe('migrateCollections', () => {
     });
   });
 
+  it('lets a collection go that an attempt may hold still, before another cutover may take it', async () => {
+    const fakes = groupFakes(environment.client);
+    const gate = fakes.gate();
+    await run(fakes, {}, async (group) => {
+      await group.reaches('ready');
+      fakes.set('letGo', () => gate.hold(undefined));
+      fakes.once('cutoverTogether', async (_group, { members: going, cutover, force }) => {
+        await Promise.all(going.map((to) => members.join(to, { cutover, force })));
+        const silent = { code: 'unknown', message: 'silent', namespace: 'shop.b' };
+        return { refused: [silent], held: ['shop.b'] };
+      });
+      await expect(group.update('cutover')).rejects.toThrow();
+      await fakes.happened('start letGo');
+      expect(fakes.of('letGo')).toHaveLength(1);
+      const [migration] = fakes.of('letGo')[0]?.args ?? [];
+      expect(migration).toMatchObject({ options: { namespace: 'shop.b' } });
+      const child = group.child('shop.b');
+      const { runId } = await child.describe();
+      const to = { namespace: 'shop.b', workflowId: child.workflowId, runId };
+      expect(await members.join(to, { cutover: 2, force: [] })).toMatchObject({
+        refused: [{ code: 'cuttingOver' }],
+      });
+      gate.open();
+      await group.until(({ counts }) => counts.ready === 3);
+      await group.update('cutover');
+      expect(await group.handle.result()).toMatchObject({ counts: { completed: 3 } });
+    });
+  });
+
   it('ends completed where the cutover was done before the abort', async () => {
     const fakes = groupFakes(environment.client);
     await run(fakes, {}, async (group) => {
@@ -531,12 +562,14 @@ describe('migrateCollections', () => {
       const plan = { whenLagUnder: 2, leave: ['shop.b', 'shop.c'] };
       expect(await group.update('cutover', plan)).toMatchObject({
         cutoverWhen: { whenLagUnder: 2 },
-        cutoverLeave: { count: 2, first: plan.leave },
+        cutoverLeave: { count: 2, first: plan.leave, isReady: true },
       });
       await fakes.happened('start untilLagsAre');
       expect(await group.status()).toMatchObject({ cutoverLeave: { count: 2 } });
       gate.open();
-      await group.until(({ counts }) => counts.completed === 1);
+      const done = await group.until(({ counts }) => counts.completed === 1);
+      // Nothing that the plan does not leave is there any more.
+      expect(done).toMatchObject({ cutoverWhen: null, waitingFor: 'cutover (update or signal)' });
       await group.update('cutover', { leave: ['shop.b'] });
       return group.handle.result();
     });

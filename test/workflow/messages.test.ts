@@ -2,7 +2,12 @@ import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activitiesOf, countEvents, historyOf, lasting } from '../helpers/history.js';
 import { cleanReport, FakeActivities, report, traits } from '../helpers/fake-activities.js';
-import { type Running, WorkflowEnvironment } from '../helpers/workflow-environment.js';
+import {
+  failureOf,
+  input,
+  type Running,
+  WorkflowEnvironment,
+} from '../helpers/workflow-environment.js';
 import { Output } from '../../src/cli/output.js';
 import { send } from '../../src/cli/send.js';
 import type { Session } from '../../src/cli/session.js';
@@ -34,7 +39,11 @@ async function metadata({ handle }: Running): Promise<Metadata> {
 
 describe('a message that is not understood', () => {
   it.each([
-    ['cutovr', undefined, 'unknown signal "cutovr": known are restore, cutover, pause'],
+    [
+      'cutovr',
+      undefined,
+      'unknown signal "cutovr" (did you mean "cutover"?): known are restore, cu',
+    ],
     ['cutover', { forced: true }, 'Invalid payload of cutover'],
     ['cutover', 'now', 'Invalid payload of cutover'],
     ['cutover', { force: 'lag' }, '"force"'],
@@ -82,6 +91,33 @@ describe('a message that is not understood', () => {
     });
   });
 
+  it('is refused with what may have been meant, also with more than one payload', async () => {
+    const fakes = new FakeActivities();
+    await environment.run(fakes, {}, async (running) => {
+      await running.reaches('ready');
+      expect((await running.refused('cutovr')).message).toContain(
+        'unknown update "cutovr" (did you mean "cutover"?): known are restore, cutover',
+      );
+      const args: [unknown, unknown] = [{ force: ['lag'] }, { dryRun: true }];
+      const untyped = environment.client.workflow.getHandle(running.handle.workflowId);
+      const update = untyped.executeUpdate<unknown, [unknown, unknown]>('cutover', { args });
+      expect((await failureOf(update)).message).toContain('takes one JSON object');
+      await untyped.signal<unknown[]>('cutover', ...args);
+      const told = await running.until(({ rejectedMessages }) => rejectedMessages.length > 0);
+      expect(told.rejectedMessages[0]?.message).toContain('takes one JSON object');
+    });
+    expect(fakes.of('cutover')).toEqual([]);
+  });
+
+  it('is shortened, however much it holds', async () => {
+    const fields = Array.from({ length: 2_000 }, (_, index) => [`field_${index}`, index]);
+    await environment.run(new FakeActivities(), {}, async (running) => {
+      await running.signal('pause', Object.fromEntries(fields));
+      const told = await running.until(({ rejectedMessages }) => rejectedMessages.length > 0);
+      expect(JSON.stringify(told.rejectedMessages).length).toBeLessThan(1_500);
+    });
+  });
+
   it('keeps the last 20 of them', async () => {
     const fakes = new FakeActivities();
     await environment.run(fakes, {}, async (running) => {
@@ -92,6 +128,36 @@ describe('a message that is not understood', () => {
       expect(rejectedMessages).toHaveLength(20);
       expect(rejectedMessages[0]?.message).toContain('wrong-2"');
     });
+  });
+});
+
+describe('a start that is not understood', () => {
+  it.each(['migrateCollection', 'migrateCollections', 'verifyCollection', 'preflight'])(
+    'ends where it has more than one payload: %s',
+    async (type) => {
+      const namespaces = type === 'migrateCollections' ? { namespaces: ['shop.*'] } : input;
+      const start = { ...input, ...namespaces };
+      const failure = await environment.runWorkflow(
+        type,
+        new FakeActivities(),
+        start,
+        async (handle) => failureOf(handle.result()),
+        [{ copy: 'direct' }],
+      );
+      expect(failure).toMatchObject({ type: 'InvalidInput' });
+      expect(failure.message).toContain('takes one JSON object, and not a list or several');
+    },
+  );
+
+  it('ends where its type is mistyped', async () => {
+    const failure = await environment.runWorkflow(
+      'migrateColection',
+      new FakeActivities(),
+      input,
+      async (handle) => failureOf(handle.result()),
+    );
+    expect(failure).toMatchObject({ type: 'InvalidInput' });
+    expect(failure.message).toContain('"migrateColection" (did you mean "migrateCollection"?)');
   });
 });
 

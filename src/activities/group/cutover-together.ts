@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { errorTypes, PermanentError, TransientError } from '../../errors.js';
+import { PermanentError } from '../../errors.js';
 import type {
   Group,
   GroupBlocker,
@@ -24,19 +24,9 @@ const SETTLE_MS = 10_000;
 const POLL_MS = 500;
 /** Reasons that are told. */
 const MOST_BLOCKERS = 50;
-/** How long one is asked again that is silent, while applications wait (ms). */
-const SILENCE_MS = 180_000;
 
 /** Documents that a report names, of one collection: all reports go in one message, of 2 MB at most. */
 const MOST_NAMED = 2;
-
-/** What heartbeats tell, and the next attempt finds. */
-interface Status {
-  doing: string;
-  readonly collections: number;
-  /** Since when attempts have waited for one that is silent (ms since 1970). */
-  silentSince?: number;
-}
 
 /** What a cutover of a group is to do. */
 export interface GroupCutoverOrder {
@@ -61,7 +51,7 @@ export async function cutoverTogether(
   group: Group,
   order: GroupCutoverOrder,
 ): Promise<GroupCutoverOutcome> {
-  const status: Status = { doing: 'asking each collection', collections: order.members.length };
+  const status = { doing: 'asking each collection', collections: order.members.length };
   return withPulse(
     () => ({ ...status }),
     async (pulse) => {
@@ -79,11 +69,12 @@ export async function cutoverTogether(
           isLate && !(await areAllThrough(cutovers)) ? [missedBlocker(order.notAfter)] : [];
         if (refused.length > 0 || late.length > 0) {
           await letAllGo(cutovers);
-          const [silent] = refused;
-          if (!isFirst && silent && late.length === 0 && refused.every(isSilent)) {
-            waitFor(silent, status);
-          }
-          return { refused: some([...refused, ...late]) };
+          // Which are not among them; the first attempt has held none yet.
+          const silent = isFirst ? [] : refused.filter(isSilent).map(({ namespace }) => namespace);
+          return {
+            refused: some([...refused, ...late]),
+            ...(silent.length > 0 && { held: silent }),
+          };
         }
         const lookAround = async () => findAppeared(deps, group, order, pulse);
         const outcome = await cutOverTogether(cutovers, { pulse, status, lookAround });
@@ -101,25 +92,10 @@ export async function cutoverTogether(
   );
 }
 
+type RefusedMember = GroupBlocker & Pick<MemberRun, 'namespace'>;
+
 function isSilent({ code }: GroupBlocker): boolean {
   return code === 'unknown';
-}
-
-/**
- * Has a collection asked again that gives no answer: an attempt before this may hold it, and it stands still until one
- * lets it go. Returns when it has been silent for long.
- * @throws TransientError
- */
-function waitFor({ namespace, message }: GroupBlocker, status: Status): void {
-  const before = Context.current().info.heartbeatDetails as Partial<Status> | undefined;
-  const silentSince = before?.silentSince ?? Date.now();
-  if (Date.now() - silentSince > SILENCE_MS) return;
-  status.silentSince = silentSince;
-  status.doing = `asking ${namespace} again, which gives no answer`;
-  throw new TransientError(
-    errorTypes.unreachable,
-    `${namespace}: ${message}; it is asked again, since an attempt before this may hold it`,
-  );
 }
 
 /** What speaks against a group's cutover now, collection by collection. Writes nothing and holds nothing. */
@@ -149,7 +125,7 @@ async function join(
   { members: calls }: Pick<ActivityDependencies, 'members'>,
   { members, ...request }: GroupCutoverOrder,
   { touch, signal }: Pulse,
-): Promise<{ migrations: readonly Migration[]; refused: readonly GroupBlocker[] }> {
+): Promise<{ migrations: readonly Migration[]; refused: readonly RefusedMember[] }> {
   const answers = await inParallel(members, PARALLEL, async (member) => {
     for (const deadline = Date.now() + SETTLE_MS; ;) {
       touch();

@@ -5,7 +5,7 @@ import { readUuid } from '../../mongo/catalogue.js';
 import { parseNamespace, workflowId } from '../../names.js';
 import { namespace as namespaceSchema } from '../../options.js';
 import type { OplogReport } from '../../preflight/copy.js';
-import type { DiskReport } from '../../preflight/report.js';
+import { describeFinding, type DiskReport } from '../../preflight/report.js';
 import type { ActivityDependencies } from '../context.js';
 import { lookAround } from '../look-around.js';
 
@@ -56,8 +56,8 @@ export async function lookAtCollection(
     freeBytes: target?.freeBytes,
     oplog: source,
     disk,
-    errors: errors.map(({ message }) => ({ namespace, message })),
-    warnings: warnings.map(({ message }) => ({ namespace, message })),
+    errors: errors.map((each) => ({ namespace, message: describeFinding(each) })),
+    warnings: warnings.map((each) => ({ namespace, message: describeFinding(each) })),
   };
 }
 
@@ -75,7 +75,7 @@ async function lookBefore(
       refusal: isItself
         ? `${own}, the workflow id of this group, is that of the collection's own migration: start the group with ` +
           'another workflow id'
-        : `${own} is running already; abort it, or exclude the collection`,
+        : describeRunning(own, before.parent === id ? undefined : before.parent),
     };
   }
   if (before?.openedAt === undefined || !(await isThere(deps, names, before, options.target))) {
@@ -90,6 +90,13 @@ async function lookBefore(
       `cut over at ${openedAt} by ${parent ?? own}: applications may use it at the target. Exclude it${again}; to ` +
       'have it done anew, drop it at the target',
   };
+}
+
+/** Those of one group are told in one line. */
+function describeRunning(own: string, group: string | undefined): string {
+  return group === undefined
+    ? `${own} is running already; abort it, or exclude the collection`
+    : `the group ${group} migrates this already: exclude it from one of them, or abort that group`;
 }
 
 /** Whether what a former run has cut over is the same, and still there. */

@@ -13,7 +13,8 @@ import { parseNamespace } from '../../names.js';
 import type { ActivityDependencies } from '../context.js';
 import { withPulse } from '../pulse.js';
 import { checkDumps, checkOplogOfAll, checkRoom } from '../../preflight/copy.js';
-import { Findings } from '../../preflight/report.js';
+import { describeFinding, Findings } from '../../preflight/report.js';
+import { signedIn } from '../../preflight/refusal.js';
 import { checkSharedCapture } from '../../preflight/shared-capture.js';
 import { checkSlots } from '../../preflight/slots.js';
 import { type Finding, lookAtCollection, type Looked } from './look-at-collection.js';
@@ -43,12 +44,13 @@ export async function resolveCollections(
       const { source, target, namespaces: include } = group.options;
       // Nothing is under way yet: what is unknown was mistyped, and waiting would not mend it.
       for (const alias of [source, target]) deps.connections.get(alias);
-      const { listed, partial } = await listNamespaces(
-        deps.connections.get(source),
-        { include, exclude: [] },
-        signal,
+      const findings = new Findings();
+      const seen = await signedIn(findings, 'source', () =>
+        listNamespaces(deps.connections.get(source), { include, exclude: [] }, signal),
       );
-      const { leftOut, problems, unused, ...sorted } = sortListed(group.options, listed);
+      if (!seen) throw refused(findings.errors.map(describeFinding));
+      const { partial } = seen;
+      const { leftOut, problems, unused, ...sorted } = sortListed(group.options, seen);
       // More than may go together are not gone through: they have to be split in any case.
       const wanted = sorted.wanted.slice(0, MAX_COLLECTIONS);
       Object.assign(status, {
@@ -119,7 +121,7 @@ async function lookAtAll(
   );
   const disks = looked.flatMap(({ disk }) => disk ?? []);
   checkDumps(findings, disks, group.options);
-  return { looked, together: findings.warnings.map(({ message }) => message) };
+  return { looked, together: findings.warnings.map(describeFinding) };
 }
 
 function collectionsIn(looked: readonly Looked[]): FoundCollection[] {
@@ -157,7 +159,7 @@ function gather(findings: readonly Finding[]): string[] {
   return [...byMessage].map(([message, [first = '', ...others]]) =>
     others.length === 0
       ? `${first}: ${message}`
-      : `${first} and ${others.length} other collections: ${message}`,
+      : `${first} and ${others.length} other collection${others.length === 1 ? '' : 's'}: ${message}`,
   );
 }
 

@@ -1,7 +1,7 @@
 import type { CollectionNames, LeftOut } from '../../group.js';
 import { MAX_COLLECTIONS, type MigrateCollectionsOptions } from '../../group-options.js';
 import { parseNamespace } from '../../names.js';
-import type { ListedNamespace } from '../../mongo/namespaces.js';
+import type { Listed } from '../../mongo/namespaces.js';
 import { NamespacePattern, rename, ruleFor } from '../../namespace-pattern.js';
 import { didYouMean } from '../../nearest.js';
 import { namespace as namespaceSchema } from '../../options.js';
@@ -17,11 +17,11 @@ export interface Sorted {
 
 /**
  * What is wanted of all that is there, with the names at the target.
- * @param listed what `namespaces` match, `exclude` aside.
+ * @param seen what `namespaces` match, `exclude` aside.
  */
 export function sortListed(
   options: Pick<MigrateCollectionsOptions, 'source' | 'namespaces' | 'exclude' | 'rename'>,
-  listed: readonly ListedNamespace[],
+  { listed, ...beside }: Listed,
 ): Sorted {
   const unwanted = options.exclude.map((text) => new NamespacePattern(text));
   const kept = listed.filter(({ namespace }) => !unwanted.some((each) => each.match(namespace)));
@@ -73,7 +73,10 @@ export function sortListed(
     if (wanted.some(({ namespace }) => pattern.match(namespace))) continue;
     const isLeft = kept.some(({ namespace }) => pattern.match(namespace));
     const why = isLeft ? ', or only what is not migrated' : '';
-    problems.push(`"${text}" matches no collection at ${options.source}${why}, after "exclude"`);
+    const near = nearName(text, [...beside.others, ...listed.map(({ namespace }) => namespace)]);
+    problems.push(
+      `"${text}" matches no collection at ${options.source}${why}, after "exclude"${near}${whatIsSeen(pattern, beside)}`,
+    );
   }
   if (wanted.length > MAX_COLLECTIONS) {
     problems.push(
@@ -83,18 +86,32 @@ export function sortListed(
   return { wanted, leftOut, problems, unused: unusedRules(options, listed, wanted) };
 }
 
+/** Why a pattern may match nothing although what it stands for is there. */
+function whatIsSeen(
+  { db = '' }: NamespacePattern,
+  { partial, hidden }: Pick<Listed, 'partial' | 'hidden'>,
+): string {
+  if (hidden.has(db)) {
+    return `: its user may see nothing of the database ${db}; check that name, or grant listCollections on it`;
+  }
+  if (!partial.includes(db)) return '';
+  return `: its user sees only those collections of ${db} that it may read; grant listCollections on ${db} to see all`;
+}
+
+/** What may have been meant by a pattern that stands for one collection. */
+function nearName(text: string, names: readonly string[]): string {
+  const { namespace } = new NamespacePattern(text);
+  return namespace === undefined ? '' : didYouMean(namespace, names);
+}
+
 function unusedRules(
   { exclude, rename: rules }: Pick<MigrateCollectionsOptions, 'exclude' | 'rename'>,
-  listed: readonly ListedNamespace[],
+  listed: Listed['listed'],
   wanted: readonly CollectionNames[],
 ): string[] {
   const all = listed.map(({ namespace }) => namespace);
   const going = wanted.map(({ namespace }) => namespace);
   const deciding = new Set(going.map((namespace) => ruleFor(namespace, rules)));
-  const near = (text: string, names: readonly string[]) => {
-    const { namespace } = new NamespacePattern(text);
-    return namespace === undefined ? '' : didYouMean(namespace, names);
-  };
   const isUnused = (text: string) => {
     const pattern = new NamespacePattern(text);
     return !all.some((namespace) => pattern.match(namespace));
@@ -104,13 +121,13 @@ function unusedRules(
       .filter(isUnused)
       .map(
         (text) =>
-          `"exclude": "${text}"${near(text, all)} leaves nothing out: it matches none of what "namespaces" match`,
+          `"exclude": "${text}"${nearName(text, all)} leaves nothing out: it matches none of what "namespaces" match`,
       ),
     ...rules
       .filter((rule) => !deciding.has(rule))
       .map(
         ({ from }) =>
-          `"rename": "${from}"${near(from, going)} renames nothing: it matches no collection that is migrated, or an earlier rule does`,
+          `"rename": "${from}"${nearName(from, going)} renames nothing: it matches no collection that is migrated, or an earlier rule does`,
       ),
   ];
 }

@@ -41,11 +41,13 @@ export async function listUnknown(
 ): Promise<string[]> {
   const { source, target, namespaces: include, exclude } = options;
   deps.connections.require([source, target]);
-  const { listed } = await listNamespaces(
+  const { listed, hidden } = await listNamespaces(
     deps.connections.get(source),
     { include, exclude },
     signal,
   );
+  // They could be seen before: whoever has taken the privilege away is told, and it goes on when it is back.
+  for (const refusal of hidden.values()) throw refusal;
   const before = new Set(known);
   const appeared = listed
     .filter(({ namespace, type }) => type === 'collection' && !before.has(namespace))

@@ -3,7 +3,7 @@ import type { GroupBlocker, GroupCutoverReport } from '../../group.js';
 import { groupCutoverInput } from '../../group-options.js';
 import type { CutoverReport, DryRun } from '../../migration.js';
 import { cutoverInput, parseInput } from '../../options.js';
-import type { plannedOfGroup } from '../../workflows/group/state.js';
+import type { plannedOfGroup } from '../../workflows/group/plan.js';
 import { writeNames } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { count, moment, number, quoted } from '../format.js';
@@ -85,8 +85,8 @@ function describeGroup(
 /** The payload of the update; checked here, so that a mistake is never sent. @throws CliError usage */
 export function cutoverPayload(options: CutoverOptions): Payload {
   const { force = [], leave = [], dryRun, at, whenLagUnder, forSeconds, withdraw } = options;
-  if (withdraw && at !== undefined) {
-    throw new CliError('usage', '--withdraw and --at exclude each other');
+  if (withdraw && [at, whenLagUnder, forSeconds].some((each) => each !== undefined)) {
+    throw new CliError('usage', '--withdraw excludes --at, --when-lag-under and --for-seconds');
   }
   if (leave.length > 0 && withdraw) {
     throw new CliError('usage', '--withdraw is for all, and --leave for a cutover');

@@ -5,6 +5,7 @@ import { findMigration } from '../find-migration.js';
 import { follow, renderView } from '../follow.js';
 import { nameOf } from '../next-step.js';
 import { type Message, send, tooLate } from '../send.js';
+import { wrongQueue } from '../workers.js';
 import { migrationTypes } from '../workflow-list.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
@@ -110,12 +111,11 @@ export async function addressOf(
   return { workflowId, runId, isGroup: type === 'migrateCollections' };
 }
 
-/** No worker is asked for what has ended. @throws CliError refused */
-export function requireRunning(
-  { workflowId, closeTime }: Pick<WorkflowExecutionDescription, 'workflowId' | 'closeTime'>,
-  name: Message['name'],
-): void {
-  if (closeTime !== undefined) throw tooLate(name, workflowId);
+/** No worker is asked for what has ended, or waits where none is. @throws CliError refused, or noWorker */
+export function requireRunning(found: WorkflowExecutionDescription, name: Message['name']): void {
+  if (found.closeTime !== undefined) throw tooLate(name, found.workflowId);
+  const wrong = wrongQueue(found);
+  if (wrong) throw wrong;
 }
 
 /** @throws CliError failure when somebody is asked and does not want it */

@@ -7,6 +7,7 @@ import { send } from '../send.js';
 import { isMigration, readView, type View } from '../view.js';
 import { workflowId } from '../../names.js';
 import { type CommonOptions, openContext } from './context.js';
+import { requireRunning } from './messages.js';
 
 /** Options of `sync`. */
 export interface SyncOptions extends CommonOptions {
@@ -38,9 +39,11 @@ export async function sync(
     });
   }
   const before = await readView(session, described);
+  requireMeant(before, target, namespace);
   requireGoodEnd(before);
   const { workflowId: given, runId } = before;
   if (isWaiting(before)) {
+    requireRunning(described, 'restore');
     await send(session, output, { workflowId: given, runId, name: 'restore', payload: {} });
     output.say(`restore is sent to ${given}`);
   } else output.say(`${given} does not wait for a restore; it is followed`);
@@ -56,6 +59,25 @@ export async function sync(
   if (!everyAnswer) output.data(view);
   if (!output.isLive) output.say(...renderView(view, output));
   requireGoodEnd(view);
+}
+
+/** @throws CliError usage where the migration is not what the arguments say */
+function requireMeant({ type, workflowId: id, input }: View, target: string, namespace: string) {
+  if (type !== 'migrateCollection') {
+    throw new CliError('usage', `${id} is not a migration of one collection`, {
+      todo: ['csm restore <migration>, which takes groups too'],
+    });
+  }
+  if (!input) return;
+  const { target: to, namespace: from, targetNamespace = from } = input;
+  if (to === target && [from, targetNamespace].includes(namespace)) return;
+  throw new CliError(
+    'usage',
+    `${id} goes to ${to} ${targetNamespace}, not to ${target} ${namespace}`,
+    {
+      todo: ['"csm list" shows which there are'],
+    },
+  );
 }
 
 /** Nothing is restored yet: it waits, or will wait once all is dumped. */

@@ -7,6 +7,7 @@ import {
   groupMessages,
   type MemberRun,
 } from '../../group.js';
+import type { CutoverOutcome } from '../../migration.js';
 import { parseNamespace } from '../../names.js';
 import { giveUpIfFull, PAUSE_SECONDS } from '../cutover-planner.js';
 import { messageOf } from '../failure.js';
@@ -102,6 +103,7 @@ export class GroupCutovers {
     const outcome = await this.#perform(request, runs).catch(
       (error: unknown): GroupCutoverOutcome => ({
         refused: [{ code: 'failed', message: messageOf(error) }],
+        held: runs.map(({ namespace }) => namespace),
       }),
     );
     return CancellationScope.nonCancellable(async () => {
@@ -111,15 +113,17 @@ export class GroupCutovers {
         if (this.#hasPlanEnded(request) && patched('forgetPlan')) delete state.plan;
       }
       await teller.send(
-        runs.map((to, index) => ({
-          to,
-          name: groupMessages.outcome,
-          payload: { cutover, outcome: outcomeFor(outcome, index, group.workflowId) },
-        })),
+        runs.map((to, index) => {
+          const own =
+            'done' in outcome
+              ? { done: outcome.reports[index] }
+              : refusalFor(outcome, to, group.workflowId);
+          return { to, name: groupMessages.outcome, payload: { cutover, outcome: own } };
+        }),
       );
       delete state.cutting;
       changed();
-      return 'done' in outcome ? { done: outcome.done } : outcome;
+      return 'done' in outcome ? { done: outcome.done } : { refused: outcome.refused };
     });
   }
 
@@ -154,10 +158,13 @@ export class GroupCutovers {
   }
 }
 
-/** How it has ended for one of the collections that were cut over together. */
-function outcomeFor(outcome: GroupCutoverOutcome, index: number, groupId: string): object {
-  if ('refused' in outcome) {
-    return { refused: [{ code: 'group', message: `the cutover of ${groupId} was refused` }] };
-  }
-  return { done: outcome.reports[index] };
+function refusalFor(
+  { held = [] }: Extract<GroupCutoverOutcome, { readonly refused: unknown }>,
+  { namespace }: MemberRun,
+  groupId: string,
+): Partial<CutoverOutcome> {
+  return {
+    refused: [{ code: 'group', message: `the cutover of ${groupId} was refused` }],
+    ...(held.includes(namespace) && { mayBeHeld: true }),
+  };
 }

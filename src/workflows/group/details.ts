@@ -53,6 +53,11 @@ function counters(status: GroupStatus): string {
     rows.push(['Largest lag', lagSeconds === null ? 'not known yet' : `${lagSeconds} s`]);
     rows.push(['Captured', `${number(status.eventsPerSecond)} events/s`]);
     rows.push(['Applied', `${number(status.changesPerSecond)} changes/s`]);
+    const { state, documents, differing } = status.verification;
+    if (state !== 'none') {
+      const differ = differing > 0 ? `, ${number(differing)} differ` : '';
+      rows.push(['Compared', `${number(documents)} documents (${state})${differ}`]);
+    }
     const { oplogHoursLeft: hours } = status;
     if (hours !== null) rows.push(['History left', historyLeft(hours)]);
   }

@@ -4,7 +4,6 @@ import {
   defineSignal,
   defineUpdate,
   patched,
-  setDefaultSignalHandler,
   setHandler,
 } from '@temporalio/workflow';
 import { isAboutPlan, planOf, timeProblem } from '../../cutover-plan.js';
@@ -18,11 +17,13 @@ import {
 } from '../../group-options.js';
 import { didYouMean } from '../../nearest.js';
 import { abortInput, emptyInput, parseInput } from '../../options.js';
+import { firstOf } from '../../shorten.js';
 import { type Tuning, tuningFor, tuningProblem } from '../../tuning.js';
-import { acceptInput, invalid, refused } from '../failure.js';
+import { acceptInput, invalid, payloadOf, refused } from '../failure.js';
 import { isFinal } from '../phases.js';
 import { DRY_RUN_SIGNAL, noteRejected } from '../rejected.js';
 import { groupBlockers } from './blockers.js';
+import { plannedOfGroup } from './plan.js';
 import { groupDescriptions, type GroupMessageName, groupMessageNames } from './messages.js';
 import {
   type GroupState,
@@ -31,9 +32,12 @@ import {
   isToCutOver,
   isUnderWay,
   type MemberState,
-  plannedOfGroup,
   settingsOfGroup,
 } from './state.js';
+import { listenForUnknown } from '../unknown.js';
+
+/** Names in one message. */
+const SHOWN = 5;
 
 /** A cutover of a group that somebody asked for. */
 export interface GroupCutoverRequest {
@@ -105,9 +109,7 @@ export class GroupInbox {
     this.#listen('retry', (payload) => this.#retry(payload));
     this.#listen('abort', (payload) => this.#abort(payload));
     this.#listen('cutover', (payload) => this.#cutover(payload));
-    setDefaultSignalHandler((name) => {
-      this.#reject(`unknown signal "${name}": known are ${groupMessageNames.join(', ')}`);
-    });
+    listenForUnknown(groupMessageNames, (message) => this.#reject(message));
   }
 
   /** What speaks against a cutover by what is known here. */
@@ -126,7 +128,8 @@ export class GroupInbox {
     const description = groupDescriptions[name];
     setHandler(
       defineSignal<[unknown?]>(name),
-      async (payload?: unknown) => {
+      async (...given: unknown[]) => {
+        const payload = payloadOf(given);
         const error = this.#check(name, payload);
         if (error !== undefined) return this.#reject(error);
         // As updates they were refused by code before this as well, and leave nothing in the history then.
@@ -144,10 +147,11 @@ export class GroupInbox {
     );
     setHandler(
       defineUpdate<object, [unknown?]>(name),
-      async (payload?: unknown) => handle(payload),
+      async (...given: unknown[]) => handle(payloadOf(given)),
       {
         description,
-        validator: (payload?: unknown) => {
+        validator: (...given: unknown[]) => {
+          const payload = payloadOf(given);
           const error = this.#check(name, payload);
           if (error !== undefined) throw invalid(error);
           const blockers = name === 'cutover' ? this.#cutoverBlockers(payload) : [];
@@ -211,7 +215,7 @@ export class GroupInbox {
       if (plan) this.#state.plan = plan;
       else delete this.#state.plan;
       this.#hooks.changed();
-      return plannedOfGroup(this.#state);
+      return plannedOfGroup(this.#state, this.#hooks.options);
     }
     if (dryRun) {
       const known = this.blockers(force, leave);
@@ -267,7 +271,12 @@ export class GroupInbox {
       return 'retry comes too late: no collection is under way any more, and the migration ends; start it again';
     }
     if (name === 'retry' && this.#failed(payload).length === 0) {
-      return 'retry: there is nothing to begin anew, no collection has ended without a cutover';
+      const failed = members.filter(hasFailed).map(({ namespace }) => namespace);
+      const why =
+        failed.length === 0
+          ? 'no collection has ended without a cutover'
+          : `${firstOf(namespaces, SHOWN)} has not ended without a cutover; those that have: ${firstOf(failed, SHOWN)}`;
+      return `retry: there is nothing to begin anew, ${why}`;
     }
     if (name === 'abort' && members.length > 0 && !members.some(isToCutOver)) {
       return 'abort comes too late: the cutover is done';

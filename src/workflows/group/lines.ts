@@ -23,6 +23,10 @@ export interface MemberLine {
   /** While it is copied, once that says something: documents copied in a second, and how long it takes still. */
   readonly copiedPerSecond?: number;
   readonly etaSeconds?: number;
+  /** How much has been compared, while that has to be done for the first time. */
+  readonly comparedPercent?: number;
+  /** Documents that are known to differ, where there are any. */
+  readonly differing?: number;
   readonly failure?: string;
 }
 
@@ -62,8 +66,15 @@ export function lineOf(
     copiedPercent: isDone ? 100 : percent(copied, Math.max(documents, copied)),
     lagSeconds: live?.lagSeconds ?? null,
     ...(stage === 'copying' && asOf !== undefined && paceOf(member, copied, asOf)),
+    ...(phase === 'replaying' && live && comparedOf(live.compared, documents)),
+    ...(live && live.differences > 0 && { differing: live.differences }),
     ...(failure !== undefined && { failure: shorten(failure) }),
   };
+}
+
+function comparedOf(compared: number, documents: number): Pick<MemberLine, 'comparedPercent'> {
+  const comparedPercent = percent(compared, Math.max(documents, compared));
+  return compared > 0 && comparedPercent !== null ? { comparedPercent } : {};
 }
 
 function paceOf(
@@ -72,7 +83,10 @@ function paceOf(
   asOf: string,
 ): Pick<MemberLine, 'copiedPerSecond' | 'etaSeconds'> {
   const pace = measureCopy({ since, asOf }, copied, documents);
-  return pace ? { copiedPerSecond: Math.round(pace.perSecond), etaSeconds: pace.etaSeconds } : {};
+  if (!pace) return {};
+  const { perSecond, etaSeconds } = pace;
+  // One that has grown, or was taken up later, has more than were counted before its copy.
+  return { copiedPerSecond: Math.round(perSecond), ...(copied < documents && { etaSeconds }) };
 }
 
 /** How many collections are in each phase, and how many there are. */

@@ -8,6 +8,11 @@ export interface MemberLive {
   readonly copied: Amount;
   readonly eventsPerSecond: number;
   readonly changesPerSecond: number;
+  /** Events that were captured, and changes that were applied, in all. */
+  readonly events: number;
+  readonly changes: number;
+  /** Documents that were compared in the pass over all of them. */
+  readonly compared: number;
   /** Documents that are known to differ. */
   readonly differences: number;
   readonly uncomparedSeconds?: number | undefined;

@@ -9,10 +9,6 @@ import type {
 import type { MigrateCollectionsOptions } from '../../group-options.js';
 import { type Settings, settingsOf, type Tuning } from '../../tuning.js';
 import { isFinal, type Phase } from '../phases.js';
-import { plannedOf } from '../status.js';
-
-/** Names of those that a planned cutover leaves that are told. */
-const MOST_LEFT = 20;
 
 /** Where one collection of a group is, as far as the group knows. */
 export interface MemberState extends CollectionNames {
@@ -105,16 +101,6 @@ export function settingsOfGroup(
   return { ...settingsOf(options, tuned), parallelCopies };
 }
 
-/** The cutover that comes by itself, with the first of those that it leaves as they are. */
-export function plannedOfGroup(state: GroupState) {
-  const planned = plannedOf(state);
-  const { plan } = state;
-  const leave = plan && 'leave' in plan ? (plan.leave ?? []) : [];
-  const isPlanned = planned.cutoverAt !== null || planned.cutoverWhen !== null;
-  if (!isPlanned || leave.length === 0) return planned;
-  return { ...planned, cutoverLeave: { count: leave.length, first: leave.slice(0, MOST_LEFT) } };
-}
-
 /** A collection whose migration goes on, or is still to be started. */
 export function isUnderWay({ phase }: Pick<MemberState, 'phase'>): boolean {
   return !isFinal(phase);
@@ -150,6 +136,12 @@ const early: readonly Phase[] = ['preflight', 'copying', 'waiting'];
 
 /** Phases in the order in which a migration goes through them. */
 const order: readonly Phase[] = ['preflight', 'copying', 'waiting', 'replaying', 'ready'];
+
+/** Whether a collection is not as far as a phase on the way to the cutover. */
+export function isEarlier(phase: Phase, than: Phase): boolean {
+  const at = order.indexOf(phase);
+  return at >= 0 && at < order.indexOf(than);
+}
 
 /** Whether all collections are ready for their cutover but these. */
 export function isReadyWithout(state: GroupState, leave: readonly string[] = []): boolean {

@@ -13,15 +13,16 @@ import {
 import { groupBlockers } from './blockers.js';
 import { countPhases, fitting, lineOf, type MemberLine, slowest } from './lines.js';
 import type { GroupLive, GroupUnread } from './live.js';
+import { pendingPlan, plannedOfGroup } from './plan.js';
 import {
   type GroupSettings,
   type GroupState,
   hasFailed,
+  isEarlier,
   isCopied,
   isToCutOver,
   isUnderWay,
   type MemberState,
-  plannedOfGroup,
   settingsOfGroup,
 } from './state.js';
 
@@ -51,6 +52,16 @@ export interface GroupStatus {
   readonly lagSeconds: number | null;
   readonly eventsPerSecond: number;
   readonly changesPerSecond: number;
+  /** The same in all, of those that are under way. */
+  readonly captured: { readonly events: number; readonly eventsPerSecond: number };
+  readonly applied: { readonly changes: number; readonly changesPerSecond: number };
+  readonly verification: {
+    /** `done`: of all that are still to be cut over. */
+    readonly state: MigrationStatus['verification']['state'];
+    /** Documents that were compared, and that are known to differ. */
+    readonly documents: number;
+    readonly differing: number;
+  };
   /** The least of all collections, in hours. */
   readonly oplogHoursLeft: number | null;
   readonly mayCutOver: boolean;
@@ -58,11 +69,18 @@ export interface GroupStatus {
   readonly cutoverWhen: MigrationStatus['cutoverWhen'];
   readonly cutoverAuto: boolean;
   /** Namespaces that the planned cutover leaves as they are. */
-  readonly cutoverLeave?: { readonly count: number; readonly first: readonly string[] };
+  readonly cutoverLeave?: {
+    readonly count: number;
+    readonly first: readonly string[];
+    /** Whether all the others are copied, and none of them has failed. */
+    readonly isReady: boolean;
+  };
   readonly blockers: readonly GroupBlocker[];
   readonly lastRefusal: GroupState['refused'] | null;
   /** Those that are least far, with what keeps them. */
   readonly slowest: readonly MemberLine[];
+  /** The first of the problems. */
+  readonly problem: (Problem & { readonly namespace?: string }) | null;
   readonly problems: readonly (Problem & { readonly namespace?: string })[];
   readonly settings: GroupSettings;
   readonly leftOut: { readonly count: number; readonly first: readonly LeftOut[] };
@@ -109,11 +127,14 @@ export function buildGroupStatus(
       sum(state.members, ({ bytes }) => bytes),
     ),
   };
+  const eventsPerSecond = sum(lives, (each) => each.eventsPerSecond);
+  const changesPerSecond = sum(lives, (each) => each.changesPerSecond);
+  const problems = problemsOf(state, live);
   const rest: Omit<GroupStatus, 'collections' | 'collectionsNotShown'> = {
     kind: 'group',
     phase: state.phase,
     paused: state.paused,
-    waitingFor: waitingFor(state),
+    waitingFor: waitingFor(state, options),
     source: options.source,
     target: options.target,
     namespaces: options.namespaces.slice(0, MOST),
@@ -124,17 +145,21 @@ export function buildGroupStatus(
     copiedPercent: percent(copied.documents, total.documents),
     etaSeconds: eta(state, now, copied.documents, total.documents),
     lagSeconds: most(lives.flatMap(({ lagSeconds }) => lagSeconds ?? [])),
-    eventsPerSecond: sum(lives, ({ eventsPerSecond }) => eventsPerSecond),
-    changesPerSecond: sum(lives, ({ changesPerSecond }) => changesPerSecond),
+    eventsPerSecond,
+    changesPerSecond,
+    captured: { events: sum(lives, ({ events }) => events), eventsPerSecond },
+    applied: { changes: sum(lives, ({ changes }) => changes), changesPerSecond },
+    verification: verificationOf(state, options.verify, now),
     oplogHoursLeft: least(lives.flatMap(({ oplogHours }) => oplogHours ?? [])),
     mayCutOver: blockers.length === 0,
-    ...plannedOfGroup(state),
+    ...plannedOfGroup(state, options),
     blockers: shortened(blockers),
     lastRefusal: state.refused
       ? { at: state.refused.at, blockers: shortened(state.refused.blockers) }
       : null,
     slowest: slowest(state.members, lines),
-    problems: problemsOf(state, live),
+    problem: problems[0] ?? null,
+    problems,
     settings: settingsOfGroup(options, state),
     leftOut: { count: state.leftOut.length, first: state.leftOut.slice(0, MOST) },
     appeared: { count: state.appeared.length, first: state.appeared.slice(0, MOST) },
@@ -215,6 +240,24 @@ function sumOfCopied(members: readonly MemberState[], live: GroupLive | undefine
   };
 }
 
+function verificationOf(
+  { members }: GroupState,
+  verify: Group['options']['verify'],
+  live: GroupLive | undefined,
+): GroupStatus['verification'] {
+  if (verify === 'none') return { state: 'none', documents: 0, differing: 0 };
+  const going = members.filter((member) => !hasFailed(member));
+  const isDone = ({ phase }: MemberState) => !isEarlier(phase, 'ready');
+  const documents = sum(going, (member) => {
+    const compared = live?.members[member.namespace]?.compared ?? 0;
+    return isDone(member) ? Math.max(compared, member.documents) : compared;
+  });
+  const differing = sum(Object.values(live?.members ?? {}), ({ differences }) => differences);
+  const isBegun = documents > 0 || going.some(({ phase }) => !isEarlier(phase, 'replaying'));
+  const isWhole = going.length > 0 && going.every(isDone);
+  return { state: isWhole ? 'done' : isBegun ? 'running' : 'planned', documents, differing };
+}
+
 function problemsOf(
   state: GroupState,
   live: GroupLive | GroupUnread | undefined,
@@ -239,12 +282,13 @@ function problemsOf(
   return [...own, ...ended, ...others].slice(0, MOST);
 }
 
-function waitingFor({ phase, paused, plan }: GroupState): string | null {
+function waitingFor(state: GroupState, options: Group['options']): string | null {
+  const { phase, paused } = state;
   if (isFinal(phase)) return null;
   if (paused) return 'resume (update or signal)';
   if (phase === 'waiting') return 'restore (update or signal)';
   if (phase !== 'ready') return null;
-  return describeAwaited(plan);
+  return describeAwaited(pendingPlan(state, options));
 }
 
 function eta(

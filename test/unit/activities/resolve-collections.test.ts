@@ -67,6 +67,12 @@ describe('the collections of a group', () => {
     for (const name of ['carts', 'orders']) {
       expect(String(failure)).toContain(`migrate:source:shop.${name} is running already; abort it`);
     }
+    const there = { names: ['carts', 'orders'], found: runningInGroup };
+    expect(await failureOf(groupOf(), there)).toMatchObject({
+      message:
+        'shop.carts and 1 other collection: the group migrate:source:shop.c* migrates this already: exclude it from ' +
+        'one of them, or abort that group',
+    });
   });
 
   it('are told of all at once, what is mistyped and what speaks against the others', async () => {
@@ -157,6 +163,10 @@ interface There {
 }
 
 async function running() {
+  return { isRunning: true };
+}
+
+async function runningInGroup() {
   return { isRunning: true, parent: 'migrate:source:shop.c*' };
 }
 

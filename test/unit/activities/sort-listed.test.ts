@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { sortListed } from '../../../src/activities/group/sort-listed.js';
 import { migrateCollectionsInput } from '../../../src/group-options.js';
+import type { Listed } from '../../../src/mongo/namespaces.js';
 
-function sorted(given: object, names: readonly string[]) {
+function sorted(given: object, names: readonly string[], beside: Partial<Listed> = {}) {
   const pair = { source: 'source', target: 'target', namespaces: ['shop.*'] };
   const listed = names.map((namespace) => ({ namespace, type: 'collection' }));
-  return sortListed(migrateCollectionsInput.parse({ ...pair, ...given }), listed);
+  const seen = { listed, partial: [], hidden: new Map(), others: [], ...beside };
+  return sortListed(migrateCollectionsInput.parse({ ...pair, ...given }), seen);
 }
 
 describe('what patterns match', () => {
@@ -24,6 +26,21 @@ describe('what patterns match', () => {
   it('says so where all of it is excluded', () => {
     expect(sorted({ exclude: ['shop.*'] }, names).problems).toEqual([
       '"shop.*" matches no collection at source, after "exclude"',
+    ]);
+  });
+
+  it('is told where it is nothing: what may have been meant, and what the user may not see', () => {
+    const near = sorted({ namespaces: ['shop.order'] }, [], { others: ['shop.orders'] });
+    expect(near.problems).toEqual([
+      '"shop.order" matches no collection at source, after "exclude" (did you mean "shop.orders"?)',
+    ]);
+    const hidden = sorted({ namespaces: ['shpo.*'] }, [], { hidden: new Map([['shpo', 'no']]) });
+    expect(hidden.problems).toEqual([
+      expect.stringContaining('its user may see nothing of the database shpo; check that name'),
+    ]);
+    const partial = sorted({ namespaces: ['shop.*'] }, [], { partial: ['shop'] });
+    expect(partial.problems).toEqual([
+      expect.stringContaining('grant listCollections on shop to see all'),
     ]);
   });
 

@@ -55,6 +55,10 @@ describe('names', () => {
     expect(readNames('lag', ['verification'])).toEqual(['verification', 'lag']);
   });
 
+  it('may end with a blank where they stand alone', () => {
+    expect(readNames('shop.orders ')).toEqual(['shop.orders ']);
+  });
+
   it('may hold commas of their own', () => {
     expect(readNames(String.raw`shop.a\,b,shop.c`)).toEqual(['shop.a,b', 'shop.c']);
     expect(readNames(String.raw`shop.odd\*name,shop.x\\y`)).toEqual([

@@ -30,7 +30,7 @@ describe('the payload of a cutover', () => {
 
   it.each([
     [{ leave: ['a.b'], withdraw: true }, '--withdraw is for all'],
-    [{ withdraw: true, at: '2020-01-01T00:00:00Z' }, 'exclude each other'],
+    [{ withdraw: true, at: '2020-01-01T00:00:00Z' }, '--withdraw excludes --at, --when-lag-under'],
     [{ leave: ['a.b'], whenLagUnder: 2, dryRun: true }, '"dryRun" is for a cutover now'],
     [{ at: '2020-01-01T00:00:00Z' }, '--at is in the past'],
   ])('refuses %j', (options, message) => {

@@ -51,7 +51,7 @@ describe('all migrations', () => {
       output,
     );
     expect(lines[1]).toMatch(/^'shop\.\*,crm\.people' +copying +25 % +1,000\/s/);
-    expect(lines[2]).toMatch(/^ {2}shop\.c00 +ready +100 % +0\.2 s$/);
+    expect(lines[2]).toMatch(/^ {2}shop\.c00 +ready +100 % +equal +0\.2 s$/);
     expect(lines[12]).toBe('  and 1 more');
     expect(lines[13]).toBe("'shop.*,crm.people': shop.c00: it fails; mend it");
   });

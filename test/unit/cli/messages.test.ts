@@ -12,13 +12,26 @@ function contextWith(described: object) {
   return { session, output: Output.for({ json: false, isTerminal: false }) };
 }
 
-const found = { workflowId: 'migrate:source:a.b', runId: 'run', type: 'migrateCollection' };
+const found = {
+  workflowId: 'migrate:source:a.b',
+  runId: 'run',
+  type: 'migrateCollection',
+  taskQueue: 'changestream-migration',
+};
 
 it('is sent to a migration that runs', async () => {
   expect(await addressOf(contextWith(found), 'a.b', 'source', 'abort')).toEqual({
     workflowId: found.workflowId,
     runId: 'run',
     isGroup: false,
+  });
+});
+
+it('is not sent where it waits on a queue that no worker serves', async () => {
+  const lost = contextWith({ ...found, taskQueue: 'changestream-migrations' });
+  await expect(addressOf(lost, 'a.b', 'source', 'abort')).rejects.toMatchObject({
+    exit: 'noWorker',
+    message: expect.stringContaining('was started on task queue changestream-migrations'),
   });
 });
 

@@ -5,6 +5,7 @@ import { HANG, Output } from '../../../src/cli/output.js';
 import { renderCollections, renderGroup } from '../../../src/cli/render-group.js';
 import type { Extras } from '../../../src/cli/render-migration.js';
 import type { GroupView } from '../../../src/cli/view.js';
+import type { GroupStatus } from '../../../src/workflows/group/status.js';
 import { COLUMNS, copying, groupStatus, line, pipe, terminal, viewOf } from './group-views.js';
 
 function textOf(view: GroupView, screen = pipe, extras: Extras = {}): string {
@@ -23,6 +24,7 @@ describe('a group in a pipe', () => {
         '  left        1m 30s at 1,200 documents/s',
         '  at once     2 collections, 2 partitions of each',
         '  changes     98/s captured, 97/s applied',
+        '  compare     later',
         '  lag         0.4 s at most',
         '  history     31 days or more left at the source',
         '  slowest     shop.carts  copying, copied 12.5 %',
@@ -100,6 +102,35 @@ describe('a group in a pipe', () => {
     expect(blocked).toContain("next        csm retry 'shop.*,crm.people'");
   });
 
+  it('has writers stopped for a plan that leaves some once the others are ready, and no sooner', () => {
+    const cutoverWhen = { whenLagUnder: 2, forSeconds: 60 };
+    const planned = (isReady: boolean, fields: Partial<GroupStatus> = {}) =>
+      textOf(
+        viewOf({
+          ...copying,
+          cutoverWhen,
+          cutoverLeave: { count: 1, first: ['shop.carts'], isReady },
+          ...fields,
+        }),
+      );
+    expect(planned(true)).toContain('stop the writers: it cuts over by itself');
+    expect(planned(false)).not.toContain('stop the writers');
+    const blockers = [{ code: 'failed', message: 'shop.a ended without a cutover' }];
+    expect(planned(false, { blockers })).toContain("next        csm retry 'shop.*,crm.people'");
+  });
+
+  it('says how far all are compared', () => {
+    const at = (verification: GroupStatus['verification']) =>
+      textOf(viewOf({ ...copying, verification }));
+    const some = { documents: 500, differing: 0 };
+    expect(at({ state: 'running', ...some })).toContain('compare     2 %, 500 documents, so far');
+    expect(at({ state: 'done', ...some })).toContain('100 %, 500 documents, equal');
+    expect(at({ state: 'done', documents: 500, differing: 2 })).toContain('2 differences');
+    expect(at({ state: 'none', documents: 0, differing: 0 })).toContain(
+      'compare     not asked for',
+    );
+  });
+
   it('says when they were opened', () => {
     const openedAt = '2026-01-02T03:04:05.000Z';
     const fence = { fence: '1', fencedAt: openedAt, openedAt, downtimeMs: 40 };
@@ -148,11 +179,11 @@ describe('a group on a terminal of 80 columns', () => {
 
   it('shows as many collections as there is room for, those first that are least far', () => {
     expect(renderCollections(status, terminal, 6)).toEqual([
-      'COLLECTION         PHASE    COPIED  LAG',
+      'COLLECTION         PHASE    COPIED  COMPARED  LAG',
       'shop.broken        failed   0 %',
-      'shop.slow          copying  12 %    3.0 s',
-      'shop.collection_0  ready    100 %   0.2 s',
-      'shop.collection_1  ready    100 %   0.2 s',
+      'shop.slow          copying  12 %              3.0 s',
+      'shop.collection_0  ready    100 %   equal     0.2 s',
+      'shop.collection_1  ready    100 %   equal     0.2 s',
       'and 28 more',
     ]);
     expect(renderCollections(status, terminal, 33)).toHaveLength(33);
@@ -164,10 +195,10 @@ describe('a group on a terminal of 80 columns', () => {
     expect(
       renderCollections({ ...status, collections: shopping }, terminal, 6).slice(0, 4),
     ).toEqual([
-      'COLLECTION         PHASE    COPIED  RATE     LEFT    LAG',
+      'COLLECTION         PHASE    COPIED  RATE     LEFT    COMPARED  LAG',
       'shop.broken        failed   0 %',
-      'shop.slow          copying  12 %    1,234/s  1m 15s  3.0 s',
-      'shop.collection_0  ready    100 %                    0.2 s',
+      'shop.slow          copying  12 %    1,234/s  1m 15s            3.0 s',
+      'shop.collection_0  ready    100 %                    equal     0.2 s',
     ]);
     const long = groupStatus({ counts: { all: 1 }, collections: [line(`a.${'b'.repeat(200)}`)] });
     const [, cutName = ''] = renderCollections(long, terminal, 9);

@@ -1,8 +1,17 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { noWorker } from '../../../src/cli/workers.js';
+import { noWorker, wrongQueue } from '../../../src/cli/workers.js';
 
 afterEach(() => {
   vi.useRealTimers();
+});
+
+it('says where a workflow waits that was started on another queue', () => {
+  const found = { workflowId: 'migrate:source:shop.*', taskQueue: 'changestream-migrations' };
+  const error = wrongQueue(found);
+  expect(error).toMatchObject({ exit: 'noWorker' });
+  expect(error?.message).toContain('on task queue changestream-migrations, and workers serve');
+  expect(error?.todo[0]).toContain("--workflow-id 'migrate:source:shop.*'");
+  expect(wrongQueue({ ...found, taskQueue: 'changestream-migration' })).toBeUndefined();
 });
 
 it('says the same of a worker that is gone as long as nothing changes: a watch writes what is new', () => {

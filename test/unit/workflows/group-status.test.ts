@@ -24,6 +24,9 @@ const quiet: MemberLive = {
   copied: { documents: 100, bytes: 1000 },
   eventsPerSecond: 2,
   changesPerSecond: 3,
+  events: 20,
+  changes: 10,
+  compared: 0,
   differences: 0,
   refused: 0,
   shape: [],
@@ -132,6 +135,61 @@ describe('the status of a group', () => {
     expect(statusOf(state, live).collections[1]).not.toHaveProperty('etaSeconds');
     const paused = statusOf({ ...state, paused: true }, live);
     expect(paused.collections[0]).not.toHaveProperty('etaSeconds');
+  });
+
+  it('says nothing of the time left where there are more documents than were counted', () => {
+    const copyingSince = '2026-01-01T00:01:20.000Z';
+    const state = stateOf([member('b', 'copying', { copyingSince, documents: 0 })]);
+    const live = { 'shop.b': { ...quiet, copied: { documents: 50, bytes: 500 } } };
+    const [line] = statusOf(state, live).collections;
+    expect(line).toMatchObject({ copiedPerSecond: 3 });
+    expect(line).not.toHaveProperty('etaSeconds');
+  });
+
+  it('says how far all are compared, and what differs', () => {
+    const of = (phases: readonly Phase[], live: Readonly<Record<string, MemberLive>>) =>
+      statusOf(stateOf(phases.map((phase, index) => member('abc'[index] ?? '', phase))), live);
+    expect(of(['copying', 'copying'], {}).verification).toEqual({
+      state: 'planned',
+      documents: 0,
+      differing: 0,
+    });
+    const live = { 'shop.a': { ...quiet, compared: 100 }, 'shop.b': { ...quiet, compared: 40 } };
+    const going = of(['ready', 'replaying', 'failed'], live);
+    expect(going.verification).toEqual({ state: 'running', documents: 140, differing: 0 });
+    expect(going.collections[1]).toMatchObject({ comparedPercent: 40 });
+    expect(going).toMatchObject({ captured: { events: 40 }, applied: { changes: 20 } });
+    const differing = { 'shop.a': { ...quiet, differences: 3 }, 'shop.b': quiet };
+    const done = of(['ready', 'ready'], differing);
+    expect(done.verification).toEqual({ state: 'done', documents: 200, differing: 3 });
+    expect(done.collections[0]).toMatchObject({ differing: 3 });
+    const none = { ...options, verify: 'none' as const };
+    const unasked = buildGroupStatus(stateOf([member('a', 'ready')]), { options: none });
+    expect(unasked.verification.state).toBe('none');
+  });
+
+  it('has a plan as long as something is left that it does not leave', () => {
+    const plan = {
+      kind: 'lag',
+      whenLagUnder: 2,
+      forSeconds: 60,
+      force: [],
+      leave: ['shop.b'],
+    } as const;
+    const openedAt = '2026-01-01T00:01:00.000Z';
+    const before = statusOf(stateOf([member('a', 'copying'), member('b', 'ready')], { plan }));
+    expect(before).toMatchObject({ cutoverLeave: { count: 1, isReady: false } });
+    const ready = [member('a', 'ready'), member('b', 'failed')];
+    expect(statusOf(stateOf(ready, { plan })).cutoverLeave).toMatchObject({ isReady: true });
+    const broken = [member('a', 'ready'), member('b', 'ready'), member('c', 'failed')];
+    expect(statusOf(stateOf(broken, { plan })).cutoverLeave).toMatchObject({ isReady: false });
+    const done = stateOf([member('a', 'completed', { openedAt }), member('b', 'ready')], { plan });
+    expect(statusOf(done)).toMatchObject({
+      cutoverWhen: null,
+      waitingFor: 'cutover (update or signal)',
+    });
+    const follow = { ...options, follow: true };
+    expect(buildGroupStatus(done, { options: follow }).cutoverWhen).not.toBeNull();
   });
 
   it.each([
