@@ -6,6 +6,7 @@ import {
   type MongoError,
 } from 'mongodb';
 import { errorTypes } from './errors.js';
+import { REFUSAL, refusalCode } from './mongo/catalogue.js';
 import type { Explanation, FailureContext } from './failures.js';
 
 /** The last is what everybody else gets whose operation waited for a first connection that failed. */
@@ -50,31 +51,20 @@ export function whyUnreachable(error: Error): string {
   return hosts.length > 0 ? hosts.join('; ') : error.message;
 }
 
-const UNAUTHORIZED = 13;
-const AUTHENTICATION_FAILED = 18;
-const ATLAS = 8000;
-
-/** Atlas has one code for all that it does not allow. */
-function codeOf({ code, message }: MongoServerError): number | string | undefined {
-  if (code !== ATLAS) return code;
-  if (/bad auth|authentication failed/i.test(message)) return AUTHENTICATION_FAILED;
-  return /not authorized/i.test(message) ? UNAUTHORIZED : code;
-}
-
 /** Explains an error that the driver raised or a server answered with. */
 export function explainMongoError(error: MongoError, context: FailureContext): Explanation {
   const where = deployment(context);
   const { message } = error;
   if (!(error instanceof MongoServerError)) return { type: errorTypes.mongo, message };
-  switch (codeOf(error)) {
-    case UNAUTHORIZED:
+  switch (refusalCode(error)) {
+    case REFUSAL.unauthorized:
       return {
         type: errorTypes.mongo,
         message:
           `The user of ${where} lacks a privilege: ${whatIsNotAllowed(message)}. ` +
           'Grant it; it goes on by itself.',
       };
-    case AUTHENTICATION_FAILED:
+    case REFUSAL.authenticationFailed:
       return {
         type: errorTypes.mongo,
         message:
@@ -82,7 +72,7 @@ export function explainMongoError(error: MongoError, context: FailureContext): E
           'user lives in another database (authSource). Correct it there, or correct ' +
           'MONGODB_URI_<ALIAS> and start the worker again; it keeps trying.',
       };
-    case ATLAS:
+    case REFUSAL.atlas:
       return {
         type: errorTypes.mongo,
         message: `${capitalized(where)} does not allow what a migration needs: ${message}. It keeps trying.`,

@@ -42,6 +42,16 @@ export class NamespacePattern {
     return this.#db.length === 1 ? this.#db[0] : undefined;
   }
 
+  /** Whether it may stand for something in a database of this name. */
+  matchesDatabase(name: string): boolean {
+    return new RegExp(`^${this.#db.map(literally).join('[^.]*')}$`, 'su').test(name);
+  }
+
+  /** Whether it stands for all that is in a database of this name. */
+  matchesAllOf(name: string): boolean {
+    return this.matchesDatabase(name) && this.#collection.every((piece) => piece === '');
+  }
+
   /** The namespace, where the pattern stands for one only. */
   get namespace(): string | undefined {
     const isOne = this.#db.length === 1 && this.#collection.length === 1;

@@ -121,7 +121,8 @@ export function nextStep(view: MigrationView | GroupView): string | undefined {
   const left = 'cutoverLeave' in status ? status.cutoverLeave : undefined;
   // What is left by the planned cutover counts for the status of all.
   if (left?.isReady !== true) {
-    if (status.blockers.some(({ code }) => code === 'failed')) return `csm retry ${name}`;
+    const hasFailed = left?.needsRetry ?? status.blockers.some(({ code }) => code === 'failed');
+    if (hasFailed) return `csm retry ${name}`;
     if (left || status.phase !== 'ready' || !status.mayCutOver) return undefined;
   }
   if (status.cutoverAt) return `stop the writers before ${moment(status.cutoverAt)}`;

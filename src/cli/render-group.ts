@@ -72,14 +72,16 @@ export function renderCollections(
 
 /** How far one of a group's collections is compared, in a cell of a table. */
 export function comparedCell(
-  { phase, comparedPercent, differing = 0 }: MemberLine,
+  { phase, comparedPercent, differing = 0, uncompared }: MemberLine,
   // A worker of another version may not tell.
-  { verification }: Partial<Pick<GroupStatus, 'verification'>>,
+  { verification, live }: Pick<GroupStatus, 'live'> & Partial<Pick<GroupStatus, 'verification'>>,
 ): string {
   if (differing > 0) return `${number(differing)} differ`;
   if (comparedPercent !== undefined) return `${comparedPercent} %`;
-  const isDone = phase === 'ready' || phase === 'cuttingOver' || phase === 'completed';
-  return isDone && verification && verification.state !== 'none' ? 'equal' : '';
+  if (!verification || verification.state === 'none' || uncompared) return '';
+  // Whether it is equal still, the servers would have to say.
+  const isKnown = phase === 'completed' || (phase === 'ready' && live.error === undefined);
+  return isKnown ? 'equal' : '';
 }
 
 function copiedCell({ copiedPercent }: MemberLine): string {
@@ -125,7 +127,7 @@ function progress(status: GroupStatus, screen: Screen, { copyPerSecond = 0 }: Ex
 }
 
 /** How much has been compared. A worker of another version may not tell. */
-function compareRow({ total, ...status }: GroupStatus, screen: Screen): string[] {
+function compareRow({ total, live, ...status }: GroupStatus, screen: Screen): string[] {
   const { verification }: Partial<typeof status> = status;
   if (!verification) return [];
   const { state, documents, differing } = verification;
@@ -135,9 +137,11 @@ function compareRow({ total, ...status }: GroupStatus, screen: Screen): string[]
   const found =
     differing > 0
       ? screen.colors.red(count(differing, 'difference'))
-      : state === 'done'
-        ? screen.colors.green('equal')
-        : 'so far equal';
+      : live.error !== undefined
+        ? 'equal when the servers last answered'
+        : state === 'done'
+          ? screen.colors.green('equal')
+          : 'so far equal';
   return row('compare', `${gauge(fraction, screen)}${count(documents, 'document')}, ${found}`);
 }
 

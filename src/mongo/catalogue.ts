@@ -146,9 +146,21 @@ export function errorCode(error: unknown): number | undefined {
     : undefined;
 }
 
-/** Whether the user may not do it; Atlas answers some commands with a code of its own. */
+/** Codes by which a server says what a user may not. */
+export const REFUSAL = { unauthorized: 13, authenticationFailed: 18, atlas: 8000 } as const;
+
+/** The same for what a user may not: Atlas has one code for all of that, and says in words what it is. */
+export function refusalCode(error: unknown): number | undefined {
+  const code = errorCode(error);
+  if (code !== REFUSAL.atlas || !(error instanceof Error)) return code;
+  if (/bad auth|authentication failed/i.test(error.message)) return REFUSAL.authenticationFailed;
+  return /not authorized/i.test(error.message) ? REFUSAL.unauthorized : code;
+}
+
+/** Whether the user may not do it. */
 export function isUnauthorized(error: unknown): boolean {
-  return [13, 8000].includes(errorCode(error) ?? 0);
+  const code = refusalCode(error);
+  return code === REFUSAL.unauthorized || code === REFUSAL.atlas;
 }
 
 /** Names of the collections that a filter of names finds, at the primary. */

@@ -109,5 +109,6 @@ async function listDatabases(
         ).databases;
   return [...new Set([...named, ...all.map(({ name }) => name)])]
     .filter((name) => !INTERNAL.includes(name))
+    .filter((name) => patterns.some((pattern) => pattern.matchesDatabase(name)))
     .toSorted();
 }

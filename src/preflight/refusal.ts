@@ -1,7 +1,5 @@
-import { errorCode, isUnauthorized } from '../mongo/catalogue.js';
+import { isUnauthorized, REFUSAL, refusalCode } from '../mongo/catalogue.js';
 import type { Findings } from './report.js';
-
-const AUTHENTICATION_FAILED = 18;
 
 /** What a check that may be refused needs for its finding. */
 export interface Attempt {
@@ -43,7 +41,7 @@ export async function signedIn<T>(
   try {
     return await run();
   } catch (error) {
-    if (errorCode(error) !== AUTHENTICATION_FAILED) throw error;
+    if (refusalCode(error) !== REFUSAL.authenticationFailed) throw error;
     findings.error(
       `${side}AuthenticationFailed`,
       `the ${side} refuses the user name or the password of its connection string; correct it on ` +

@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, patched, TimeoutFailure } from '@temporalio/workflow';
 import { type ErrorType, errorTypes } from '../errors.js';
 import type { Blocker } from '../migration.js';
 import type { Parsed } from '../options.js';
@@ -12,9 +12,14 @@ export function acceptInput<T>(parsed: Parsed<T>): T {
   throw invalid(parsed.error);
 }
 
-/** The payload of a start or a message; several of them are a list, which no schema takes. */
-export function payloadOf(given: readonly unknown[]): unknown {
+/** The payload of a start or a message; several of them are a list, which no schema takes. For validators. */
+export function sentAs(given: readonly unknown[]): unknown {
   return given.length > 1 ? given : given[0];
+}
+
+/** The same where a history may tell of it: code before this took the first one. */
+export function payloadOf(given: readonly unknown[]): unknown {
+  return given.length > 1 && patched('onePayload') ? given : given[0];
 }
 
 /**

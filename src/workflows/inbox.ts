@@ -14,7 +14,7 @@ import {
 import { settingsOf, tuneInput, type Tuning, tuningProblem } from '../tuning.js';
 import { stateBlockers } from './blockers.js';
 import { isFinal } from './phases.js';
-import { acceptInput, invalid, payloadOf, refused } from './failure.js';
+import { acceptInput, invalid, payloadOf, refused, sentAs } from './failure.js';
 import { descriptions, type MessageName, signals, updates } from './messages.js';
 import { DRY_RUN_SIGNAL, noteRejected } from './rejected.js';
 import { askRestart, restartProblem } from './restart.js';
@@ -150,7 +150,7 @@ export class Inbox {
       {
         description,
         validator: (...given: unknown[]) => {
-          const error = this.#check(name, payloadOf(given));
+          const error = this.#check(name, sentAs(given));
           if (error) throw invalid(error);
         },
       },
@@ -185,7 +185,7 @@ export class Inbox {
       {
         description,
         validator: (...payloads: unknown[]) => {
-          const payload = payloadOf(payloads);
+          const payload = sentAs(payloads);
           const error = this.#check('cutover', payload);
           if (error) throw invalid(error);
           const given = cutoverOf(payload);

@@ -14,7 +14,7 @@ import { Attributes } from './attributes.js';
 import { Counters } from './counters.js';
 import { renderDetails } from './details.js';
 import { CutoverPlanner } from './cutover-planner.js';
-import { acceptInput, bareFailure, messageOf } from './failure.js';
+import { acceptInput, bareFailure, messageOf, payloadOf } from './failure.js';
 import { Member } from './group/member.js';
 import { identityOfRun, now } from './identity.js';
 import { Inbox } from './inbox.js';
@@ -45,7 +45,8 @@ export async function migrateCollection(
   group?: Membership,
 ): Promise<MigrationStatus> {
   const isStrange = group !== undefined && typeof group?.workflowId !== 'string';
-  const options = acceptInput(parseMigrateCollection(isStrange ? [input, group] : input));
+  const given = isStrange ? payloadOf([input, group]) : input;
+  const options = acceptInput(parseMigrateCollection(given));
   return new CollectionMigration({ ...identityOfRun(), options }, group).run();
 }
 

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { errorTypes, PermanentError, TransientError } from '../../src/errors.js';
 import { failureInterceptor, toFailure, type FailureContext } from '../../src/failures.js';
 import { ToolError } from '../../src/tools/index.js';
+import { isUnauthorized } from '../../src/mongo/catalogue.js';
 
 const CONTEXT = { activity: 'capture', alias: 'source', namespace: 'shop.orders' };
 
@@ -114,11 +115,21 @@ describe('toFailure', () => {
   });
 
   it.each([
-    ['bad auth : Authentication failed.', /refuses the login/],
-    ['(Unauthorized) not authorized on admin to execute command { x: 1 }', /lacks a privilege/],
-    ['Unallowed argument in listDatabases command: authorizedDatabases', /does not allow what/],
-    ['noTimeout cursors are disallowed in this atlas tier', /does not allow what/],
-  ])('tells apart what Atlas has one code for: %s', (said, expected) => {
+    ['bad auth : Authentication failed.', /refuses the login/, false],
+    [
+      '(Unauthorized) not authorized on admin to execute command { x: 1 }',
+      /lacks a privilege/,
+      true,
+    ],
+    [
+      'Unallowed argument in listDatabases command: authorizedDatabases',
+      /does not allow what/,
+      true,
+    ],
+    ['noTimeout cursors are disallowed in this atlas tier', /does not allow what/, true],
+  ])('tells apart what Atlas has one code for: %s', (said, expected, isPrivilege) => {
+    // A wrong password is no missing privilege, which would be told with another remedy.
+    expect(isUnauthorized(serverError(8000, 'AtlasError', said))).toBe(isPrivilege);
     const failure = failureOf(serverError(8000, 'AtlasError', said));
     expect(failure).toMatchObject({ type: 'MongoDBError', nonRetryable: false });
     expect(failure.message).toMatch(expected);

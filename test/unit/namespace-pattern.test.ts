@@ -27,6 +27,18 @@ describe('a pattern of namespaces', () => {
     expect(new NamespacePattern(pattern).match(namespace) !== undefined).toBe(matches);
   });
 
+  it.each([
+    ['shop.*', 'shop', true, true],
+    ['shop.*', 'shops', false, false],
+    ['s*.orders', 'shop', true, false],
+    ['s*.orders', 'crm', false, false],
+    ['*.*', 'crm', true, true],
+    ['crm.a*', 'crm', true, false],
+  ])('%s in the database %s: something %s, all of it %s', (pattern, db, some, all) => {
+    const read = new NamespacePattern(pattern);
+    expect([read.matchesDatabase(db), read.matchesAllOf(db)]).toEqual([some, all]);
+  });
+
   it('names its database and its only namespace, where it has one', () => {
     expect(new NamespacePattern('shop.*')).toMatchObject({ db: 'shop', namespace: undefined });
     expect(new NamespacePattern('*.orders').db).toBeUndefined();

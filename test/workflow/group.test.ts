@@ -562,7 +562,7 @@ describe('migrateCollections', () => {
       const plan = { whenLagUnder: 2, leave: ['shop.b', 'shop.c'] };
       expect(await group.update('cutover', plan)).toMatchObject({
         cutoverWhen: { whenLagUnder: 2 },
-        cutoverLeave: { count: 2, first: plan.leave, isReady: true },
+        cutoverLeave: { count: 2, first: plan.leave, isReady: true, needsRetry: false },
       });
       await fakes.happened('start untilLagsAre');
       expect(await group.status()).toMatchObject({ cutoverLeave: { count: 2 } });

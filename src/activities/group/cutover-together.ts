@@ -57,7 +57,11 @@ export async function cutoverTogether(
     async (pulse) => {
       const isLate = order.notAfter !== undefined && Date.now() > Date.parse(order.notAfter);
       const isFirst = Context.current().info.attempt === 1;
-      if (isLate && isFirst) return { refused: [missedBlocker(order.notAfter)] };
+      if (isLate && isFirst) {
+        // It may be the first only by its number: attempts are counted anew when the activity or the workflow is reset.
+        const held = order.members.map(({ namespace }) => namespace);
+        return { refused: [missedBlocker(order.notAfter)], held };
+      }
       const { migrations, refused } = await join(deps, order, pulse);
       const { force } = order;
       const cutovers = migrations.map(
@@ -69,8 +73,8 @@ export async function cutoverTogether(
           isLate && !(await areAllThrough(cutovers)) ? [missedBlocker(order.notAfter)] : [];
         if (refused.length > 0 || late.length > 0) {
           await letAllGo(cutovers);
-          // Which are not among them; the first attempt has held none yet.
-          const silent = isFirst ? [] : refused.filter(isSilent).map(({ namespace }) => namespace);
+          // Which are not among them.
+          const silent = refused.filter(isSilent).map(({ namespace }) => namespace);
           return {
             refused: some([...refused, ...late]),
             ...(silent.length > 0 && { held: silent }),

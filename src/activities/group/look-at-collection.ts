@@ -96,7 +96,7 @@ async function lookBefore(
 function describeRunning(own: string, group: string | undefined): string {
   return group === undefined
     ? `${own} is running already; abort it, or exclude the collection`
-    : `the group ${group} migrates this already: exclude it from one of them, or abort that group`;
+    : `${group} migrates this already: exclude it from one of the two, or abort that one`;
 }
 
 /** Whether what a former run has cut over is the same, and still there. */

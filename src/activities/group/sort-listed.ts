@@ -78,6 +78,14 @@ export function sortListed(
       `"${text}" matches no collection at ${options.source}${why}, after "exclude"${near}${whatIsSeen(pattern, beside)}`,
     );
   }
+  const patterns = options.namespaces.map((text) => new NamespacePattern(text));
+  for (const db of beside.hidden.keys()) {
+    const isNamedThere = patterns.some((pattern) => pattern.db === db);
+    if (isNamedThere || unwanted.some((pattern) => pattern.matchesAllOf(db))) continue;
+    problems.push(
+      `of the database ${db}, which "namespaces" match too, the user of ${options.source} may see nothing: grant listCollections on it, or exclude "${db}.*"`,
+    );
+  }
   if (wanted.length > MAX_COLLECTIONS) {
     problems.push(
       `${wanted.length} collections match, and one migration takes ${MAX_COLLECTIONS}: split the patterns`,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Group } from '../../group.js';
 import { listNamespaces } from '../../mongo/namespaces.js';
+import { parseNamespace } from '../../names.js';
 import { rename } from '../../namespace-pattern.js';
 import { namespace as namespaceSchema } from '../../options.js';
 import { isSameDeployment, readDeployment } from '../../preflight/deployment.js';
@@ -46,8 +47,9 @@ export async function listUnknown(
     { include, exclude },
     signal,
   );
-  // They could be seen before: whoever has taken the privilege away is told, and it goes on when it is back.
-  for (const refusal of hidden.values()) throw refusal;
+  // What could be seen before: whoever has taken the privilege away is told, and it goes on when it is back.
+  const seen = new Set(known.map((namespace) => parseNamespace(namespace).db));
+  for (const [db, refusal] of hidden) if (seen.has(db)) throw refusal;
   const before = new Set(known);
   const appeared = listed
     .filter(({ namespace, type }) => type === 'collection' && !before.has(namespace))

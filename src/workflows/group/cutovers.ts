@@ -7,7 +7,7 @@ import {
   groupMessages,
   type MemberRun,
 } from '../../group.js';
-import type { CutoverOutcome } from '../../migration.js';
+import type { CutoverOutcome, CutoverReport } from '../../migration.js';
 import { parseNamespace } from '../../names.js';
 import { giveUpIfFull, PAUSE_SECONDS } from '../cutover-planner.js';
 import { messageOf } from '../failure.js';
@@ -109,7 +109,17 @@ export class GroupCutovers {
     return CancellationScope.nonCancellable(async () => {
       if ('done' in outcome) {
         state.lastCutover = outcome.done;
-        for (const member of going) member.openedAt = outcome.done.openedAt;
+        const reports = new Map(
+          runs.map(({ namespace }, index) => [namespace, outcome.reports[index]]),
+        );
+        for (const member of going) {
+          noteCutover(
+            member,
+            outcome.done.openedAt,
+            reports.get(member.namespace),
+            group.options.verify,
+          );
+        }
         if (this.#hasPlanEnded(request) && patched('forgetPlan')) delete state.plan;
       }
       await teller.send(
@@ -156,6 +166,18 @@ export class GroupCutovers {
       (member) => isToCutOver(member) && !leave.includes(member.namespace),
     );
   }
+}
+
+function noteCutover(
+  member: MemberState,
+  openedAt: string,
+  report: CutoverReport | undefined,
+  verify: Group['options']['verify'],
+): void {
+  const { differing = 0, missing = 0, extra = 0 } = report?.differences ?? {};
+  member.openedAt = openedAt;
+  if (verify === 'full' && report?.lastPassAt === undefined) member.uncompared = true;
+  if (differing + missing + extra > 0) member.differing = differing + missing + extra;
 }
 
 function refusalFor(

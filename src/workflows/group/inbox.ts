@@ -19,7 +19,7 @@ import { didYouMean } from '../../nearest.js';
 import { abortInput, emptyInput, parseInput } from '../../options.js';
 import { firstOf } from '../../shorten.js';
 import { type Tuning, tuningFor, tuningProblem } from '../../tuning.js';
-import { acceptInput, invalid, payloadOf, refused } from '../failure.js';
+import { acceptInput, invalid, payloadOf, refused, sentAs } from '../failure.js';
 import { isFinal } from '../phases.js';
 import { DRY_RUN_SIGNAL, noteRejected } from '../rejected.js';
 import { groupBlockers } from './blockers.js';
@@ -151,7 +151,7 @@ export class GroupInbox {
       {
         description,
         validator: (...given: unknown[]) => {
-          const payload = payloadOf(given);
+          const payload = sentAs(given);
           const error = this.#check(name, payload);
           if (error !== undefined) throw invalid(error);
           const blockers = name === 'cutover' ? this.#cutoverBlockers(payload) : [];

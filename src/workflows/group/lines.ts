@@ -25,8 +25,10 @@ export interface MemberLine {
   readonly etaSeconds?: number;
   /** How much has been compared, while that has to be done for the first time. */
   readonly comparedPercent?: number;
-  /** Documents that are known to differ, where there are any. */
+  /** Documents that are known to differ, where there are any; of one that is cut over, those that were then. */
   readonly differing?: number;
+  /** It was cut over before all of it had been compared. */
+  readonly uncompared?: true;
   readonly failure?: string;
 }
 
@@ -59,6 +61,7 @@ export function lineOf(
     phase !== 'copying' ? phase : !turn ? 'queued' : live?.indexing ? 'indexing' : phase;
   const isDone = stage === 'indexing' || (isCopied(member) && !hasFailed(member));
   const copied = live?.copied.documents ?? 0;
+  const differing = differingIn(member, live);
   return {
     namespace,
     ...(targetNamespace !== namespace && { targetNamespace }),
@@ -67,9 +70,18 @@ export function lineOf(
     lagSeconds: live?.lagSeconds ?? null,
     ...(stage === 'copying' && asOf !== undefined && paceOf(member, copied, asOf)),
     ...(phase === 'replaying' && live && comparedOf(live.compared, documents)),
-    ...(live && live.differences > 0 && { differing: live.differences }),
+    ...(differing > 0 && { differing }),
+    ...(member.uncompared && { uncompared: true }),
     ...(failure !== undefined && { failure: shorten(failure) }),
   };
+}
+
+/** Documents of a collection that are known to differ; once it is cut over, those that were then. */
+export function differingIn(
+  { openedAt, differing = 0 }: MemberState,
+  live: MemberLive | undefined,
+): number {
+  return openedAt === undefined ? (live?.differences ?? 0) : differing;
 }
 
 function comparedOf(compared: number, documents: number): Pick<MemberLine, 'comparedPercent'> {

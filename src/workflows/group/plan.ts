@@ -32,10 +32,15 @@ export function plannedOfGroup(
   const leave = plan ? leftBy(plan) : [];
   const isPlanned = planned.cutoverAt !== null || planned.cutoverWhen !== null;
   if (!isPlanned || leave.length === 0) return planned;
-  const isReady = isReadyWithout(state, leave) && groupBlockers(state, leave, false).length === 0;
+  const blockers = groupBlockers(state, leave, false);
   return {
     ...planned,
-    cutoverLeave: { count: leave.length, first: leave.slice(0, MOST_LEFT), isReady },
+    cutoverLeave: {
+      count: leave.length,
+      first: leave.slice(0, MOST_LEFT),
+      isReady: isReadyWithout(state, leave) && blockers.length === 0,
+      needsRetry: blockers.some(({ code }) => code === 'failed'),
+    },
   };
 }
 

@@ -26,6 +26,10 @@ export interface MemberState extends CollectionNames {
   keepsPlace?: true;
   /** When it was cut over (ISO 8601). */
   openedAt?: string;
+  /** It was cut over before all of it had been compared. */
+  uncompared?: true;
+  /** It was cut over with so many documents that differed. */
+  differing?: number;
   failure?: string;
   /** What somebody has to look at now that it has ended: late writes, what is left, warnings that came late. */
   afterwards?: readonly string[];

@@ -11,7 +11,7 @@ import {
   type Problem,
 } from '../status.js';
 import { groupBlockers } from './blockers.js';
-import { countPhases, fitting, lineOf, type MemberLine, slowest } from './lines.js';
+import { countPhases, differingIn, fitting, lineOf, type MemberLine, slowest } from './lines.js';
 import type { GroupLive, GroupUnread } from './live.js';
 import { pendingPlan, plannedOfGroup } from './plan.js';
 import {
@@ -74,6 +74,8 @@ export interface GroupStatus {
     readonly first: readonly string[];
     /** Whether all the others are copied, and none of them has failed. */
     readonly isReady: boolean;
+    /** Whether one of the others has failed. */
+    readonly needsRetry: boolean;
   };
   readonly blockers: readonly GroupBlocker[];
   readonly lastRefusal: GroupState['refused'] | null;
@@ -247,12 +249,13 @@ function verificationOf(
 ): GroupStatus['verification'] {
   if (verify === 'none') return { state: 'none', documents: 0, differing: 0 };
   const going = members.filter((member) => !hasFailed(member));
-  const isDone = ({ phase }: MemberState) => !isEarlier(phase, 'ready');
+  const isDone = ({ phase, openedAt, uncompared }: MemberState) =>
+    openedAt === undefined ? !isEarlier(phase, 'ready') : !uncompared;
   const documents = sum(going, (member) => {
     const compared = live?.members[member.namespace]?.compared ?? 0;
     return isDone(member) ? Math.max(compared, member.documents) : compared;
   });
-  const differing = sum(Object.values(live?.members ?? {}), ({ differences }) => differences);
+  const differing = sum(going, (member) => differingIn(member, live?.members[member.namespace]));
   const isBegun = documents > 0 || going.some(({ phase }) => !isEarlier(phase, 'replaying'));
   const isWhole = going.length > 0 && going.every(isDone);
   return { state: isWhole ? 'done' : isBegun ? 'running' : 'planned', documents, differing };

@@ -70,8 +70,8 @@ describe('the collections of a group', () => {
     const there = { names: ['carts', 'orders'], found: runningInGroup };
     expect(await failureOf(groupOf(), there)).toMatchObject({
       message:
-        'shop.carts and 1 other collection: the group migrate:source:shop.c* migrates this already: exclude it from ' +
-        'one of them, or abort that group',
+        'shop.carts and 1 other collection: migrate:source:shop.c* migrates this already: exclude it from one of the ' +
+        'two, or abort that one',
     });
   });
 

@@ -38,6 +38,14 @@ describe('what patterns match', () => {
     expect(hidden.problems).toEqual([
       expect.stringContaining('its user may see nothing of the database shpo; check that name'),
     ]);
+    const other = (exclude: string[]) =>
+      sorted({ namespaces: ['*.orders'], exclude }, ['shop.orders'], {
+        hidden: new Map([['crm', 'no']]),
+      });
+    expect(other([]).problems).toEqual([
+      expect.stringContaining('of the database crm, which "namespaces" match too, the user'),
+    ]);
+    expect(other(['crm.*']).problems).toEqual([]);
     const partial = sorted({ namespaces: ['shop.*'] }, [], { partial: ['shop'] });
     expect(partial.problems).toEqual([
       expect.stringContaining('grant listCollections on shop to see all'),

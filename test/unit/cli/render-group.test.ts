@@ -104,19 +104,14 @@ describe('a group in a pipe', () => {
 
   it('has writers stopped for a plan that leaves some once the others are ready, and no sooner', () => {
     const cutoverWhen = { whenLagUnder: 2, forSeconds: 60 };
-    const planned = (isReady: boolean, fields: Partial<GroupStatus> = {}) =>
-      textOf(
-        viewOf({
-          ...copying,
-          cutoverWhen,
-          cutoverLeave: { count: 1, first: ['shop.carts'], isReady },
-          ...fields,
-        }),
-      );
-    expect(planned(true)).toContain('stop the writers: it cuts over by itself');
-    expect(planned(false)).not.toContain('stop the writers');
-    const blockers = [{ code: 'failed', message: 'shop.a ended without a cutover' }];
-    expect(planned(false, { blockers })).toContain("next        csm retry 'shop.*,crm.people'");
+    const blockers = [{ code: 'failed', message: 'shop.carts ended without a cutover' }];
+    const planned = (isReady: boolean, needsRetry: boolean) => {
+      const cutoverLeave = { count: 1, first: ['shop.carts'], isReady, needsRetry };
+      return textOf(viewOf({ ...copying, cutoverWhen, cutoverLeave, blockers }));
+    };
+    expect(planned(true, false)).toContain('stop the writers: it cuts over by itself');
+    expect(planned(false, false)).not.toMatch(/stop the writers|csm retry 'shop.*people'$/m);
+    expect(planned(false, true)).toContain("next        csm retry 'shop.*,crm.people'");
   });
 
   it('says how far all are compared', () => {
@@ -126,6 +121,13 @@ describe('a group in a pipe', () => {
     expect(at({ state: 'running', ...some })).toContain('compare     2 %, 500 documents, so far');
     expect(at({ state: 'done', ...some })).toContain('100 %, 500 documents, equal');
     expect(at({ state: 'done', documents: 500, differing: 2 })).toContain('2 differences');
+    const unread = {
+      verification: { state: 'done', ...some },
+      live: { error: 'no answer' },
+    } as const;
+    expect(textOf(viewOf({ ...copying, ...unread }))).toContain(
+      'equal when the servers last answered',
+    );
     expect(at({ state: 'none', documents: 0, differing: 0 })).toContain(
       'compare     not asked for',
     );

@@ -163,6 +163,14 @@ describe('the status of a group', () => {
     const done = of(['ready', 'ready'], differing);
     expect(done.verification).toEqual({ state: 'done', documents: 200, differing: 3 });
     expect(done.collections[0]).toMatchObject({ differing: 3 });
+    const openedAt = '2026-01-01T00:01:00.000Z';
+    const opened = [
+      member('a', 'completed', { openedAt, differing: 2 }),
+      member('b', 'completed', { openedAt, uncompared: true }),
+    ];
+    const over = statusOf(stateOf(opened));
+    expect(over.verification).toEqual({ state: 'running', documents: 100, differing: 2 });
+    expect(over.collections).toMatchObject([{ differing: 2 }, { uncompared: true }]);
     const none = { ...options, verify: 'none' as const };
     const unasked = buildGroupStatus(stateOf([member('a', 'ready')]), { options: none });
     expect(unasked.verification.state).toBe('none');
@@ -180,9 +188,15 @@ describe('the status of a group', () => {
     const before = statusOf(stateOf([member('a', 'copying'), member('b', 'ready')], { plan }));
     expect(before).toMatchObject({ cutoverLeave: { count: 1, isReady: false } });
     const ready = [member('a', 'ready'), member('b', 'failed')];
-    expect(statusOf(stateOf(ready, { plan })).cutoverLeave).toMatchObject({ isReady: true });
+    expect(statusOf(stateOf(ready, { plan })).cutoverLeave).toMatchObject({
+      isReady: true,
+      needsRetry: false,
+    });
     const broken = [member('a', 'ready'), member('b', 'ready'), member('c', 'failed')];
-    expect(statusOf(stateOf(broken, { plan })).cutoverLeave).toMatchObject({ isReady: false });
+    expect(statusOf(stateOf(broken, { plan })).cutoverLeave).toMatchObject({
+      isReady: false,
+      needsRetry: true,
+    });
     const done = stateOf([member('a', 'completed', { openedAt }), member('b', 'ready')], { plan });
     expect(statusOf(done)).toMatchObject({
       cutoverWhen: null,
