@@ -125,8 +125,8 @@ function capitalized(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-// The server repeats the whole command, and with an insert that means the documents.
-function whatIsNotAllowed(message: string): string {
+/** What a server says of a missing privilege, without the command that it repeats: with an insert that means the documents. */
+export function whatIsNotAllowed(message: string): string {
   const [, db, command, collection] =
     /^not authorized on (\S+) to execute command \{ (\w+): (?:"([^"]*)")?/.exec(message) ?? [];
   if (db === undefined) return message.split(/[{[]/)[0]?.trim() ?? 'the server does not say which';

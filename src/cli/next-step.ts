@@ -121,7 +121,10 @@ export function nextStep(view: MigrationView | GroupView): string | undefined {
   const left = 'cutoverLeave' in status ? status.cutoverLeave : undefined;
   // What is left by the planned cutover counts for the status of all.
   if (left?.isReady !== true) {
-    const hasFailed = left?.needsRetry ?? status.blockers.some(({ code }) => code === 'failed');
+    // A worker of another version may not tell.
+    const hasFailed = left
+      ? (left as Partial<typeof left>).needsRetry === true
+      : status.blockers.some(({ code }) => code === 'failed');
     if (hasFailed) return `csm retry ${name}`;
     if (left || status.phase !== 'ready' || !status.mayCutOver) return undefined;
   }

@@ -138,8 +138,8 @@ function phaseOf({ status, state, noAnswer }: Shown, colors: Output['colors']): 
 function comparedOfGroup(status: GroupView['status']): string {
   // A worker of another version may not tell.
   const { verification } = (status ?? {}) as Partial<GroupStatus>;
-  const isUnread = status?.live.error !== undefined;
-  return verification && !isUnread ? comparedText(verification, verification.differing) : '';
+  if (!verification || verification.differing === null) return '';
+  return comparedText(verification, verification.differing);
 }
 
 function comparedCell(status: MigrationView['status']): string {

@@ -72,15 +72,15 @@ export function renderCollections(
 
 /** How far one of a group's collections is compared, in a cell of a table. */
 export function comparedCell(
-  { phase, comparedPercent, differing = 0, uncompared }: MemberLine,
+  { phase, comparedPercent, differing = 0, uncompared, lagSeconds }: MemberLine,
   // A worker of another version may not tell.
-  { verification, live }: Pick<GroupStatus, 'live'> & Partial<Pick<GroupStatus, 'verification'>>,
+  { verification }: Partial<Pick<GroupStatus, 'verification'>>,
 ): string {
   if (differing > 0) return `${number(differing)} differ`;
   if (comparedPercent !== undefined) return `${comparedPercent} %`;
   if (!verification || verification.state === 'none' || uncompared) return '';
   // Whether it is equal still, the servers would have to say.
-  const isKnown = phase === 'completed' || (phase === 'ready' && live.error === undefined);
+  const isKnown = phase === 'completed' || (phase === 'ready' && lagSeconds !== null);
   return isKnown ? 'equal' : '';
 }
 
@@ -127,7 +127,7 @@ function progress(status: GroupStatus, screen: Screen, { copyPerSecond = 0 }: Ex
 }
 
 /** How much has been compared. A worker of another version may not tell. */
-function compareRow({ total, live, ...status }: GroupStatus, screen: Screen): string[] {
+function compareRow({ total, ...status }: GroupStatus, screen: Screen): string[] {
   const { verification }: Partial<typeof status> = status;
   if (!verification) return [];
   const { state, documents, differing } = verification;
@@ -135,10 +135,10 @@ function compareRow({ total, live, ...status }: GroupStatus, screen: Screen): st
   if (state === 'planned') return row('compare', 'later');
   const fraction = state === 'done' ? 1 : documents / Math.max(documents, total.documents, 1);
   const found =
-    differing > 0
-      ? screen.colors.red(count(differing, 'difference'))
-      : live.error !== undefined
-        ? 'equal when the servers last answered'
+    differing === null
+      ? 'differences not known now'
+      : differing > 0
+        ? screen.colors.red(count(differing, 'difference'))
         : state === 'done'
           ? screen.colors.green('equal')
           : 'so far equal';

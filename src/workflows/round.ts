@@ -150,7 +150,9 @@ export class Round {
       const outcome = await (ofGroup?.() ??
         (patched('awaitCutover') ? this.#work.track(perform()) : perform()));
       // Before anybody may ask for the next cutover, whose hold it would take away.
-      if ('mayBeHeld' in outcome) await this.#work.track(step('letGo')(migration));
+      if ('mayBeHeld' in outcome && patched('letGo')) {
+        await this.#work.track(step('letGo')(migration));
+      }
       if (request) request.outcome = outcome;
       inbox.request = undefined;
       if ('done' in outcome) {

@@ -7,8 +7,8 @@ import { didYouMean } from '../nearest.js';
 import { invalid } from './failure.js';
 
 /**
- * Answers messages of other names than those known with what was perhaps meant. To be called once all others have
- * their handlers: a signal that has waited for its own would come here.
+ * Answers messages of other names than those known with what was perhaps meant. To be called once those that people
+ * send have their handlers: one that has waited for its own would come here.
  */
 export function listenForUnknown(
   known: readonly string[],

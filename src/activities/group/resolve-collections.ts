@@ -14,7 +14,7 @@ import type { ActivityDependencies } from '../context.js';
 import { withPulse } from '../pulse.js';
 import { checkDumps, checkOplogOfAll, checkRoom } from '../../preflight/copy.js';
 import { describeFinding, Findings } from '../../preflight/report.js';
-import { signedIn } from '../../preflight/refusal.js';
+import { permitted, signedIn } from '../../preflight/refusal.js';
 import { checkSharedCapture } from '../../preflight/shared-capture.js';
 import { checkSlots } from '../../preflight/slots.js';
 import { type Finding, lookAtCollection, type Looked } from './look-at-collection.js';
@@ -45,8 +45,11 @@ export async function resolveCollections(
       // Nothing is under way yet: what is unknown was mistyped, and waiting would not mend it.
       for (const alias of [source, target]) deps.connections.get(alias);
       const findings = new Findings();
+      const list = { side: 'source', code: 'sourceListRefused', privilege: 'listDatabases' };
       const seen = await signedIn(findings, 'source', () =>
-        listNamespaces(deps.connections.get(source), { include, exclude: [] }, signal),
+        permitted(findings, list, () =>
+          listNamespaces(deps.connections.get(source), { include, exclude: [] }, signal),
+        ),
       );
       if (!seen) throw refused(findings.errors.map(describeFinding));
       const { partial } = seen;

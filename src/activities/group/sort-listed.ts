@@ -3,6 +3,7 @@ import { MAX_COLLECTIONS, type MigrateCollectionsOptions } from '../../group-opt
 import { parseNamespace } from '../../names.js';
 import type { Listed } from '../../mongo/namespaces.js';
 import { NamespacePattern, rename, ruleFor } from '../../namespace-pattern.js';
+import { whatIsNotAllowed } from '../../mongo-failures.js';
 import { didYouMean } from '../../nearest.js';
 import { namespace as namespaceSchema } from '../../options.js';
 
@@ -83,7 +84,7 @@ export function sortListed(
     const isNamedThere = patterns.some((pattern) => pattern.db === db);
     if (isNamedThere || unwanted.some((pattern) => pattern.matchesAllOf(db))) continue;
     problems.push(
-      `of the database ${db}, which "namespaces" match too, the user of ${options.source} may see nothing: grant listCollections on it, or exclude "${db}.*"`,
+      `of the database ${db}, which "namespaces" match too, the user of ${options.source} may see nothing: grant listCollections on it, or exclude "${db}.*" (the server said: ${saidOf(beside.hidden.get(db))})`,
     );
   }
   if (wanted.length > MAX_COLLECTIONS) {
@@ -91,7 +92,12 @@ export function sortListed(
       `${wanted.length} collections match, and one migration takes ${MAX_COLLECTIONS}: split the patterns`,
     );
   }
-  return { wanted, leftOut, problems, unused: unusedRules(options, listed, wanted) };
+  return {
+    wanted,
+    leftOut,
+    problems,
+    unused: unusedRules(options, { listed, hidden: beside.hidden }, wanted),
+  };
 }
 
 /** Why a pattern may match nothing although what it stands for is there. */
@@ -100,21 +106,27 @@ function whatIsSeen(
   { partial, hidden }: Pick<Listed, 'partial' | 'hidden'>,
 ): string {
   if (hidden.has(db)) {
-    return `: its user may see nothing of the database ${db}; check that name, or grant listCollections on it`;
+    return `: its user may see nothing of the database ${db}; check that name, or grant listCollections on it (the server said: ${saidOf(hidden.get(db))})`;
   }
   if (!partial.includes(db)) return '';
   return `: its user sees only those collections of ${db} that it may read; grant listCollections on ${db} to see all`;
 }
 
+function saidOf(refusal: unknown): string {
+  return refusal instanceof Error ? whatIsNotAllowed(refusal.message) : String(refusal);
+}
+
 /** What may have been meant by a pattern that stands for one collection. */
 function nearName(text: string, names: readonly string[]): string {
   const { namespace } = new NamespacePattern(text);
-  return namespace === undefined ? '' : didYouMean(namespace, names);
+  // What is there under that very name is excluded, or cannot be migrated.
+  const isThere = namespace === undefined || names.includes(namespace);
+  return isThere ? '' : didYouMean(namespace, names);
 }
 
 function unusedRules(
   { exclude, rename: rules }: Pick<MigrateCollectionsOptions, 'exclude' | 'rename'>,
-  listed: Listed['listed'],
+  { listed, hidden }: Pick<Listed, 'listed' | 'hidden'>,
   wanted: readonly CollectionNames[],
 ): string[] {
   const all = listed.map(({ namespace }) => namespace);
@@ -122,7 +134,8 @@ function unusedRules(
   const deciding = new Set(going.map((namespace) => ruleFor(namespace, rules)));
   const isUnused = (text: string) => {
     const pattern = new NamespacePattern(text);
-    return !all.some((namespace) => pattern.match(namespace));
+    const isOfHidden = [...hidden.keys()].some((db) => pattern.matchesDatabase(db));
+    return !isOfHidden && !all.some((namespace) => pattern.match(namespace));
   };
   return [
     ...exclude

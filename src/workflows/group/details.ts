@@ -55,7 +55,7 @@ function counters(status: GroupStatus): string {
     rows.push(['Applied', `${number(status.changesPerSecond)} changes/s`]);
     const { state, documents, differing } = status.verification;
     if (state !== 'none') {
-      const differ = differing > 0 ? `, ${number(differing)} differ` : '';
+      const differ = differing ? `, ${number(differing)} differ` : '';
       rows.push(['Compared', `${number(documents)} documents (${state})${differ}`]);
     }
     const { oplogHoursLeft: hours } = status;

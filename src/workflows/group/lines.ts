@@ -27,7 +27,7 @@ export interface MemberLine {
   readonly comparedPercent?: number;
   /** Documents that are known to differ, where there are any; of one that is cut over, those that were then. */
   readonly differing?: number;
-  /** It was cut over before all of it had been compared. */
+  /** It was cut over before all of it had been compared, or by an earlier run, which knows. */
   readonly uncompared?: true;
   readonly failure?: string;
 }
@@ -71,7 +71,7 @@ export function lineOf(
     ...(stage === 'copying' && asOf !== undefined && paceOf(member, copied, asOf)),
     ...(phase === 'replaying' && live && comparedOf(live.compared, documents)),
     ...(differing > 0 && { differing }),
-    ...(member.uncompared && { uncompared: true }),
+    ...((member.uncompared || member.earlier) && { uncompared: true }),
     ...(failure !== undefined && { failure: shorten(failure) }),
   };
 }

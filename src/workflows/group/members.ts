@@ -70,7 +70,7 @@ export class Members {
         bytes,
         workflowId: workflowId(options.source, namespace),
         phase: openedAt === undefined ? 'preflight' : 'completed',
-        ...(openedAt !== undefined && { openedAt }),
+        ...(openedAt !== undefined && { openedAt, earlier: true }),
       }),
     );
     state.members = [...state.members, ...added];

@@ -2,14 +2,13 @@ import type { CutoverPlan } from '../../cutover-plan.js';
 import type { MigrateCollectionsOptions } from '../../group-options.js';
 import { plannedOf } from '../status.js';
 import { groupBlockers } from './blockers.js';
-import { type GroupState, isReadyWithout, isToCutOver } from './state.js';
+import { type GroupState, hasFailed, isReadyWithout, isToCutOver } from './state.js';
 
 /** Names of those that a planned cutover leaves that are told. */
 const MOST_LEFT = 20;
 
 /**
- * The cutover that comes by itself; nothing where the plan has none left to cut over and none can follow, however long
- * it is kept for those that are begun anew.
+ * The cutover that comes by itself; nothing where the plan has none left to cut over, and none can follow.
  */
 export function pendingPlan(
   { plan, members }: GroupState,
@@ -17,7 +16,10 @@ export function pendingPlan(
 ): CutoverPlan | undefined {
   if (!plan || follow || members.length === 0) return plan;
   const leave = leftBy(plan);
-  const isLeft = members.some((member) => isToCutOver(member) && !leave.includes(member.namespace));
+  // One that has failed may be begun anew.
+  const isLeft = members.some(
+    (member) => (isToCutOver(member) || hasFailed(member)) && !leave.includes(member.namespace),
+  );
   return isLeft ? plan : undefined;
 }
 

@@ -26,6 +26,8 @@ export interface MemberState extends CollectionNames {
   keepsPlace?: true;
   /** When it was cut over (ISO 8601). */
   openedAt?: string;
+  /** An earlier run of the group has cut it over. */
+  earlier?: true;
   /** It was cut over before all of it had been compared. */
   uncompared?: true;
   /** It was cut over with so many documents that differed. */

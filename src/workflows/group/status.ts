@@ -56,11 +56,11 @@ export interface GroupStatus {
   readonly captured: { readonly events: number; readonly eventsPerSecond: number };
   readonly applied: { readonly changes: number; readonly changesPerSecond: number };
   readonly verification: {
-    /** `done`: of all that are still to be cut over. */
+    /** `done`: of all; one that was cut over before stays uncompared. */
     readonly state: MigrationStatus['verification']['state'];
-    /** Documents that were compared, and that are known to differ. */
+    /** Documents that were compared, and that are known to differ; `null` where the servers do not say. */
     readonly documents: number;
-    readonly differing: number;
+    readonly differing: number | null;
   };
   /** The least of all collections, in hours. */
   readonly oplogHoursLeft: number | null;
@@ -248,14 +248,17 @@ function verificationOf(
   live: GroupLive | undefined,
 ): GroupStatus['verification'] {
   if (verify === 'none') return { state: 'none', documents: 0, differing: 0 };
-  const going = members.filter((member) => !hasFailed(member));
+  const going = members.filter((member) => !hasFailed(member) && !member.earlier);
   const isDone = ({ phase, openedAt, uncompared }: MemberState) =>
     openedAt === undefined ? !isEarlier(phase, 'ready') : !uncompared;
   const documents = sum(going, (member) => {
     const compared = live?.members[member.namespace]?.compared ?? 0;
     return isDone(member) ? Math.max(compared, member.documents) : compared;
   });
-  const differing = sum(going, (member) => differingIn(member, live?.members[member.namespace]));
+  const isUnread = live === undefined && going.some(isToCutOver);
+  const differing = isUnread
+    ? null
+    : sum(going, (member) => differingIn(member, live?.members[member.namespace]));
   const isBegun = documents > 0 || going.some(({ phase }) => !isEarlier(phase, 'replaying'));
   const isWhole = going.length > 0 && going.every(isDone);
   return { state: isWhole ? 'done' : isBegun ? 'running' : 'planned', documents, differing };

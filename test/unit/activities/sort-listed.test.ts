@@ -34,7 +34,9 @@ describe('what patterns match', () => {
     expect(near.problems).toEqual([
       '"shop.order" matches no collection at source, after "exclude" (did you mean "shop.orders"?)',
     ]);
-    const hidden = sorted({ namespaces: ['shpo.*'] }, [], { hidden: new Map([['shpo', 'no']]) });
+    const hidden = sorted({ namespaces: ['shpo.*'] }, [], {
+      hidden: new Map([['shpo', new Error('not authorized')]]),
+    });
     expect(hidden.problems).toEqual([
       expect.stringContaining('its user may see nothing of the database shpo; check that name'),
     ]);
@@ -45,7 +47,9 @@ describe('what patterns match', () => {
     expect(other([]).problems).toEqual([
       expect.stringContaining('of the database crm, which "namespaces" match too, the user'),
     ]);
-    expect(other(['crm.*']).problems).toEqual([]);
+    expect(other(['crm.*'])).toMatchObject({ problems: [], unused: [] });
+    const excluded = sorted({ namespaces: ['shop.orders'], exclude: ['shop.*'] }, ['shop.orders']);
+    expect(excluded.problems).toEqual([expect.not.stringContaining('did you mean')]);
     const partial = sorted({ namespaces: ['shop.*'] }, [], { partial: ['shop'] });
     expect(partial.problems).toEqual([
       expect.stringContaining('grant listCollections on shop to see all'),

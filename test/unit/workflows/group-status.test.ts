@@ -171,6 +171,16 @@ describe('the status of a group', () => {
     const over = statusOf(stateOf(opened));
     expect(over.verification).toEqual({ state: 'running', documents: 100, differing: 2 });
     expect(over.collections).toMatchObject([{ differing: 2 }, { uncompared: true }]);
+    const unread = buildGroupStatus(
+      stateOf([member('a', 'ready')]),
+      { options },
+      { error: 'away' },
+    );
+    expect(unread.verification).toEqual({ state: 'done', documents: 100, differing: null });
+    const before = [member('a', 'completed', { openedAt, earlier: true }), member('b', 'ready')];
+    const again = statusOf(stateOf(before), { 'shop.b': quiet });
+    expect(again.verification).toEqual({ state: 'done', documents: 100, differing: 0 });
+    expect(again.collections[0]).toMatchObject({ uncompared: true });
     const none = { ...options, verify: 'none' as const };
     const unasked = buildGroupStatus(stateOf([member('a', 'ready')]), { options: none });
     expect(unasked.verification.state).toBe('none');
@@ -202,6 +212,9 @@ describe('the status of a group', () => {
       cutoverWhen: null,
       waitingFor: 'cutover (update or signal)',
     });
+    // It may be begun anew, and is then cut over by it.
+    const failed = stateOf([member('a', 'failed'), member('b', 'ready')], { plan });
+    expect(statusOf(failed).cutoverWhen).not.toBeNull();
     const follow = { ...options, follow: true };
     expect(buildGroupStatus(done, { options: follow }).cutoverWhen).not.toBeNull();
   });
