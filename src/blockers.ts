@@ -35,13 +35,17 @@ export function verificationBehind(seconds: number): Blocker {
   };
 }
 
+type Differences = Pick<DifferenceSummary, 'differing' | 'missing' | 'extra'>;
+
+/** Documents that are not the same at both sides, of whichever kind. */
+export function countDifferences({ differing, missing, extra }: Differences): number {
+  return differing + missing + extra;
+}
+
 /** The blocker for documents that are not the same; none when all are. */
-export function differenceBlockers({
-  differing,
-  missing,
-  extra,
-}: Pick<DifferenceSummary, 'differing' | 'missing' | 'extra'>): Blocker[] {
-  if (differing + missing + extra === 0) return [];
+export function differenceBlockers(found: Differences): Blocker[] {
+  if (countDifferences(found) === 0) return [];
+  const { differing, missing, extra } = found;
   return [
     {
       code: 'differences',

@@ -3,6 +3,12 @@
  * running migrations and break every saved command.
  */
 
+/** Workflow types that migrate: one collection, and many together. */
+export const migrationTypes = ['migrateCollection', 'migrateCollections'] as const;
+
+/** Workflow types of this product. */
+export const workflowTypes = [...migrationTypes, 'verifyCollection', 'preflight'] as const;
+
 /** Task queue that every worker serves. */
 export const TASK_QUEUE = 'changestream-migration';
 

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { ClientSession, Db, Timestamp } from 'mongodb';
-import { refusedBlockers, shapeBlocker } from '../blockers.js';
+import { countDifferences, refusedBlockers, shapeBlocker } from '../blockers.js';
 import { PermanentError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Blocker, CutoverReport, DifferenceSummary, Migration } from '../migration.js';
@@ -162,7 +162,7 @@ export class CollectionCutover implements AsyncDisposable {
     const { differing, missing, extra, first } = summary;
     const shown = first.map(({ id, kind, field }) => `${id} ${kind}${field ? ` (${field})` : ''}`);
     const message =
-      `${differing + missing + extra} documents differ with everything applied ` +
+      `${countDifferences(summary)} documents differ with everything applied ` +
       `(${differing} differ, ${missing} missing, ${extra} extra at the target): ${shown.join(', ')}`;
     return [{ code: 'differences', message }];
   }

@@ -1,8 +1,8 @@
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { workflowId } from '../names.js';
+import { workflowId, workflowTypes } from '../names.js';
 import { CliError } from './cli-error.js';
 import { nearest } from '../nearest.js';
-import { listWorkflows, readInput, type WorkflowType, workflowTypes } from './workflow-list.js';
+import { listWorkflows, readInput, type WorkflowType } from './workflow-list.js';
 import type { Session } from './session.js';
 
 /** Workflows that a name may stand for; more are not looked through. */

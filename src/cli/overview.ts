@@ -1,3 +1,4 @@
+import { countDifferences } from '../blockers.js';
 import { bar, number } from './format.js';
 import { nameOf } from './next-step.js';
 import type { Output } from './output.js';
@@ -145,8 +146,8 @@ function comparedOfGroup(status: GroupView['status']): string {
 function comparedCell(status: MigrationView['status']): string {
   if (!status) return '';
   const { verification } = status;
-  const { differing = 0, missing = 0, extra = 0 } = verification.report ?? {};
-  return comparedText(verification, differing + missing + extra);
+  const { report } = verification;
+  return comparedText(verification, report ? countDifferences(report) : 0);
 }
 
 function comparedText(

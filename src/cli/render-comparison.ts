@@ -1,3 +1,4 @@
+import { countDifferences } from '../blockers.js';
 import type { ComparisonReport } from '../comparison.js';
 import { count, duration, number } from './format.js';
 import { gauge, renderUnanswered, row, type Screen } from './render-migration.js';
@@ -43,7 +44,7 @@ function differences(report: ComparisonReport): string[] {
     all.flatMap(({ name, source, target }) =>
       row(what, `${name}: ${source} at the source, ${target} at the target`),
     );
-  const found = report.differing + report.missing + report.extra;
+  const found = countDifferences(report);
   const more = found - report.first.length;
   return [
     ...shapes('index', report.indexDifferences),

@@ -1,3 +1,4 @@
+import { countDifferences } from '../blockers.js';
 import type { MigrationStatus } from '../workflows/status.js';
 import { isFinal } from '../workflows/phases.js';
 import { bar, bytes, count, duration, moment, number } from './format.js';
@@ -179,7 +180,7 @@ function compareRow({ verification, total }: MigrationStatus, screen: Screen): s
   const { state, documents, report, catalogue } = verification;
   if (state === 'none') return row('compare', 'not asked for');
   if (state === 'planned') return row('compare', 'later');
-  const differing = report ? report.differing + report.missing + report.extra : 0;
+  const differing = report ? countDifferences(report) : 0;
   const fraction = state === 'done' ? 1 : total.documents > 0 ? documents / total.documents : 0;
   const found =
     state === 'done' && differing === 0

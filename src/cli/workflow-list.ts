@@ -1,9 +1,6 @@
+import { workflowTypes } from '../names.js';
 import type { Session } from './session.js';
 
-/** Workflow types that migrate: one collection, and many together. */
-export const migrationTypes = ['migrateCollection', 'migrateCollections'] as const;
-/** Workflow types of this product. */
-export const workflowTypes = [...migrationTypes, 'verifyCollection', 'preflight'] as const;
 export type WorkflowType = (typeof workflowTypes)[number];
 
 /** Temporal gives no more in one answer. */

@@ -3,6 +3,7 @@ import {
   setDefaultUpdateHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { workflowTypes } from '../names.js';
 import { didYouMean } from '../nearest.js';
 import { invalid } from './failure.js';
 
@@ -21,8 +22,6 @@ export function listenForUnknown(
     throw invalid(describe('update', name));
   });
 }
-
-const workflowTypes = ['migrateCollection', 'migrateCollections', 'verifyCollection', 'preflight'];
 
 /**
  * Runs where a workflow is started by a name that is none of ours, which would else wait for ever for a worker that

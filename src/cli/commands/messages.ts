@@ -6,7 +6,7 @@ import { follow, renderView } from '../follow.js';
 import { nameOf } from '../next-step.js';
 import { type Message, send, tooLate } from '../send.js';
 import { wrongQueue } from '../workers.js';
-import { migrationTypes } from '../workflow-list.js';
+import { migrationTypes } from '../../names.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
 /** Options of the commands that send something to a migration. */

@@ -4,7 +4,8 @@ import { CliError } from '../cli-error.js';
 import { findMigration } from '../find-migration.js';
 import { DEFAULT_SOURCE, nameOf, withSource } from '../next-step.js';
 import { send } from '../send.js';
-import { migrationTypes, readInput } from '../workflow-list.js';
+import { migrationTypes } from '../../names.js';
+import { readInput } from '../workflow-list.js';
 import { type Context, openContext } from './context.js';
 import { type MessageOptions, requireRunning } from './messages.js';
 

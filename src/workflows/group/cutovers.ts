@@ -1,4 +1,5 @@
 import { CancellationScope, condition, patched } from '@temporalio/workflow';
+import { countDifferences } from '../../blockers.js';
 import type { LagBound } from '../../cutover-plan.js';
 import {
   type Group,
@@ -174,10 +175,10 @@ function noteCutover(
   report: CutoverReport | undefined,
   verify: Group['options']['verify'],
 ): void {
-  const { differing = 0, missing = 0, extra = 0 } = report?.differences ?? {};
+  const differing = report?.differences ? countDifferences(report.differences) : 0;
   member.openedAt = openedAt;
   if (verify === 'full' && report?.lastPassAt === undefined) member.uncompared = true;
-  if (differing + missing + extra > 0) member.differing = differing + missing + extra;
+  if (differing > 0) member.differing = differing;
 }
 
 function refusalFor(
