@@ -4,7 +4,14 @@ import type { Connections } from './connections.js';
 import type { Group } from './group.js';
 import { inParallel } from './in-parallel.js';
 import { readRuns, type RunSummary } from './mongo/run-summary.js';
-import { appliedChanges, comparedAsOf, currentRate, isStalled, lagSeconds } from './mongo/lag.js';
+import {
+  appliedChanges,
+  captureRate,
+  comparedAsOf,
+  isStalled,
+  lagSeconds,
+  replayRate,
+} from './mongo/lag.js';
 import { parseNamespace } from './names.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
 import type { GroupLive, GroupUnread, MemberLive } from './workflows/group/live.js';
@@ -143,8 +150,8 @@ function describe(
     lagSeconds: control && lagSeconds(control),
     stalled: control !== undefined && phase !== 'preflight' && isStalled(control),
     copied,
-    eventsPerSecond: currentRate(control?.capture),
-    changesPerSecond: currentRate(control?.replay),
+    eventsPerSecond: control ? captureRate(control) : 0,
+    changesPerSecond: control ? replayRate(control) : 0,
     events: control?.capture.events ?? 0,
     changes: control ? appliedChanges(control) : 0,
     compared,

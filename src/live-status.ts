@@ -12,10 +12,11 @@ import {
   appliedAsOf,
   appliedChanges,
   comparedAsOf,
-  currentRate,
+  captureRate,
   isRecent,
   isStalled,
   lagSeconds,
+  replayRate,
 } from './mongo/lag.js';
 import { summariseDifferences } from './mongo/verification.js';
 import { heartbeatIn, type Pending, problemIn, readPending } from './pending-activities.js';
@@ -174,7 +175,6 @@ function describeControl(
   document: ControlDocument | undefined,
 ): Omit<Live, 'copied' | 'buffer' | 'verified' | 'differences' | 'indexBuild' | 'problem'> {
   const capture = document?.capture;
-  const replay = document?.replay;
   const compared = document && comparedAsOf(document);
   return {
     asOf: new Date().toISOString(),
@@ -185,12 +185,12 @@ function describeControl(
       events: capture?.events ?? 0,
       buffered: capture?.buffered ?? 0,
       bytes: capture?.bytes ?? 0,
-      eventsPerSecond: currentRate(capture),
+      eventsPerSecond: document ? captureRate(document) : 0,
       ...(capture?.through && { resumeToken: shorten(capture.through._data, SHOWN_TOKEN) }),
     },
     applied: {
       changes: document ? appliedChanges(document) : 0,
-      changesPerSecond: currentRate(replay),
+      changesPerSecond: document ? replayRate(document) : 0,
     },
     positions: {
       read: capture?.readAsOf?.toISOString(),

@@ -4,8 +4,8 @@ import type { ControlDocument } from './control-document.js';
 const FRESH_MS = 8_000;
 /** Capture writes much more often than this. */
 const AT_WORK_MS = 60_000;
-/** A rate that is older says nothing. */
-const RATE_MS = 5_000;
+/** A rate that is older says nothing; that of the replay is written with each of its ranges, which take up to a minute. */
+const RATE_MS = { usual: 5_000, behind: 60_000 } as const;
 /** Without a word from capture for so long, it counts as stalled. */
 const STALLED_MS = 30_000;
 
@@ -99,14 +99,21 @@ export function isAtWork(
   return now.getTime() - last < AT_WORK_MS;
 }
 
-/** A rate is written with each step; without steps it is nothing. */
-export function currentRate(role: { rate: number; at?: Date } | undefined): number {
-  return role && isRecent(role.at) ? role.rate : 0;
+/** Changes captured per second; a rate is written with each step, and without steps it is nothing. */
+export function captureRate({ capture }: Pick<ControlDocument, 'capture'>): number {
+  return isRecent(capture.at) ? capture.rate : 0;
+}
+
+/** Changes applied per second. */
+export function replayRate(document: Pick<ControlDocument, 'capture' | 'replay'>): number {
+  const { replay } = document;
+  const most = isAllApplied(document) ? RATE_MS.usual : RATE_MS.behind;
+  return isRecent(replay.at, most) ? replay.rate : 0;
 }
 
 /** Whether something that is written with each step is of the last seconds. */
-export function isRecent(at: Date | undefined): boolean {
-  return at !== undefined && Date.now() - at.getTime() < RATE_MS;
+export function isRecent(at: Date | undefined, ms: number = RATE_MS.usual): boolean {
+  return at !== undefined && Date.now() - at.getTime() < ms;
 }
 
 function seconds(ms: number): number {

@@ -4,16 +4,36 @@ import { type Bundle, decodeBundle, keysBetween } from './bundle.js';
 import { RawValue, walk } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
-/** One buffered change without its document. */
-export interface BufferedChange {
+/** One buffered change without its document. A range has hundreds of thousands: it keeps nothing of the reply's memory. */
+export class BufferedChange {
   /** The bundle that it is in, and which of its changes it is. */
   readonly bundle: Bundle;
   readonly index: number;
   /** `u`, `d`, `x` or `r`: see `changeCodes`. */
   readonly code: string;
-  readonly id: RawValue;
-  /** The former `_id`, if the change gave it other bytes that are equal. */
-  readonly was?: RawValue | undefined;
+  /** Key of its `_id`. */
+  readonly key: string;
+  /** Key of the former `_id`, if the change gave it other bytes that are equal. */
+  readonly was: string | undefined;
+  /** Of its document in bytes; 0 if it has none. */
+  readonly size: number;
+
+  constructor(
+    bundle: Bundle,
+    index: number,
+    { code, key, was, size }: Pick<BufferedChange, 'code' | 'key' | 'was' | 'size'>,
+  ) {
+    this.bundle = bundle;
+    this.index = index;
+    this.code = code;
+    this.key = key;
+    this.was = was;
+    this.size = size;
+  }
+
+  get id(): RawValue {
+    return RawValue.ofKey(this.key);
+  }
 }
 
 /** A stretch of the buffer that is applied in one go. */
@@ -85,10 +105,10 @@ export async function readRange(
       }
       if (!from || bundle.from.lessThan(from)) from = bundle.from;
       for (const [index, one] of encoded.entries()) {
-        const { size, ...change } = decodeChange(one);
+        const change = new BufferedChange(bundle, index, decodeChange(one));
         // A delete has no document, and may have a long `_id`, which its token has in it, too.
-        bytes += size;
-        changes.push({ bundle, index, ...change });
+        bytes += change.size;
+        changes.push(change);
       }
       bundles += 1;
       bytes += document.length;
@@ -113,9 +133,9 @@ export function emptyRange(after: string | undefined, end: string): Range {
  */
 export function cutAtInsertedAgain(range: Range): [Range, Range | undefined] {
   const gone = new Set<string>();
-  for (const [index, { code, id, bundle }] of range.changes.entries()) {
-    if (code === 'd') gone.add(id.key);
-    else if (gone.has(id.key) && index < range.changes.length - 1) {
+  for (const [index, { code, key, bundle }] of range.changes.entries()) {
+    if (code === 'd') gone.add(key);
+    else if (gone.has(key) && index < range.changes.length - 1) {
       const [changes, rest] = [range.changes.slice(0, index + 1), range.changes.slice(index + 1)];
       // By the time of the rest more may be captured than up to its end.
       return [
@@ -127,26 +147,23 @@ export function cutAtInsertedAgain(range: Range): [Range, Range | undefined] {
   return [range, undefined];
 }
 
-/** Reads a change without its document; `size` is the document's, in bytes. */
-function decodeChange(
-  bytes: Buffer,
-): Pick<BufferedChange, 'code' | 'id' | 'was'> & { size: number } {
+function decodeChange(bytes: Buffer): Pick<BufferedChange, 'code' | 'key' | 'was' | 'size'> {
   let code = '';
   let size = 0;
-  let id: RawValue | undefined;
-  let was: RawValue | undefined;
+  let key: string | undefined;
+  let was: string | undefined;
   walk(bytes, 0, (type, name, _nameEnd, start, end) => {
     // One letter each: o, k, n.
     if (bytes[name] === 0x6f) code = bytes.toString('latin1', start + 4, end - 1);
     else if (bytes[name] === 0x6e && type === INT) size = bytes.readInt32LE(start);
     else if (bytes[name] === 0x6b) {
       walk(bytes, start, (keyType, keyName, _end, from, to) => {
-        const value = new RawValue(keyType, bytes.subarray(from, to));
-        if (bytes[keyName] === 0x69) id = value;
+        const value = String.fromCharCode(keyType) + bytes.toString('latin1', from, to);
+        if (bytes[keyName] === 0x69) key = value;
         else was = value;
       });
     }
   });
-  if (!code || !id) throw new Error('the buffer holds a document that is not ours');
-  return { code, size, id, was };
+  if (!code || key === undefined) throw new Error('the buffer holds a document that is not ours');
+  return { code, key, was, size };
 }

@@ -57,6 +57,13 @@ export class RawValue {
     return new RawValue(BSONType.object, bytes);
   }
 
+  /** The value that has this `key`. */
+  static ofKey(key: string): RawValue {
+    const value = new RawValue(key.charCodeAt(0), Buffer.from(key.slice(1), 'latin1'));
+    value.#key = key;
+    return value;
+  }
+
   /** Text that is equal exactly when type and bytes are equal; for use as a Map key. */
   get key(): string {
     // It is asked for again and again.

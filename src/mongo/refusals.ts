@@ -5,7 +5,7 @@ import type { Control } from './control.js';
 import { decode } from './catalogue.js';
 import { chunks, idLimits } from './chunks.js';
 import { type Refusal, showRefusal, type WriteError } from './refusal.js';
-import { copyOf, documentsOf, fields, type RawValue, runCommand, runRaw } from './raw.js';
+import { copyOf, documentsOf, fields, RawValue, runCommand, runRaw } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 import { ofRound, roundKey } from './round.js';
 import { inTransaction } from './transaction.js';
@@ -35,13 +35,15 @@ export class Refusals {
   }
 
   /**
-   * Records what came of writes: documents that were not taken, and `_id`s of such as were written or
+   * Records what came of writes: documents that were not taken, and keys of the `_id`s of such as were written or
    * deleted, whatever was known of them before.
    */
-  async settle(refused: readonly Refusal[], written: readonly RawValue[]): Promise<void> {
+  async settle(refused: readonly Refusal[], written: readonly string[]): Promise<void> {
     const known = (this.#known ??= await this.#read());
     const added = new Set(refused.map(({ id }) => id.key));
-    const settled = written.filter(({ key }) => known.has(key) && !added.has(key));
+    const settled = written
+      .filter((key) => known.has(key) && !added.has(key))
+      .map((key) => RawValue.ofKey(key));
     // In this order: of two `_id`s that are equal but not the same there is one record.
     for (const some of chunks(settled, ({ bytes }) => bytes.length, idLimits)) {
       const deletes = some.map((id) => ({ q: keyOf(this.#control, id), limit: 1 }));

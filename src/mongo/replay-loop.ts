@@ -12,29 +12,33 @@ import { timestampMs, tokenTime } from './token.js';
 
 /**
  * Events per range. Of changes that are spread, a larger range has more for each page of the collection, which the
- * target writes once for it: with 600,000 documents ranges of 50,000 took half of the CPU that 20,000 did, 100,000 the same.
+ * target writes once for it: with 3,000,000 documents ranges of 400,000 took half of the CPU that 50,000 did
+ * (docs/performance.md), and more only memory.
  */
-const RANGE_EVENTS = 50_000;
+const RANGE_EVENTS = 500_000;
 /**
  * Events of the first range of an attempt: one that is ended before it has applied a range has come no further, and the
  * next one is not luckier with a range of the same size.
  */
 const FIRST_EVENTS = 500;
-/** What a range may take so that the next one is larger, and more than which makes it smaller, in ms. */
-const RANGE_MS = { quick: 5_000, slow: 30_000 } as const;
+/**
+ * Events of the first range of a loop that has to come to its end, which is not ended and tried again; and of any range
+ * of a capped collection, which is written in the order of changes whatever the size.
+ */
+const SOME_EVENTS = 50_000;
+/** What a range is to take, in ms, and more than which makes the next one smaller: so much is repeated after a crash. */
+const RANGE_MS = { usual: 15_000, slow: 45_000 } as const;
+/** By how much ranges grow at most. */
+const GROWTH = 4;
 /** To so many events ranges shrink at a target that does not apply one within the time limit of its command. */
 const LEAST_EVENTS = 100;
-/** Bytes of a range, which server and worker hold in memory in good part. */
-const RANGE_BYTES = 64 * 1024 * 1024;
+/** Bytes of a range, of which the server holds a part in memory at a time. */
+const RANGE_BYTES = 256 * 1024 * 1024;
 /** Those that are behind share what worker and server hold in memory: little more than one takes that is alone. */
-const OF_ALL = { events: 60_000, bytes: 2 * RANGE_BYTES, leastBytes: 1024 * 1024 } as const;
+const OF_ALL = { events: 600_000, bytes: RANGE_BYTES, leastBytes: 1024 * 1024 } as const;
 const behind = new Crowd();
 /** Applied events that are removed from the buffer in one go. */
 const PRUNE_EVENTS = 50_000;
-
-/** Ranges that one worker reads ahead at a time: each takes some 40 MB of its memory. */
-const MOST_AHEAD = 2;
-let readingAhead = 0;
 
 /** The position of a replay that has nothing to apply is written after so many ms: many such may share a worker. */
 const QUIET_MS = 3_000;
@@ -77,8 +81,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   /** The same when all of them were applied. */
   let drained: number | undefined;
   let advancedAt = Number.NEGATIVE_INFINITY;
-  // What has to come to its end is not ended and tried again.
-  let most = idle ? FIRST_EVENTS : RANGE_EVENTS;
+  let most = idle ? FIRST_EVENTS : SOME_EVENTS;
   let retryAt = 0;
   /**
    * Refused documents are not tried again before: what is captured may have mended them, and each of them costs a read.
@@ -106,20 +109,6 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   using place = behind.place();
   /** What is left of a range that was cut. */
   let rest: Range | undefined;
-  /** The next range, read while one is applied; nothing when there is too little to be a whole one, or it cannot be read. */
-  let ahead: Promise<Range | undefined> | undefined;
-  const readAhead = async (after: string, upTo: string) => {
-    if (readingAhead >= MOST_AHEAD) return undefined;
-    readingAhead += 1;
-    try {
-      const range = await read(after, upTo);
-      return range.last ? undefined : range;
-    } catch {
-      return undefined;
-    } finally {
-      readingAhead -= 1;
-    }
-  };
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -128,8 +117,9 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       [own, known, last] = [undefined, undefined, document];
       const { capture, replay, verify, refused, bufferUuid } = document;
       // For what has to come to its end applications wait.
-      const share = idle ? behind.share(OF_ALL.events) : RANGE_EVENTS;
-      const fair = Math.max(FIRST_EVENTS, Math.min(RANGE_EVENTS, share));
+      const largest = loop.capped ? SOME_EVENTS : RANGE_EVENTS;
+      const share = idle ? behind.share(OF_ALL.events) : largest;
+      const fair = Math.max(FIRST_EVENTS, Math.min(largest, share));
       const atOnce = Math.min(fair, loop.batch?.(document) ?? fair);
       most = Math.min(most, atOnce);
       if (replay.epoch !== epoch) throw new FencedError('replay');
@@ -157,10 +147,9 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       }
       // What is before the start is a late write of a migration before this one.
       const after = through ?? document.startToken?._data;
-      const kept = isQuiet ? emptyRange(after, upTo) : (rest ?? (await ahead));
+      const kept = isQuiet ? emptyRange(after, upTo) : rest;
       // One that was read before somebody has asked for smaller ones is too large.
       const whole = kept && kept.changes.length <= most ? kept : await read(after, upTo);
-      ahead = undefined;
       let range = whole;
       [range, rest] = loop.capped ? cutAtInsertedAgain(whole) : [whole, undefined];
       // Changes were put there, and nothing is found.
@@ -169,8 +158,6 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       buffered = capture.buffered;
       place.set(!whole.last);
       if (range.changes.length > 0) {
-        // What is behind a range that is full is there already.
-        if (!rest && !range.last) ahead = readAhead(range.end, upTo);
         const begun = performance.now();
         try {
           await applyRange(loop, range);
@@ -181,7 +168,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
           if (!isLate(error) || most <= LEAST_EVENTS) throw error;
           // That is no standing still: the next one is smaller.
           loop.touch();
-          [ahead, rest] = [undefined, undefined];
+          rest = undefined;
           most = Math.max(LEAST_EVENTS, Math.floor(Math.min(most, range.changes.length) / 4));
           continue;
         }
@@ -226,7 +213,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
 function nextSize(most: number, ms: number): number {
   // Not further: that with which an attempt begins has to be applied anyway.
   if (ms > RANGE_MS.slow) return Math.max(Math.min(most, FIRST_EVENTS), most >> 1);
-  return ms < RANGE_MS.quick ? most * 2 : most;
+  return Math.floor(most * Math.max(1, Math.min(GROWTH, RANGE_MS.usual / ms)));
 }
 
 /** Removes changes that are done with beside the replay, one command at a time. */

@@ -10,7 +10,7 @@ import {
 } from './exact-write.js';
 import { mergeRange } from './merge.js';
 import type { BufferedChange, Range } from './range.js';
-import { asBuffer, fields, idOf, type RawValue, runCommand } from './raw.js';
+import { asBuffer, fields, idOf, RawValue, runCommand } from './raw.js';
 import { majorityAfter, RawCursor } from './raw-cursor.js';
 import type { Refusal } from './refusal.js';
 import type { Refusals } from './refusals.js';
@@ -18,7 +18,7 @@ import { sortRoughly } from './rough-order.js';
 import { tokenTime } from './token.js';
 
 /** Changes per query when documents are fetched for the worker to write; of their bundles a server reads a whole stretch. */
-const FETCH = 5_000;
+const FETCH = { items: 5_000, bytes: 64 * 1024 * 1024 } as const;
 /** Of documents that are held to be tried again. */
 const RETRY_BYTES = 16 * 1024 * 1024;
 
@@ -42,18 +42,18 @@ export interface ReplayTarget extends FencedTarget {
  */
 export async function applyRange(target: ReplayTarget, range: Range): Promise<void> {
   const last = new Map<string, BufferedChange>();
-  const deleted = new Map<string, RawValue>();
+  const deleted = new Set<string>();
   /** Whether one merge of the whole range would insert what is deleted, or what is inserted again too early. */
   let hasDeleted = false;
   for (const change of range.changes) {
-    const { key } = change.id;
-    if (change.code === 'd') deleted.set(key, change.id);
-    if (change.was && target.capped) {
-      moveKey(last, change.was.key, key);
-    } else if (change.was) {
+    const { key, was } = change;
+    if (change.code === 'd') deleted.add(key);
+    if (was !== undefined && target.capped) {
+      moveKey(last, was, key);
+    } else if (was !== undefined) {
       // Some equal bytes cannot be written over others: letter case under a collation.
-      deleted.set(change.was.key, change.was);
-      last.delete(change.was.key);
+      deleted.add(was);
+      last.delete(was);
     }
     // In a capped collection a document stands where its first change since its last delete does.
     const before = last.get(key)?.code;
@@ -63,24 +63,27 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
     last.set(key, change);
   }
   // What a capped collection has no room for any more goes first: nothing else has to make room then.
-  const gone = [...deleted.values()];
-  await deleteExactly(target, target.capped ? gone : sortRoughly(gone, (id) => id));
+  const gone = target.capped
+    ? [...deleted]
+    : sortRoughly([...deleted], (key) => RawValue.ofKey(key));
+  for (let at = 0; at < gone.length; at += idLimits.items) {
+    await deleteExactly(
+      target,
+      gone.slice(at, at + idLimits.items).map((key) => RawValue.ofKey(key)),
+    );
+  }
   const written = [...last.values()].filter(({ code }) => code !== 'd');
   // What two write one after the other is not in order.
   const inOrder = target.capped && (hasDeleted || written.some(({ code }) => code !== 'u'));
   const exactOnly = target.exactOnly || inOrder;
   const byServer = exactOnly ? [] : written.filter(({ code }) => code === 'u');
-  const ids = byServer.map(({ id }) => id);
-  const isMerged = ids.length > 0 && (await mergeRange(target, range, ids));
+  const isMerged = byServer.length > 0 && (await mergeRange(target, range, byServer));
   const byWorker = isMerged ? written.filter(({ code }) => code !== 'u') : written;
   const refused: Refusal[] = [];
-  for (let at = 0; at < byWorker.length; at += FETCH) {
-    refused.push(
-      ...(await writeByWorker(target, byWorker.slice(at, at + FETCH), tokenTime(range.end))),
-    );
+  for (const part of chunks(byWorker, ({ size }) => size, FETCH)) {
+    refused.push(...(await writeByWorker(target, part, tokenTime(range.end))));
   }
-  const touched = [...gone, ...written.map(({ id }) => id)];
-  await target.refusals.settle(refused, touched);
+  await target.refusals.settle(refused, [...gone, ...written.map(({ key }) => key)]);
 }
 
 /** Gives an entry another key at its place. */
@@ -105,8 +108,8 @@ async function writeByWorker(
   const ready: ExactDocument[] = [];
   const refused: Refusal[] = [];
   const inOrder = target.capped ? changes : sortRoughly(changes, ({ id }) => id);
-  for (const { id } of inOrder) {
-    const document = byId.get(id.key);
+  for (const { key, id } of inOrder) {
+    const document = byId.get(key);
     if (document) {
       ready.push(document);
       continue;
@@ -115,8 +118,7 @@ async function writeByWorker(
     const current = await readFromSource(target, id, after);
     const present = current && toExact(current);
     // Gone by now: its delete follows in the stream.
-    if (!present || (present.id.key !== id.key && !target.capped))
-      await deleteExactly(target, [id]);
+    if (!present || (present.id.key !== key && !target.capped)) await deleteExactly(target, [id]);
     if (present) refused.push(...(await writeExactly(target, [present])));
   }
   return [...refused, ...(await writeExactly(target, ready))];
@@ -210,7 +212,8 @@ export async function retryRefused(
       bytes = 0;
     }
     refused.push(...(await writeExactly(target, documents)));
-    await target.refusals.settle(refused, ids);
+    const keys = ids.map(({ key }) => key);
+    await target.refusals.settle(refused, keys);
   }
 }
 

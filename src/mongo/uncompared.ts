@@ -2,7 +2,7 @@ import { Crowd } from '../crowd.js';
 import type { Side } from './compare.js';
 import type { ControlDocument } from './control-document.js';
 import { emptyRange, type Range, readRange } from './range.js';
-import type { RawValue } from './raw.js';
+import { RawValue } from './raw.js';
 
 /** Changes whose documents are compared in one go. */
 const LIMITS = { events: 10_000, bytes: 256 * 1024 * 1024 } as const;
@@ -43,8 +43,8 @@ export async function* readUncompared(
       ? emptyRange(after, replay.through)
       : await readRange(db, collection, after, replay.through, { ...LIMITS, events }, signal);
     place.set(!range.last);
-    const ids = new Map(range.changes.map(({ id }) => [id.key, id]));
-    yield { range, ids: [...ids.values()] };
+    const keys = new Set(range.changes.map(({ key }) => key));
+    yield { range, ids: Array.from(keys, (key) => RawValue.ofKey(key)) };
     after = range.end;
   }
 }

@@ -39,6 +39,17 @@ async function wholeRange(path: DataPath): Promise<Range> {
   return readRange(path.target, path.name, undefined, upTo, NO_LIMITS, signal);
 }
 
+/** How many `$merge` commands the server is given meanwhile. */
+async function merges(work: () => Promise<unknown>): Promise<number> {
+  const read = async (): Promise<number> => {
+    const { metrics } = await client.db('admin').command({ serverStatus: 1 });
+    return Number(metrics.aggStageCounters.$merge);
+  };
+  const before = await read();
+  await work();
+  return (await read()) - before;
+}
+
 /** Applies a range as the newest attempt. */
 async function apply(path: DataPath, range: Range): Promise<void> {
   await using session = client.startSession({ causalConsistency: false });
@@ -222,6 +233,28 @@ describe('replay', () => {
       await failing('off');
     }
     await path.replay();
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
+  it('takes larger ranges while that is quick, which the target merges in many parts', async () => {
+    const path = await DataPath.begin(client);
+    const ids = Array.from({ length: 150_000 }, (_, id) => (id % 3 ? id : `order ${id}`));
+    await path.orders.insertMany(ids.map((_id) => ({ _id, v: 1 })));
+    await path.capture();
+    expect(await path.replay()).toBe(150_000);
+    const [first, ...others] = path.applied;
+    expect(first).toBeLessThanOrEqual(50_000);
+    expect(others).toEqual([150_000, 150_000]);
+    expect(await path.hashes()).toSatisfy(isEqual);
+  });
+
+  it('merges few documents that are large in parts, too', async () => {
+    const path = await DataPath.begin(client);
+    for (let _id = 0; _id < 12; _id++) {
+      await path.orders.insertOne({ _id, text: String.fromCharCode(97 + _id).repeat(6_000_000) });
+    }
+    await path.capture();
+    expect(await merges(() => path.replay())).toBe(3);
     expect(await path.hashes()).toSatisfy(isEqual);
   });
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { appliedChanges, isStalled, lagSeconds } from '../../../src/mongo/lag.js';
+import {
+  appliedChanges,
+  captureRate,
+  isStalled,
+  lagSeconds,
+  replayRate,
+} from '../../../src/mongo/lag.js';
 
 const now = new Date('2026-01-01T00:01:00.000Z');
 const ago = (seconds: number) => new Date(now.getTime() - seconds * 1000);
@@ -87,5 +93,27 @@ describe('isStalled', () => {
   ])('when capture %s', (_when, capture, started, expected) => {
     const state = { ...control(capture, {}), startedAt: ago(started) };
     expect(isStalled(state, now)).toBe(expected);
+  });
+});
+
+describe('rates', () => {
+  const before = (seconds: number) => new Date(Date.now() - seconds * 1000);
+  const through = { _data: '82B' };
+
+  it.each([
+    [2, 7],
+    [20, 0],
+  ])('of the capture, written %i s ago', (seconds, expected) => {
+    expect(captureRate(control({ rate: 7, at: before(seconds) }, {}))).toBe(expected);
+  });
+
+  it.each([
+    ['nothing is left', '82B', 2, 7],
+    ['nothing is left, and that for a while', '82B', 20, 0],
+    ['a large range is under way', '82A', 20, 7],
+    ['nothing is applied for a minute', '82A', 61, 0],
+  ])('of the replay when %s', (_when, applied, seconds, expected) => {
+    const state = control({ through }, { through: applied, rate: 7, at: before(seconds) });
+    expect(replayRate(state)).toBe(expected);
   });
 });

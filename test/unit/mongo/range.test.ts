@@ -1,17 +1,18 @@
 import { Timestamp } from 'mongodb';
 import { expect, it } from 'vitest';
-import { type BufferedChange, cutAtInsertedAgain, type Range } from '../../../src/mongo/range.js';
+import { BufferedChange, cutAtInsertedAgain, type Range } from '../../../src/mongo/range.js';
 import { rawOf } from '../../helpers/bson.js';
 
 /** Changes as `d1` (delete of 1) and `u1`, each with a token of its own. */
 function rangeOf(...changes: readonly string[]): Range {
-  const list = changes.map((text, index): BufferedChange => {
+  const list = changes.map((text, index) => {
     const bundle = {
       key: `t${index}`,
       token: `t${index}`,
       from: new Timestamp({ t: 1, i: index }),
     };
-    return { bundle, index: 0, code: text.slice(0, 1), id: rawOf(Number(text.slice(1))) };
+    const { key } = rawOf(Number(text.slice(1)));
+    return new BufferedChange(bundle, 0, { code: text.slice(0, 1), key, was: undefined, size: 0 });
   });
   return { after: undefined, end: 'end', changes: list, last: true, full: false };
 }

@@ -229,6 +229,14 @@ describe('RawValue', () => {
     expect(odd.key).toBe(new RawValue(2, new Uint8Array(stringBytes(Buffer.from([0xff])))).key);
   });
 
+  it.each(values)('is to be had from its key: %s', (_what, type, bytes) => {
+    const { key } = new RawValue(type, bytes);
+    const value = RawValue.ofKey(key);
+    expect(value.type).toBe(type);
+    expect(Buffer.from(value.bytes)).toEqual(Buffer.from(bytes));
+    expect(value.key).toBe(key);
+  });
+
   it('keeps the order of integer-like keys in an _id', () => {
     const id = documentOf([0x10, '2', Buffer.alloc(4)], [0x10, '1', Buffer.alloc(4)]);
     const query = BSON.serialize({ _id: RawValue.document(id) });
