@@ -52,8 +52,8 @@ export interface Range {
   readonly full: boolean;
 }
 
-/** Bundles that are read before it is known how large their documents are. */
-const FIRST_READ = 32;
+/** Bundles that are read before it is known how large their documents are, and at a time: some 2 MB of a reply. */
+const BUNDLES = { first: 32, most: 256 } as const;
 /** BSON type of a 32-bit number. */
 const INT = 0x10;
 
@@ -78,7 +78,7 @@ export async function readRange(
   let last: Bundle | undefined;
   let from: Timestamp | undefined;
   // The server reads whole documents to give away their beginnings: of large ones as many as the range may have.
-  let batchSize = Math.min(FIRST_READ, limits.events);
+  let batchSize = Math.min(BUNDLES.first, limits.events);
   await using found = await RawCursor.open(
     db,
     {
@@ -116,7 +116,7 @@ export async function readRange(
     }
     const byBytes = ((limits.bytes - bytes) * bundles) / bytes;
     const byEvents = ((limits.events - changes.length) * bundles) / changes.length;
-    batchSize = Math.max(1, Math.ceil(Math.min(byBytes, byEvents)));
+    batchSize = Math.max(1, Math.ceil(Math.min(byBytes, byEvents, BUNDLES.most)));
   }
   return { after, end: upTo, from, changes, last: true, full: false };
 }

@@ -12,20 +12,17 @@ import { timestampMs, tokenTime } from './token.js';
 
 /**
  * Events per range. Of changes that are spread, a larger range has more for each page of the collection, which the
- * target writes once for it: with 3,000,000 documents ranges of 400,000 took half of the CPU that 50,000 did
- * (docs/performance.md), and more only memory.
+ * target writes once for it (docs/performance.md). Each takes some 150 bytes of the worker's memory, until it has
+ * collected its garbage those of ranges before, too.
  */
-const RANGE_EVENTS = 500_000;
+const RANGE_EVENTS = 200_000;
 /**
  * Events of the first range of an attempt: one that is ended before it has applied a range has come no further, and the
  * next one is not luckier with a range of the same size.
  */
 const FIRST_EVENTS = 500;
-/**
- * Events of the first range of a loop that has to come to its end, which is not ended and tried again; and of any range
- * of a capped collection, which is written in the order of changes whatever the size.
- */
-const SOME_EVENTS = 50_000;
+/** Events per range of a capped collection, which is written in the order of changes whatever the size. */
+const CAPPED_EVENTS = 50_000;
 /** What a range is to take, in ms, and more than which makes the next one smaller: so much is repeated after a crash. */
 const RANGE_MS = { usual: 15_000, slow: 45_000 } as const;
 /** By how much ranges grow at most. */
@@ -33,9 +30,9 @@ const GROWTH = 4;
 /** To so many events ranges shrink at a target that does not apply one within the time limit of its command. */
 const LEAST_EVENTS = 100;
 /** Bytes of a range, of which the server holds a part in memory at a time. */
-const RANGE_BYTES = 256 * 1024 * 1024;
+const RANGE_BYTES = 128 * 1024 * 1024;
 /** Those that are behind share what worker and server hold in memory: little more than one takes that is alone. */
-const OF_ALL = { events: 600_000, bytes: RANGE_BYTES, leastBytes: 1024 * 1024 } as const;
+const OF_ALL = { events: 240_000, bytes: 2 * RANGE_BYTES, leastBytes: 1024 * 1024 } as const;
 const behind = new Crowd();
 /** Applied events that are removed from the buffer in one go. */
 const PRUNE_EVENTS = 50_000;
@@ -81,7 +78,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   /** The same when all of them were applied. */
   let drained: number | undefined;
   let advancedAt = Number.NEGATIVE_INFINITY;
-  let most = idle ? FIRST_EVENTS : SOME_EVENTS;
+  // What has to come to its end is not ended and tried again.
+  let most = idle ? FIRST_EVENTS : RANGE_EVENTS;
   let retryAt = 0;
   /**
    * Refused documents are not tried again before: what is captured may have mended them, and each of them costs a read.
@@ -117,7 +115,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       [own, known, last] = [undefined, undefined, document];
       const { capture, replay, verify, refused, bufferUuid } = document;
       // For what has to come to its end applications wait.
-      const largest = loop.capped ? SOME_EVENTS : RANGE_EVENTS;
+      const largest = loop.capped ? CAPPED_EVENTS : RANGE_EVENTS;
       const share = idle ? behind.share(OF_ALL.events) : largest;
       const fair = Math.max(FIRST_EVENTS, Math.min(largest, share));
       const atOnce = Math.min(fair, loop.batch?.(document) ?? fair);
