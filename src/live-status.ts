@@ -185,12 +185,12 @@ function describeControl(
       events: capture?.events ?? 0,
       buffered: capture?.buffered ?? 0,
       bytes: capture?.bytes ?? 0,
-      eventsPerSecond: document ? captureRate(document) : 0,
+      eventsPerSecond: captureRate(document),
       ...(capture?.through && { resumeToken: shorten(capture.through._data, SHOWN_TOKEN) }),
     },
     applied: {
       changes: document ? appliedChanges(document) : 0,
-      changesPerSecond: document ? replayRate(document) : 0,
+      changesPerSecond: replayRate(document),
     },
     positions: {
       read: capture?.readAsOf?.toISOString(),

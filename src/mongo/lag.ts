@@ -100,12 +100,16 @@ export function isAtWork(
 }
 
 /** Changes captured per second; a rate is written with each step, and without steps it is nothing. */
-export function captureRate({ capture }: Pick<ControlDocument, 'capture'>): number {
-  return isRecent(capture.at) ? capture.rate : 0;
+export function captureRate(document: Pick<ControlDocument, 'capture'> | undefined): number {
+  const { at, rate = 0 } = document?.capture ?? {};
+  return isRecent(at) ? rate : 0;
 }
 
 /** Changes applied per second. */
-export function replayRate(document: Pick<ControlDocument, 'capture' | 'replay'>): number {
+export function replayRate(
+  document: Pick<ControlDocument, 'capture' | 'replay'> | undefined,
+): number {
+  if (!document) return 0;
   const { replay } = document;
   const most = isAllApplied(document) ? RATE_MS.usual : RATE_MS.behind;
   return isRecent(replay.at, most) ? replay.rate : 0;

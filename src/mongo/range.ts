@@ -158,7 +158,7 @@ function decodeChange(bytes: Buffer): Pick<BufferedChange, 'code' | 'key' | 'was
     else if (bytes[name] === 0x6e && type === INT) size = bytes.readInt32LE(start);
     else if (bytes[name] === 0x6b) {
       walk(bytes, start, (keyType, keyName, _end, from, to) => {
-        const value = String.fromCharCode(keyType) + bytes.toString('latin1', from, to);
+        const value = new RawValue(keyType, bytes.subarray(from, to)).key;
         if (bytes[keyName] === 0x69) key = value;
         else was = value;
       });

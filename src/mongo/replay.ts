@@ -66,11 +66,9 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
   const gone = target.capped
     ? [...deleted]
     : sortRoughly([...deleted], (key) => RawValue.ofKey(key));
-  for (let at = 0; at < gone.length; at += idLimits.items) {
-    await deleteExactly(
-      target,
-      gone.slice(at, at + idLimits.items).map((key) => RawValue.ofKey(key)),
-    );
+  for (const part of chunks(gone, ({ length }) => length, idLimits)) {
+    const ids = part.map((key) => RawValue.ofKey(key));
+    await deleteExactly(target, ids);
   }
   const written = [...last.values()].filter(({ code }) => code !== 'd');
   // What two write one after the other is not in order.
