@@ -4,6 +4,7 @@ import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { GroupStatus } from '../../src/workflows/group/status.js';
 import type { migrateCollections } from '../../src/workflows/index.js';
 import { isFinal } from '../../src/workflows/phases.js';
+import type { MigrationStatus } from '../../src/workflows/status.js';
 import { FakeActivities, report } from './fake-activities.js';
 import type { WorkflowEnvironment } from './workflow-environment.js';
 
@@ -65,6 +66,16 @@ export class RunningGroup {
 
   async update(name: string, payload: unknown = {}): Promise<unknown> {
     return this.handle.executeUpdate<unknown, [unknown]>(name, { args: [payload] });
+  }
+
+  /** The group is not told when a collection goes on after a cutover that was refused. */
+  async childReaches(namespace: string, phase: MigrationStatus['phase']): Promise<void> {
+    const isThere = async () => {
+      const status = await this.child(namespace).query<MigrationStatus>('status');
+      if (isFinal(status.phase)) throw new Error(`ended: ${JSON.stringify(status)}`);
+      return status.phase === phase;
+    };
+    while (!(await isThere()));
   }
 
   child(namespace: string): WorkflowHandle {

@@ -491,7 +491,7 @@ describe('migrateCollections', () => {
         refused: [{ code: 'cuttingOver' }],
       });
       gate.open();
-      await group.until(({ counts }) => counts.ready === 3);
+      await group.childReaches('shop.b', 'ready');
       await group.update('cutover');
       expect(await group.handle.result()).toMatchObject({ counts: { completed: 3 } });
     });
