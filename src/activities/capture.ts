@@ -6,7 +6,7 @@ import { Buffered } from '../mongo/buffer.js';
 import { captureChanges, type CaptureCommit } from '../mongo/capture.js';
 import { FencedError } from '../mongo/control.js';
 import type { ControlDocument } from '../mongo/control-document.js';
-import { readClusterTime, readOperationTime } from '../mongo/operation-time.js';
+import { readOperationTime, recentClusterTime } from '../mongo/operation-time.js';
 import { recentWindow } from '../mongo/oplog-window.js';
 import { Rate } from '../mongo/rate.js';
 import { Standstill } from '../mongo/standstill.js';
@@ -158,7 +158,7 @@ async function captureEpoch(
   const looking = setInterval(() => {
     const look = async (): Promise<void> => {
       if (!position || !room.isOpen) return;
-      const now = await readClusterTime(opened.source);
+      const now = await recentClusterTime(opened.source, STANDSTILL_LOOK_MS / 2);
       const since = standstill.look(position, now);
       if (since?.getTime() === standsSince?.getTime()) return;
       standsSince = since;

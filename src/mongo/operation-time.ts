@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Db, Document, Timestamp } from 'mongodb';
+import type { Db, Document, MongoClient, Timestamp } from 'mongodb';
 import { readHello } from './hello.js';
 
 /**
@@ -10,6 +10,8 @@ const HEARD_MS = 5_000;
 
 /** The server answers once a majority has agreed that it is the primary, whatever there is to read. */
 const CONFIRMED = { readConcern: { level: 'linearizable' }, maxTimeMS: 10_000 } as const;
+
+const recent = new WeakMap<MongoClient, { readAt: number; time: Promise<Timestamp> }>();
 
 /**
  * The cluster time of the newest operation at the primary: every write that was acknowledged before
@@ -25,6 +27,16 @@ export async function readClusterTime(db: Db): Promise<Timestamp> {
   const own = timeIn(db, reply);
   const heard: Timestamp | undefined = reply['$clusterTime']?.clusterTime;
   return heard?.greaterThan(own) ? heard : own;
+}
+
+/** The same of all that share a client: what one has read so many ms ago at most is told to the others. */
+export async function recentClusterTime(db: Db, ms: number): Promise<Timestamp> {
+  const known = recent.get(db.client);
+  if (known && performance.now() - known.readAt < ms) return known.time;
+  const time = readClusterTime(db);
+  recent.set(db.client, { readAt: performance.now(), time });
+  time.catch(() => recent.delete(db.client));
+  return time;
 }
 
 /** Whether the connection string leads to a secondary alone: a primary would be found otherwise. */

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vite
 import { readByIds } from '../../../src/mongo/compare.js';
 import type { ControlDocument } from '../../../src/mongo/control-document.js';
 import { comparedAsOf } from '../../../src/mongo/lag.js';
+import { recentClusterTime } from '../../../src/mongo/operation-time.js';
 import { Verification } from '../../../src/mongo/verification.js';
 import { Verifier } from '../../../src/mongo/verifier.js';
 import { bufferName } from '../../../src/names.js';
@@ -108,6 +109,16 @@ it('the replay reads the buffer only when something was put there, and keeps up 
   expect(replay.through).toBe(capture.through?._data);
   const { source, target } = await path.sides();
   expect(target).toEqual(source);
+});
+
+it('all who want to know what time it is at the source ask once in a while', async () => {
+  asked = [];
+  const times = await Promise.all([1, 2, 3].map(() => recentClusterTime(path.source, 60_000)));
+  expect(asked).toEqual(['ping 1']);
+  await path.source.collection('elsewhere').insertOne({});
+  expect(await recentClusterTime(path.source, 60_000)).toBe(times[0]);
+  const now = await recentClusterTime(path.source, 0);
+  expect(times[0]?.lessThan(now)).toBe(true);
 });
 
 it('the comparison reads the buffer only when something was applied', async () => {
