@@ -1,12 +1,16 @@
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, type Client, type WorkflowHandle } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.js';
 import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
+import type { Migration } from '../../src/migration.js';
 import type { GroupStatus } from '../../src/workflows/group/status.js';
 import type { migrateCollections } from '../../src/workflows/index.js';
 import { isFinal } from '../../src/workflows/phases.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
 import { FakeActivities, report } from './fake-activities.js';
 import type { WorkflowEnvironment } from './workflow-environment.js';
+
+/** The collections that most of these groups have. */
+export const names = ['shop.a', 'shop.b', 'shop.c'] as const;
 
 /** Activities of a group that touch no server, but reach the workflows of its collections. */
 export function groupFakes(client: Client): FakeActivities {
@@ -106,4 +110,23 @@ export async function runGroup<T>(
       }
     },
   );
+}
+
+/** What a migration moves. */
+export function namespaceOf(migration: Pick<Migration, 'options'>): string {
+  return migration.options.namespace;
+}
+
+/** Lets the migration of a collection fail before its copy. @returns what mends that. */
+export function breakCopyOf(namespace: string, fakes: FakeActivities): () => void {
+  let isBroken = true;
+  fakes.set('planCopy', async (migration) => {
+    if (isBroken && namespaceOf(migration) === namespace) {
+      throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
+    }
+    return 1;
+  });
+  return () => {
+    isBroken = false;
+  };
 }
