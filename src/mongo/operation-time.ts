@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Db, Document, MongoClient, Timestamp } from 'mongodb';
+import type { Db, Document, Timestamp } from 'mongodb';
 import { readHello } from './hello.js';
+import { Recent } from './recent.js';
 
 /**
  * Members of a replica set hear of each other's time every 2 s, by their heartbeats: after two of them a
@@ -11,7 +12,7 @@ const HEARD_MS = 5_000;
 /** The server answers once a majority has agreed that it is the primary, whatever there is to read. */
 const CONFIRMED = { readConcern: { level: 'linearizable' }, maxTimeMS: 10_000 } as const;
 
-const recent = new WeakMap<MongoClient, { readAt: number; time: Promise<Timestamp> }>();
+const recent = new Recent<Promise<Timestamp>>();
 
 /**
  * The cluster time of the newest operation at the primary: every write that was acknowledged before
@@ -31,11 +32,11 @@ export async function readClusterTime(db: Db): Promise<Timestamp> {
 
 /** The same of all that share a client: what one has read so many ms ago at most is told to the others. */
 export async function recentClusterTime(db: Db, ms: number): Promise<Timestamp> {
-  const known = recent.get(db.client);
-  if (known && performance.now() - known.readAt < ms) return known.time;
+  const known = recent.get(db.client, ms);
+  if (known) return known;
   const time = readClusterTime(db);
-  recent.set(db.client, { readAt: performance.now(), time });
-  time.catch(() => recent.delete(db.client));
+  recent.set(db.client, time);
+  time.catch(() => recent.forget(db.client));
   return time;
 }
 

@@ -1,6 +1,7 @@
-import { type Db, Long, type MongoClient, Timestamp } from 'mongodb';
+import { type Db, Long, Timestamp } from 'mongodb';
 import { errorCode } from './catalogue.js';
 import { runCommand } from './raw.js';
+import { Recent } from './recent.js';
 
 /** How far back a change stream of the source may start. */
 export interface OplogWindow {
@@ -49,7 +50,7 @@ export async function probeWindow(
 
 /** For so long a window is as it was, as far as anybody asks, in ms. */
 const FRESH_MS = 5 * 60_000;
-const recent = new WeakMap<MongoClient, { readonly at: number; readonly window: OplogWindow }>();
+const recent = new Recent<OplogWindow>();
 
 /**
  * The window of a deployment as somebody has measured it a few minutes ago, through the same client, or measured now:
@@ -57,10 +58,10 @@ const recent = new WeakMap<MongoClient, { readonly at: number; readonly window: 
  */
 export async function recentWindow(...asked: Parameters<typeof probeWindow>): Promise<OplogWindow> {
   const [{ client }] = asked;
-  const known = recent.get(client);
-  if (known && performance.now() - known.at < FRESH_MS) return known.window;
+  const known = recent.get(client, FRESH_MS);
+  if (known) return known;
   const window = await probeWindow(...asked);
-  recent.set(client, { at: performance.now(), window });
+  recent.set(client, window);
   return window;
 }
 
