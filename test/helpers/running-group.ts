@@ -57,11 +57,7 @@ export class RunningGroup {
   }
 
   async until(isWanted: (status: GroupStatus) => boolean): Promise<GroupStatus> {
-    for (;;) {
-      const status = await this.status();
-      if (isWanted(status)) return status;
-      if (isFinal(status.phase)) throw new Error(`ended: ${JSON.stringify(status)}`);
-    }
+    return untilStatus(this.handle, isWanted);
   }
 
   async reaches(phase: GroupStatus['phase']): Promise<GroupStatus> {
@@ -74,12 +70,7 @@ export class RunningGroup {
 
   /** The group is not told when a collection goes on after a cutover that was refused. */
   async childReaches(namespace: string, phase: MigrationStatus['phase']): Promise<void> {
-    const isThere = async () => {
-      const status = await this.child(namespace).query<MigrationStatus>('status');
-      if (isFinal(status.phase)) throw new Error(`ended: ${JSON.stringify(status)}`);
-      return status.phase === phase;
-    };
-    while (!(await isThere()));
+    await untilStatus<MigrationStatus>(this.child(namespace), (status) => status.phase === phase);
   }
 
   child(namespace: string): WorkflowHandle {
@@ -87,7 +78,18 @@ export class RunningGroup {
   }
 }
 
-/** Starts a group of some of the collections `shop.a` to `shop.d`, lets `story` follow it, and ends what is left of it. */
+async function untilStatus<S extends GroupStatus | MigrationStatus>(
+  handle: WorkflowHandle,
+  isWanted: (status: S) => boolean,
+): Promise<S> {
+  for (;;) {
+    const status = await handle.query<S>('status');
+    if (isWanted(status)) return status;
+    if (isFinal(status.phase)) throw new Error(`ended: ${JSON.stringify(status)}`);
+  }
+}
+
+/** Starts a group of `names` unless the options say otherwise, of `shop.a` to `shop.d` at most, lets `story` follow it, and ends what is left of it. */
 export async function runGroup<T>(
   environment: WorkflowEnvironment,
   fakes: FakeActivities,
@@ -97,7 +99,7 @@ export async function runGroup<T>(
   return environment.runWorkflow<typeof migrateCollections, T>(
     'migrateCollections',
     fakes,
-    { source: 'source', target: 'target', copy: 'direct', ...options },
+    { source: 'source', target: 'target', copy: 'direct', namespaces: names, ...options },
     async (handle) => {
       const group = new RunningGroup(environment.client, handle);
       try {

@@ -4,8 +4,6 @@ import { groupMessages } from '../../src/group.js';
 import { groupFakes, runGroup } from '../helpers/running-group.js';
 import { failureOf, WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
-const namespaces = ['shop.a', 'shop.b', 'shop.c'] as const;
-
 let environment: WorkflowEnvironment;
 
 beforeAll(async () => {
@@ -26,7 +24,7 @@ it('says which of its collections somebody has to look at after the cutover, and
       if (namespace !== 'shop.c') return undefined;
       throw ApplicationFailure.nonRetryable('email_1 cannot be unique', 'PreflightFailed');
     });
-  await runGroup(environment, fakes, { namespaces }, async (group) => {
+  await runGroup(environment, fakes, {}, async (group) => {
     await group.reaches('ready');
     await group.update('cutover');
     const { phase, afterwards } = await group.handle.result();
@@ -43,7 +41,7 @@ it('says which of its collections somebody has to look at after the cutover, and
 
 it('goes on whatever somebody sends that is between it and its collections', async () => {
   const fakes = groupFakes(environment.client);
-  await runGroup(environment, fakes, { namespaces }, async (group) => {
+  await runGroup(environment, fakes, {}, async (group) => {
     await group.reaches('ready');
     const child = group.child('shop.a');
     const letters: readonly unknown[][] = [[], [null], [{}], [{ cutover: 1 }], ['x']];

@@ -2,14 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { groupMessages, type MemberRun } from '../../src/group.js';
 import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
-import { type FakeActivities, report, untilCancelled } from '../helpers/fake-activities.js';
-import {
-  breakCopyOf,
-  groupFakes,
-  names,
-  type RunningGroup,
-  runGroup,
-} from '../helpers/running-group.js';
+import { report, untilCancelled } from '../helpers/fake-activities.js';
+import { breakCopyOf, groupFakes, names, runGroup } from '../helpers/running-group.js';
 import { failureOf, WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
 let environment: WorkflowEnvironment;
@@ -24,14 +18,6 @@ afterAll(async () => {
   await environment?.[Symbol.asyncDispose]();
 });
 
-async function run<T>(
-  fakes: FakeActivities,
-  options: object,
-  story: (group: RunningGroup) => Promise<T>,
-): Promise<T> {
-  return runGroup(environment, fakes, { namespaces: names, ...options }, story);
-}
-
 describe('the cutover of a group', () => {
   it('lets go of all when one is refused, and can be asked again', async () => {
     const fakes = groupFakes(environment.client);
@@ -41,7 +27,7 @@ describe('the cutover of a group', () => {
       await Promise.all(going.map((to) => members.join(to, { cutover, force })));
       return { refused };
     });
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       const failure = await failureOf(group.update('cutover'));
       expect(failure).toMatchObject({ type: 'CutoverRefused', details: refused });
@@ -61,7 +47,7 @@ describe('the cutover of a group', () => {
 
   it('does not let an outcome that comes late end a later cutover', async () => {
     const fakes = groupFakes(environment.client);
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       fakes.set('cutoverTogether', async (_group, { members: going, cutover, force }) => {
         await Promise.all(going.map((to) => members.join(to, { cutover, force })));
@@ -85,7 +71,7 @@ describe('the cutover of a group', () => {
 
   it('lets no collection stand by for a cutover that has ended', async () => {
     const fakes = groupFakes(environment.client);
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       let request = { cutover: 0, force: [] as readonly string[] };
       let going: readonly MemberRun[] = [];
@@ -108,7 +94,7 @@ describe('the cutover of a group', () => {
   it('lets a collection go that an attempt may hold still, before another cutover may take it', async () => {
     const fakes = groupFakes(environment.client);
     const gate = fakes.gate();
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       fakes.set('letGo', () => gate.hold(undefined));
       fakes.once('cutoverTogether', async (_group, { members: going, cutover, force }) => {
@@ -136,7 +122,7 @@ describe('the cutover of a group', () => {
 
   it('ends completed where the cutover was done before the abort', async () => {
     const fakes = groupFakes(environment.client);
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       fakes.once('cutoverTogether', async (_group, { members: going, cutover, force }) => {
         await Promise.all(going.map((to) => members.join(to, { cutover, force })));
@@ -164,7 +150,7 @@ describe('the cutover of a group', () => {
     const gate = fakes.gate();
     fakes.set('untilLagsAre', () => gate.hold(undefined));
     const bound = { whenLagUnder: 2, forSeconds: 30 };
-    const final = await run(fakes, { cutover: bound }, async (group) => {
+    const final = await runGroup(environment, fakes, { cutover: bound }, async (group) => {
       const waiting = await group.until(
         ({ phase, waitingFor }) => phase === 'ready' && waitingFor !== null,
       );
@@ -191,7 +177,7 @@ describe('the cutover of a group', () => {
     breakCopyOf('shop.b', fakes);
     const gate = fakes.gate();
     fakes.set('untilLagsAre', () => gate.hold(undefined));
-    const final = await run(fakes, {}, async (group) => {
+    const final = await runGroup(environment, fakes, {}, async (group) => {
       await group.until(({ counts }) => counts.ready === 2 && counts.failed === 1);
       await group.handle.signal('cutover', { dryRun: true });
       const told = await group.until(({ rejectedMessages }) => rejectedMessages.length === 1);
@@ -219,7 +205,7 @@ describe('the cutover of a group', () => {
 
   it('answers a cutover that is under way as it ends, although the group is cancelled', async () => {
     const fakes = groupFakes(environment.client);
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       const gate = fakes.gate();
       fakes.set('cutoverTogether', async (_group, { members: going, cutover, force }) => {
@@ -245,7 +231,7 @@ describe('the cutover of a group', () => {
     // Until then the group goes on.
     fakes.set('convertIndexes', () => gate.hold(undefined));
     const cutover = { at: new Date(Date.now() + 15_000).toISOString() };
-    await run(fakes, { cutover }, async (group) => {
+    await runGroup(environment, fakes, { cutover }, async (group) => {
       expect(await group.reaches('ready')).toMatchObject({ cutoverAt: cutover.at });
       await fakes.happened('start convertIndexes', names.length);
       expect(await group.until(() => true)).toMatchObject({ cutoverAt: null });
@@ -263,7 +249,7 @@ describe('the cutover of a group', () => {
     const gate = fakes.gate();
     fakes.set('convertIndexes', () => gate.hold(undefined));
     const cutover = { at: new Date(Date.now() + 3_600_000).toISOString() };
-    await run(fakes, { cutover }, async (group) => {
+    await runGroup(environment, fakes, { cutover }, async (group) => {
       await group.reaches('ready');
       await group.update('cutover', { leave: ['shop.c'] });
       expect(await group.reaches('ready')).toMatchObject({ cutoverAt: cutover.at });
@@ -273,7 +259,7 @@ describe('the cutover of a group', () => {
   });
 
   it('has one cutover: that of a single collection is refused and names the group', async () => {
-    await run(groupFakes(environment.client), {}, async (group) => {
+    await runGroup(environment, groupFakes(environment.client), {}, async (group) => {
       await group.reaches('ready');
       const failure = await failureOf(group.child('shop.a').executeUpdate('cutover'));
       expect(failure).toMatchObject({ type: 'CutoverRefused' });
@@ -288,15 +274,12 @@ describe('the cutover of a group', () => {
       await Promise.all(going.map((to) => members.join(to, { cutover, force })));
       return gate.hold({ refused: [] });
     });
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       const asked = group.update('cutover').catch(() => undefined);
       await fakes.happened('start cutoverTogether');
       const child = group.child('shop.a');
-      for (;;) {
-        const { phase } = await child.query<MigrationStatus>('status');
-        if (phase === 'cuttingOver') break;
-      }
+      await group.childReaches('shop.a', 'cuttingOver');
       expect((await failureOf(child.executeUpdate('restart'))).message).toContain('cutover');
       expect((await failureOf(child.executeUpdate('abort'))).message).toContain('group');
       const member: MemberRun = {
@@ -315,7 +298,9 @@ describe('the cutover of a group', () => {
 
   it('takes its time from the start, and cuts over by itself', async () => {
     const fakes = groupFakes(environment.client);
-    const final = await run(fakes, { cutover: 'auto' }, (group) => group.handle.result());
+    const final = await runGroup(environment, fakes, { cutover: 'auto' }, (group) =>
+      group.handle.result(),
+    );
     expect(final).toMatchObject({ phase: 'completed', counts: { completed: 3 } });
   });
 });

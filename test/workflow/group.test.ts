@@ -5,7 +5,7 @@ import { type MemberCalls, memberCalls } from '../../src/member-calls.js';
 import type { Migration } from '../../src/migration.js';
 import type { MemberReport } from '../../src/workflows/group/state.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
-import { type FakeActivities, report, traits, untilCancelled } from '../helpers/fake-activities.js';
+import { report, traits, untilCancelled } from '../helpers/fake-activities.js';
 import { deferred } from '../helpers/deferred.js';
 import { historyOf } from '../helpers/history.js';
 import {
@@ -13,7 +13,6 @@ import {
   groupFakes,
   names,
   namespaceOf,
-  type RunningGroup,
   runGroup,
   tellThrough,
 } from '../helpers/running-group.js';
@@ -31,14 +30,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await environment?.[Symbol.asyncDispose]();
 });
-
-async function run<T>(
-  fakes: FakeActivities,
-  options: object,
-  story: (group: RunningGroup) => Promise<T>,
-): Promise<T> {
-  return runGroup(environment, fakes, { namespaces: names, ...options }, story);
-}
 
 function sized(sizes: Readonly<Record<string, number>>) {
   return Object.entries(sizes).map(([namespace, bytes]) => ({
@@ -73,7 +64,7 @@ describe('migrateCollections', () => {
     });
     const gate = fakes.gate();
     fakes.set('captureToken', async () => gate.hold({ resumeToken: '1', buffer: '' }));
-    const final = await run(fakes, { parallelCopies: 1 }, async (group) => {
+    const final = await runGroup(environment, fakes, { parallelCopies: 1 }, async (group) => {
       await fakes.happened('start captureToken', 3);
       gate.open();
       const ready = await group.reaches('ready');
@@ -111,7 +102,7 @@ describe('migrateCollections', () => {
       copied.push(namespaceOf(migration));
       return 1;
     });
-    await run(fakes, { parallelCopies: 1 }, async (group) => {
+    await runGroup(environment, fakes, { parallelCopies: 1 }, async (group) => {
       const held = await group.until(({ counts }) => counts.preflight === 1 && counts.queued === 2);
       expect(held.slowest[0]).toMatchObject({ namespace: 'shop.b' });
       if (doesLook) gate.open();
@@ -123,7 +114,7 @@ describe('migrateCollections', () => {
   it('refuses while one has failed, begins it anew, or leaves it', async () => {
     const fakes = groupFakes(environment.client);
     const mend = breakCopyOf('shop.b', fakes);
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       const status = await group.until(({ counts }) => counts.ready === 2 && counts.failed === 1);
       expect(status).toMatchObject({ phase: 'ready', mayCutOver: false });
       expect(status.blockers[0]).toMatchObject({ code: 'failed' });
@@ -156,7 +147,7 @@ describe('migrateCollections', () => {
     const mend = breakCopyOf('shop.b', fakes);
     const begun = () =>
       fakes.of('captureToken').map(({ args }) => namespaceOf(takenAs<Migration>(args[0])));
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.until(({ counts }) => counts.ready === 2 && counts.failed === 1);
       await group.update('cutover', { leave: ['shop.b', 'shop.c'] });
       const { collections } = await group.until(({ counts }) => counts.completed === 1);
@@ -177,7 +168,7 @@ describe('migrateCollections', () => {
 
   it('does not take a collection from another group, and leaves that one alone', async () => {
     const fakes = groupFakes(environment.client);
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       const { taskQueue } = await group.handle.describe();
       const other = await environment.client.workflow.start('migrateCollections', {
@@ -198,7 +189,7 @@ describe('migrateCollections', () => {
     const fakes = groupFakes(environment.client);
     fakes.once('watchCollections', async () => ['shop.d']);
     const rename = [{ from: 'shop.d', to: 'admin.d' }];
-    await run(fakes, { follow: true, rename }, async (group) => {
+    await runGroup(environment, fakes, { follow: true, rename }, async (group) => {
       const status = await group.until(({ appeared }) => appeared.count === 1);
       expect(status.warnings.join()).toContain(
         "shop.d is not taken up: it is renamed to admin.d, which is one of MongoDB's own",
@@ -212,7 +203,9 @@ describe('migrateCollections', () => {
     fakes.set('planCopy', async () => {
       throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
     });
-    const failure = await run(fakes, {}, (group) => failureOf(group.handle.result()));
+    const failure = await runGroup(environment, fakes, {}, (group) =>
+      failureOf(group.handle.result()),
+    );
     expect(failure).toMatchObject({ type: 'CollectionsFailed' });
     expect(failure.message).toContain('the disk is gone');
   });
@@ -228,7 +221,7 @@ describe('migrateCollections', () => {
     fakes.set('planCopy', async () => {
       throw ApplicationFailure.nonRetryable('the disk is gone', 'PreflightFailed');
     });
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.until(({ counts }) => counts.failed === 3);
       expect((await failureOf(group.update('retry'))).message).toContain('comes too late');
       gate.open();
@@ -240,7 +233,7 @@ describe('migrateCollections', () => {
     const fakes = groupFakes(environment.client);
     const gate = fakes.gate();
     fakes.set('planCopy', async () => gate.hold(1));
-    await run(fakes, { parallelCopies: 1 }, async (group) => {
+    await runGroup(environment, fakes, { parallelCopies: 1 }, async (group) => {
       await group.until(({ counts }) => counts.copying === 1 && counts.queued === 2);
       expect(await group.update('tune', { parallelCopies: 2 })).toMatchObject({
         collections: 0,
@@ -259,7 +252,7 @@ describe('migrateCollections', () => {
     const fakes = groupFakes(environment.client);
     const gate = fakes.gate();
     fakes.set('buildIndexes', () => gate.hold(0));
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await fakes.happened('start buildIndexes');
       await group.update('tune', { parallelPartitions: 3, maxBufferBytes: 2_000_000 });
       for (const namespace of names) {
@@ -283,7 +276,7 @@ describe('migrateCollections', () => {
     const gate = fakes.gate();
     fakes.once('watchCollections', async () => gate.hold(['shop.d']));
     const limited = { follow: true, restore: 'signal', maxBufferBytes: 2_000_000 };
-    await run(fakes, limited, async (group) => {
+    await runGroup(environment, fakes, limited, async (group) => {
       await group.until(({ counts }) => counts.waiting === 2);
       await group.update('tune', { maxBufferBytes: null });
       await expect(group.update('tune', { verifyDocumentsPerSecond: 500 })).resolves.toMatchObject({
@@ -314,7 +307,7 @@ describe('migrateCollections', () => {
 
   it('lets a resume not overtake a pause', async () => {
     const fakes = groupFakes(environment.client);
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       const gate = fakes.gate();
       const held = deferred();
@@ -339,7 +332,7 @@ describe('migrateCollections', () => {
   it('names what appears when it does not follow', async () => {
     const fakes = groupFakes(environment.client);
     fakes.once('watchCollections', async () => ['shop.d']);
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       const status = await group.until(({ appeared }) => appeared.count === 1);
       expect(status.appeared.first).toEqual(['shop.d']);
       expect(status.counts.all).toBe(3);
@@ -351,7 +344,7 @@ describe('migrateCollections', () => {
 
   it('aborts all of them, with what is asked for', async () => {
     const fakes = groupFakes(environment.client);
-    const final = await run(fakes, { parallelCopies: 1 }, async (group) => {
+    const final = await runGroup(environment, fakes, { parallelCopies: 1 }, async (group) => {
       fakes.set('planCopy', untilCancelled);
       await group.until(({ counts }) => counts.copying === 1 && counts.queued === 2);
       expect(await group.update('abort', { dropTarget: true })).toEqual({
@@ -369,7 +362,7 @@ describe('migrateCollections', () => {
     const fakes = groupFakes(environment.client);
     const namespaces = Array.from({ length: 20 }, (_, index) => `shop.early_${index}`);
     fakes.set('preflight', untilCancelled);
-    await run(fakes, { namespaces }, async (group) => {
+    await runGroup(environment, fakes, { namespaces }, async (group) => {
       await fakes.happened('start preflight', 16);
       expect(await group.until(({ counts }) => counts.all === 20)).toMatchObject({
         phase: 'preflight',
@@ -386,14 +379,14 @@ describe('migrateCollections', () => {
 
   it('tells what is over nothing, nor what has begun anew under its id', async () => {
     const fakes = groupFakes(environment.client);
-    await run(fakes, { namespaces: ['shop.a'] }, async (group) => {
+    await runGroup(environment, fakes, { namespaces: ['shop.a'] }, async (group) => {
       await group.reaches('ready');
       const { runId } = await group.child('shop.a').describe();
       await group.update('abort');
       await group.handle.result();
       const to = { workflowId: group.child('shop.a').workflowId, runId };
       expect(await members.signal(to, 'pause')).toBe(false);
-      await run(fakes, { namespaces: ['shop.a'] }, async (again) => {
+      await runGroup(environment, fakes, { namespaces: ['shop.a'] }, async (again) => {
         await again.reaches('ready');
         expect(await members.signal(to, 'pause')).toBe(false);
         expect(await again.child('shop.a').query('status')).toMatchObject({ paused: false });
@@ -403,36 +396,41 @@ describe('migrateCollections', () => {
 
   it('goes by the newest report of a collection, and each is newer than those before', async () => {
     const fakes = groupFakes(environment.client);
-    await run(fakes, { namespaces: ['shop.a'], restore: 'signal' }, async (group) => {
-      await group.reaches('waiting');
-      await group.update('restore');
-      await group.reaches('ready');
-      const reports = (await historyOf(group.handle)).flatMap((event): MemberReport[] => {
-        const signal = event.workflowExecutionSignaledEventAttributes;
-        const data =
-          signal?.signalName === groupMessages.report && signal.input?.payloads?.[0]?.data;
-        return data ? [takenAs<MemberReport>(JSON.parse(Buffer.from(data).toString()))] : [];
-      });
-      const inOrder = reports.toSorted(({ order: one = 0 }, { order: other = 0 }) => one - other);
-      expect(inOrder.map(({ phase, needsTurn }) => [phase, needsTurn])).toEqual([
-        ['copying', true],
-        ['waiting', undefined],
-        ['copying', true],
-        ['replaying', undefined],
-        ['ready', undefined],
-      ]);
-      expect(new Set(reports.map(({ order }) => order)).size).toBe(reports.length);
-      const late = inOrder.find(({ phase }) => phase === 'replaying');
-      await group.handle.signal(groupMessages.report, late);
-      await group.update('pause');
-      await group.update('resume');
-      expect(await group.until(({ paused }) => !paused)).toMatchObject({ phase: 'ready' });
-    });
+    await runGroup(
+      environment,
+      fakes,
+      { namespaces: ['shop.a'], restore: 'signal' },
+      async (group) => {
+        await group.reaches('waiting');
+        await group.update('restore');
+        await group.reaches('ready');
+        const reports = (await historyOf(group.handle)).flatMap((event): MemberReport[] => {
+          const signal = event.workflowExecutionSignaledEventAttributes;
+          const data =
+            signal?.signalName === groupMessages.report && signal.input?.payloads?.[0]?.data;
+          return data ? [takenAs<MemberReport>(JSON.parse(Buffer.from(data).toString()))] : [];
+        });
+        const inOrder = reports.toSorted(({ order: one = 0 }, { order: other = 0 }) => one - other);
+        expect(inOrder.map(({ phase, needsTurn }) => [phase, needsTurn])).toEqual([
+          ['copying', true],
+          ['waiting', undefined],
+          ['copying', true],
+          ['replaying', undefined],
+          ['ready', undefined],
+        ]);
+        expect(new Set(reports.map(({ order }) => order)).size).toBe(reports.length);
+        const late = inOrder.find(({ phase }) => phase === 'replaying');
+        await group.handle.signal(groupMessages.report, late);
+        await group.update('pause');
+        await group.update('resume');
+        expect(await group.until(({ paused }) => !paused)).toMatchObject({ phase: 'ready' });
+      },
+    );
   });
 
   it('is cancelled with all of them, which clean up', async () => {
     const fakes = groupFakes(environment.client);
-    await run(fakes, {}, async (group) => {
+    await runGroup(environment, fakes, {}, async (group) => {
       await group.reaches('ready');
       await group.handle.cancel();
       await expect(group.handle.result()).rejects.toThrow();
@@ -449,7 +447,7 @@ describe('migrateCollections', () => {
     [{ colour: 'red' }, 'colour'],
     [{ namespace: 'shop.a' }, 'namespace'],
   ])('does not take %j', async (options, named) => {
-    const failure = await run(groupFakes(environment.client), options, (group) =>
+    const failure = await runGroup(environment, groupFakes(environment.client), options, (group) =>
       failureOf(group.handle.result()),
     );
     expect(failure).toMatchObject({ type: 'InvalidInput' });
@@ -457,7 +455,7 @@ describe('migrateCollections', () => {
   });
 
   it('takes a signal, and shows what it does not understand', async () => {
-    await run(groupFakes(environment.client), {}, async (group) => {
+    await runGroup(environment, groupFakes(environment.client), {}, async (group) => {
       await group.reaches('ready');
       await group.handle.signal('cutof');
       await group.handle.signal<[object]>('retry', {});
