@@ -84,7 +84,7 @@ export const migrateCollectionInput = objectOf({
   /** The same in bytes of documents. */
   captureBytesPerSecond: bytesPerSecond,
   /** Changes applied at once at most; without it as many as are fastest. Less of them hold the target for less long. */
-  replayBatch: z.number().int().min(100).max(200_000).optional(),
+  replayBatch: z.number().int().min(100).max(1_000_000).optional(),
   /** `signal`: after dump and capture, wait for the signal `restore`. */
   restore: z.enum(['auto', 'signal']).default('auto'),
   /**

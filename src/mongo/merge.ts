@@ -3,8 +3,9 @@ import { inParallel } from '../in-parallel.js';
 import { bufferName, CONTROL_COLLECTION } from '../names.js';
 import { keysBetween } from './bundle.js';
 import type { FencedTarget } from './exact-write.js';
-import type { BufferedChange, Range } from './range.js';
-import { runCommand } from './raw.js';
+import type { KeySample } from './key-sample.js';
+import type { Range } from './range.js';
+import { RawValue, runCommand } from './raw.js';
 import { isRefusal } from './refusal.js';
 import { sortRoughly } from './rough-order.js';
 import { MERGE_TIME_LIMIT_MS, replayComment } from './takeover.js';
@@ -21,24 +22,17 @@ const LEAST_DOCUMENTS = 1_000;
  */
 const USUAL = { commands: 4, documents: 12_500 } as const;
 /** Bytes of one command, which a server holds in memory twice: to find the last document of each `_id`, and to sort. */
-const MOST_BYTES = 32 * 1024 * 1024;
-/** Changes that are looked at to cut a range into parts of like size. */
-const SAMPLE = 128;
+const MOST_BYTES = 64 * 1024 * 1024;
 
 /**
  * Lets the target server write the last document per `_id` of a range, several commands at a time, each with
  * `_id`s of its own. All of them have ended on return.
- * @param changes the last one of each document.
  * @returns whether it did; not when it does not take one of them: before 5.0 `$merge` refuses names
  * within a document that an insert takes.
  */
-export async function mergeRange(
-  target: FencedTarget,
-  range: Range,
-  changes: readonly BufferedChange[],
-): Promise<boolean> {
+export async function mergeRange(target: FencedTarget, range: Range): Promise<boolean> {
   const errors: unknown[] = [];
-  await inParallel(partsOf(changes, target.capped), AT_ONCE, async (part) => {
+  await inParallel(partsOf(range.documents, target.capped), AT_ONCE, async (part) => {
     if (errors.length > 0) return;
     await merge(target, range, part).catch((error: unknown) => void errors.push(error));
     target.touch();
@@ -113,15 +107,13 @@ type Part = Document | undefined;
  * Conditions that share out all changes by `_id`, in the server's own order, in which equal ones are together
  * whatever their bytes. Where it is cut matters for the speed alone.
  */
-function partsOf(changes: readonly BufferedChange[], isOrdered: boolean): Part[] {
-  const { length } = changes;
-  const bytes = changes.reduce((sum, { size }) => sum + size, 0);
+function partsOf(documents: KeySample, isOrdered: boolean): Part[] {
+  const length = documents.count;
   const usual = Math.min(USUAL.commands, Math.ceil(length / USUAL.documents));
   const worth = Math.min(Math.max(AT_ONCE, usual), Math.floor(length / LEAST_DOCUMENTS));
-  const count = Math.max(worth, Math.min(length, Math.ceil(bytes / MOST_BYTES)));
+  const count = Math.max(worth, Math.min(length, Math.ceil(documents.bytes / MOST_BYTES)));
   if (isOrdered || count < 2) return [undefined];
-  const step = Math.ceil(length / SAMPLE);
-  const some = changes.filter((_, index) => index % step === 0).map(({ id }) => id);
+  const some = documents.keys.map((key) => RawValue.ofKey(key));
   const sample = sortRoughly(some, (id) => id);
   const cuts = Array.from({ length: count - 1 }, (_, index) => ({
     $literal: sample[Math.floor((sample.length * (index + 1)) / count)],

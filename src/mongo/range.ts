@@ -1,10 +1,11 @@
 import type { Db, Timestamp } from 'mongodb';
 import { bufferName } from '../names.js';
 import { type Bundle, decodeBundle, keysBetween } from './bundle.js';
+import { KeySample } from './key-sample.js';
 import { RawValue, walk } from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 
-/** One buffered change without its document. A range has hundreds of thousands: it keeps nothing of the reply's memory. */
+/** One buffered change without its document. A range has many of them: it keeps nothing of the reply's memory. */
 export class BufferedChange {
   /** The bundle that it is in, and which of its changes it is. */
   readonly bundle: Bundle;
@@ -44,8 +45,13 @@ export interface Range {
   readonly end: string;
   /** Cluster time of its first change. */
   readonly from?: Timestamp | undefined;
-  /** In stream order. */
+  readonly count: number;
+  /** In stream order: all of them, or those that a sieve has kept. */
   readonly changes: readonly BufferedChange[];
+  readonly isSieved: boolean;
+  /** Whether there may be documents to be written by the server; about how many and how large, `documents` says. */
+  readonly hasDocuments: boolean;
+  readonly documents: KeySample;
   /** Whether it reaches up to what was captured when it was read. */
   readonly last: boolean;
   /** Whether the next bundle would make more changes of it than it may have. */
@@ -61,6 +67,16 @@ export interface RangeLimits {
   readonly events: number;
   /** Bytes of documents, `_id`s and tokens; a range has at least one bundle. */
   readonly bytes: number;
+  /**
+   * Leaves out what the server alone has to know: updates of documents of which nothing else is in the range before. What
+   * the worker does with the others is the same without them.
+   */
+  readonly sieve?: {
+    /** Keys of which all changes are kept. */
+    readonly known: ReadonlySet<string>;
+    /** Changes that are kept, but for those of a bundle. */
+    readonly most: number;
+  };
 }
 
 /** Reads the next stretch of the buffer, `after` exclusive to `upTo` inclusive, within the limits. */
@@ -72,7 +88,7 @@ export async function readRange(
   limits: RangeLimits,
   signal: AbortSignal,
 ): Promise<Range> {
-  const changes: BufferedChange[] = [];
+  const seen = new Seen(limits.sieve);
   let bundles = 0;
   let bytes = 0;
   let last: Bundle | undefined;
@@ -98,32 +114,76 @@ export async function readRange(
   for await (const batch of found) {
     for (const document of batch.documents) {
       const [bundle, encoded] = decodeBundle(document);
-      const full = changes.length + encoded.length > limits.events;
+      const full = seen.count + encoded.length > limits.events;
       // Two that end with the same change are of two attempts: neither is left out.
-      if (last && last.token !== bundle.token && (full || bytes >= limits.bytes)) {
-        return { after, end: last.token, from, changes, last: false, full };
+      if (last && last.token !== bundle.token && (full || seen.isEnough || bytes >= limits.bytes)) {
+        return { after, end: last.token, from, ...seen.range, last: false, full };
       }
       if (!from || bundle.from.lessThan(from)) from = bundle.from;
       for (const [index, one] of encoded.entries()) {
         const change = new BufferedChange(bundle, index, decodeChange(one));
         // A delete has no document, and may have a long `_id`, which its token has in it, too.
         bytes += change.size;
-        changes.push(change);
+        seen.add(change);
       }
       bundles += 1;
       bytes += document.length;
       last = bundle;
     }
     const byBytes = ((limits.bytes - bytes) * bundles) / bytes;
-    const byEvents = ((limits.events - changes.length) * bundles) / changes.length;
+    const byEvents = ((limits.events - seen.count) * bundles) / seen.count;
     batchSize = Math.max(1, Math.ceil(Math.min(byBytes, byEvents, BUNDLES.most)));
   }
-  return { after, end: upTo, from, changes, last: true, full: false };
+  return { after, end: upTo, from, ...seen.range, last: true, full: false };
+}
+
+/** What was read of a range. */
+class Seen {
+  readonly #sieve: RangeLimits['sieve'];
+  readonly #changes: BufferedChange[] = [];
+  readonly #documents = new KeySample();
+  readonly #kept = new Set<string>();
+  #hasDocuments = false;
+  count = 0;
+
+  constructor(sieve: RangeLimits['sieve']) {
+    this.#sieve = sieve;
+  }
+
+  /** Whether as much is kept as may be. */
+  get isEnough(): boolean {
+    return this.#sieve !== undefined && this.#changes.length >= this.#sieve.most;
+  }
+
+  get range(): Pick<Range, 'count' | 'changes' | 'isSieved' | 'hasDocuments' | 'documents'> {
+    return {
+      count: this.count,
+      changes: this.#changes,
+      isSieved: this.#sieve !== undefined,
+      hasDocuments: this.#hasDocuments,
+      documents: this.#documents,
+    };
+  }
+
+  add(change: BufferedChange): void {
+    const { code, key, was, size } = change;
+    this.count += 1;
+    if (code === 'u') {
+      this.#hasDocuments = true;
+      this.#documents.set(key, size);
+    } else this.#documents.delete(key);
+    if (this.#sieve) {
+      const isPlain = code === 'u' && was === undefined;
+      if (isPlain && !this.#kept.has(key) && !this.#sieve.known.has(key)) return;
+      this.#kept.add(key);
+    }
+    this.#changes.push(change);
+  }
 }
 
 /** A stretch of which it is known that nothing is in it. */
 export function emptyRange(after: string | undefined, end: string): Range {
-  return { after, end, changes: [], last: true, full: false };
+  return { after, end, ...new Seen(undefined).range, last: true, full: false };
 }
 
 /**
@@ -139,8 +199,8 @@ export function cutAtInsertedAgain(range: Range): [Range, Range | undefined] {
       const [changes, rest] = [range.changes.slice(0, index + 1), range.changes.slice(index + 1)];
       // By the time of the rest more may be captured than up to its end.
       return [
-        { ...range, changes, end: bundle.token, last: false },
-        { ...range, changes: rest, after: bundle.token, last: false },
+        { ...range, changes, count: changes.length, end: bundle.token, last: false },
+        { ...range, changes: rest, count: rest.length, after: bundle.token, last: false },
       ];
     }
   }

@@ -34,6 +34,11 @@ export class Refusals {
     this.#fence = fence;
   }
 
+  /** Keys of the `_id`s of all that are refused. */
+  async keys(): Promise<ReadonlySet<string>> {
+    return (this.#known ??= await this.#read());
+  }
+
   /**
    * Records what came of writes: documents that were not taken, and keys of the `_id`s of such as were written or
    * deleted, whatever was known of them before.

@@ -12,10 +12,11 @@ import { timestampMs, tokenTime } from './token.js';
 
 /**
  * Events per range. Of changes that are spread, a larger range has more for each page of the collection, which the
- * target writes once for it (docs/performance.md). Each takes some 150 bytes of the worker's memory, until it has
- * collected its garbage those of ranges before, too.
+ * target writes once for it (docs/performance.md).
  */
-const RANGE_EVENTS = 200_000;
+const RANGE_EVENTS = 1_000_000;
+/** Of these the worker keeps so many, some 150 bytes each, until it has collected its garbage those of ranges before, too. */
+const KEPT_EVENTS = 200_000;
 /**
  * Events of the first range of an attempt: one that is ended before it has applied a range has come no further, and the
  * next one is not luckier with a range of the same size.
@@ -23,19 +24,21 @@ const RANGE_EVENTS = 200_000;
 const FIRST_EVENTS = 500;
 /** Events per range of a capped collection, which is written in the order of changes whatever the size. */
 const CAPPED_EVENTS = 50_000;
+/** Events per range of a stretch in which the target does not take something: the worker writes all of each that has it. */
+const REFUSED_EVENTS = 50_000;
 /**
  * What a range is to take, in ms, and more than which makes the next one smaller: so much is repeated after a crash.
  * Where the worker writes each document, a large range saves nothing.
  */
-const RANGE_MS = { merged: 15_000, written: 5_000, slow: 45_000 } as const;
+const RANGE_MS = { merged: 30_000, written: 5_000, slow: 45_000 } as const;
 /** By how much ranges grow at most. */
 const GROWTH = 4;
 /** To so many events ranges shrink at a target that does not apply one within the time limit of its command. */
 const LEAST_EVENTS = 100;
-/** Bytes of a range, of which the server holds a part in memory at a time. */
-const RANGE_BYTES = 128 * 1024 * 1024;
+/** Bytes of a range, of which the server holds a quarter in memory twice, and as much at the same time again. */
+const RANGE_BYTES = 512 * 1024 * 1024;
 /** Those that are behind share what worker and server hold in memory: little more than one takes that is alone. */
-const OF_ALL = { events: 240_000, bytes: 2 * RANGE_BYTES, leastBytes: 1024 * 1024 } as const;
+const OF_ALL = { kept: 240_000, bytes: RANGE_BYTES, leastBytes: 1024 * 1024 } as const;
 const behind = new Crowd();
 /** Applied events that are removed from the buffer in one go. */
 const PRUNE_EVENTS = 50_000;
@@ -82,8 +85,20 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let drained: number | undefined;
   let advancedAt = Number.NEGATIVE_INFINITY;
   // What has to come to its end is not ended and tried again.
-  let most = idle ? FIRST_EVENTS : RANGE_EVENTS;
-  const usualMs = loop.capped || loop.exactOnly ? RANGE_MS.written : RANGE_MS.merged;
+  let most = idle ? FIRST_EVENTS : KEPT_EVENTS;
+  const isWritten = loop.capped || loop.exactOnly;
+  const usualMs = isWritten ? RANGE_MS.written : RANGE_MS.merged;
+  /** Up to here there is something that the target does not take. */
+  let refusedUpTo = '';
+  const isSieved = () => !isWritten && (through ?? '') >= refusedUpTo;
+  // For what has to come to its end applications wait.
+  const share = (ofAll: number) => (idle ? behind.share(ofAll) : ofAll);
+  const mostKept = () => Math.max(FIRST_EVENTS, Math.min(KEPT_EVENTS, share(OF_ALL.kept)));
+  const largest = () => {
+    if (isSieved()) return RANGE_EVENTS;
+    if (loop.exactOnly && !loop.capped) return mostKept();
+    return Math.min(mostKept(), loop.capped ? CAPPED_EVENTS : REFUSED_EVENTS);
+  };
   let retryAt = 0;
   /**
    * Refused documents are not tried again before: what is captured may have mended them, and each of them costs a read.
@@ -95,10 +110,10 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
   let own: ControlDocument | undefined;
   let last: ControlDocument | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
-  const read = (after: string | undefined, upTo: string) => {
-    const fair = Math.max(OF_ALL.leastBytes, behind.share(OF_ALL.bytes));
-    const bytes = idle ? Math.min(RANGE_BYTES, fair) : RANGE_BYTES;
-    const limits = { events: most, bytes };
+  const read = async (after: string | undefined, upTo: string) => {
+    const bytes = Math.max(OF_ALL.leastBytes, share(OF_ALL.bytes));
+    const sieve = isSieved() && { known: await loop.refusals.keys(), most: mostKept() };
+    const limits = { events: most, bytes, ...(sieve && { sieve }) };
     return readRange(loop.db, loop.collection, after, upTo, limits, signal);
   };
   const look = async (): Promise<ControlDocument> => {
@@ -118,11 +133,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       if (document !== last) lookedAt = performance.now();
       [own, known, last] = [undefined, undefined, document];
       const { capture, replay, verify, refused, bufferUuid } = document;
-      // For what has to come to its end applications wait.
-      const largest = loop.capped ? CAPPED_EVENTS : RANGE_EVENTS;
-      const share = idle ? behind.share(OF_ALL.events) : largest;
-      const fair = Math.max(FIRST_EVENTS, Math.min(largest, share));
-      const atOnce = Math.min(fair, loop.batch?.(document) ?? fair);
+      const atOnce = Math.min(largest(), loop.batch?.(document) ?? largest());
       most = Math.min(most, atOnce);
       if (replay.epoch !== epoch) throw new FencedError('replay');
       if (hasCaughtUp && refused && refused.count > 0 && Date.now() >= retryAt) {
@@ -151,36 +162,41 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
       const after = through ?? document.startToken?._data;
       const kept = isQuiet ? emptyRange(after, upTo) : rest;
       // One that was read before somebody has asked for smaller ones is too large.
-      const whole = kept && kept.changes.length <= most ? kept : await read(after, upTo);
+      const whole = kept && kept.count <= most ? kept : await read(after, upTo);
       let range = whole;
       [range, rest] = loop.capped ? cutAtInsertedAgain(whole) : [whole, undefined];
       // Changes were put there, and nothing is found.
-      const isSuspect = range.changes.length === 0 && capture.buffered > buffered;
+      const isSuspect = range.count === 0 && capture.buffered > buffered;
       if (isSuspect) await checkBuffer(loop.db, loop.collection, bufferUuid);
       buffered = capture.buffered;
       place.set(!whole.last);
-      if (range.changes.length > 0) {
+      if (range.count > 0) {
         const begun = performance.now();
         try {
-          await applyRange(loop, range);
+          if (!(await applyRange(loop, range))) {
+            refusedUpTo = range.end;
+            loop.touch();
+            continue;
+          }
           const ms = performance.now() - begun;
           // One that is not full says nothing of one that is.
-          if (whole.full || ms > RANGE_MS.slow)
-            most = Math.min(atOnce, nextSize(most, ms, usualMs));
+          const isSlow = ms > RANGE_MS.slow;
+          if (isSlow) most = Math.min(most, Math.max(FIRST_EVENTS, range.count));
+          if (whole.full || isSlow) most = Math.min(atOnce, nextSize(most, ms, usualMs));
         } catch (error) {
           if (!isLate(error) || most <= LEAST_EVENTS) throw error;
           // That is no standing still: the next one is smaller.
           loop.touch();
           rest = undefined;
-          most = Math.max(LEAST_EVENTS, Math.floor(Math.min(most, range.changes.length) / 4));
+          most = Math.max(LEAST_EVENTS, Math.floor(Math.min(most, range.count) / 4));
           continue;
         }
         failpoint('range-applied');
       }
-      const events = start.events + applied + range.changes.length;
+      const events = start.events + applied + range.count;
       const time = tokenTime(range.end);
       const asOf = range.last ? capture.asOf : new Date(timestampMs(time));
-      const perSecond = rate.add(range.changes.length);
+      const perSecond = rate.add(range.count);
       // One that came before what this has written last says nothing of what that has applied.
       const isFirst = replay.events === start.events + applied && isAllCompared(document);
       const from = range.from && isFirst && new Date(timestampMs(range.from));
@@ -195,14 +211,14 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
           ...(range.last && { drained: { captured: capture.buffered, events } }),
           ...(from && { uncomparedFrom: from }),
         },
-        { events: range.changes.length },
+        { events: range.count },
       );
       advancedAt = performance.now();
       if (range.last) drained = capture.buffered;
       hasCaughtUp ||= idle !== undefined && range.last;
       through = range.end;
-      applied += range.changes.length;
-      pruning.add(range.changes.length);
+      applied += range.count;
+      pruning.add(range.count);
       // After a cutover it goes with the buffer.
       if (idle) pruning.start(through, verify?.through, false);
       loop.onProgress({ applied: start.events + applied, rate: perSecond, asOf });

@@ -38,9 +38,11 @@ export interface ReplayTarget extends FencedTarget {
  * Deletes first is right for any order in the range: an `_id` whose last event is a delete is gone,
  * one that was deleted and inserted again is written after. It is also what makes an `_id` that
  * changed its bytes but not its value (5 to 5.0) arrive with the new bytes.
+ * @returns whether it did; not one that is sieved and in which the server does not take something, of which the worker
+ * does not know what to write in its place: it is to be read and applied again without a sieve
  * @throws FencedError when another attempt has taken over.
  */
-export async function applyRange(target: ReplayTarget, range: Range): Promise<void> {
+export async function applyRange(target: ReplayTarget, range: Range): Promise<boolean> {
   const last = new Map<string, BufferedChange>();
   const deleted = new Set<string>();
   /** Whether one merge of the whole range would insert what is deleted, or what is inserted again too early. */
@@ -74,14 +76,16 @@ export async function applyRange(target: ReplayTarget, range: Range): Promise<vo
   // What two write one after the other is not in order.
   const inOrder = target.capped && (hasDeleted || written.some(({ code }) => code !== 'u'));
   const exactOnly = target.exactOnly || inOrder;
-  const byServer = exactOnly ? [] : written.filter(({ code }) => code === 'u');
-  const isMerged = byServer.length > 0 && (await mergeRange(target, range, byServer));
+  const isForServer = !exactOnly && range.hasDocuments;
+  const isMerged = isForServer && (await mergeRange(target, range));
+  if (isForServer && !isMerged && range.isSieved) return false;
   const byWorker = isMerged ? written.filter(({ code }) => code !== 'u') : written;
   const refused: Refusal[] = [];
   for (const part of chunks(byWorker, ({ size }) => size, FETCH)) {
     refused.push(...(await writeByWorker(target, part, tokenTime(range.end))));
   }
   await target.refusals.settle(refused, [...gone, ...written.map(({ key }) => key)]);
+  return true;
 }
 
 /** Gives an entry another key at its place. */

@@ -56,7 +56,7 @@ describe('the input of migrateCollection', () => {
     { copy: 'direct', copyDocumentsPerSecond: 1, copyBytesPerSecond: 65_536 },
     { verifyDocumentsPerSecond: 1, verifyBytesPerSecond: 65_536 },
     { captureDocumentsPerSecond: 100, captureBytesPerSecond: 65_536, replayBatch: 100 },
-    { replayBatch: 200_000 },
+    { replayBatch: 1_000_000 },
     { maxBufferBytes: 1024 ** 2 },
     { namespace: 'shop.orders.archive' },
     { namespace: 'shöp.ördërs und mehr' },
@@ -134,7 +134,7 @@ describe('the input of migrateCollection', () => {
     ['captureDocumentsPerSecond', 99],
     ['captureBytesPerSecond', 65_535],
     ['replayBatch', 99],
-    ['replayBatch', 200_001],
+    ['replayBatch', 1_000_001],
   ])('with a wrong %s (%j) is refused by that name', (field, value) => {
     const [top = ''] = field.split('.');
     const error = errorOf({ ...input, [top]: value });

@@ -221,7 +221,7 @@ describe('replay', () => {
   it('merges few documents that are large in parts, too', async () => {
     const path = await DataPath.begin(client);
     for (let _id = 0; _id < 12; _id++) {
-      await path.orders.insertOne({ _id, text: String.fromCharCode(97 + _id).repeat(6_000_000) });
+      await path.orders.insertOne({ _id, text: String.fromCharCode(97 + _id).repeat(12_000_000) });
     }
     await path.capture();
     expect(await merges(() => path.replay())).toBe(3);

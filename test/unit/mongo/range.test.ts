@@ -1,5 +1,6 @@
 import { Timestamp } from 'mongodb';
 import { expect, it } from 'vitest';
+import { KeySample } from '../../../src/mongo/key-sample.js';
 import { BufferedChange, cutAtInsertedAgain, type Range } from '../../../src/mongo/range.js';
 import { rawOf } from '../../helpers/bson.js';
 
@@ -14,7 +15,17 @@ function rangeOf(...changes: readonly string[]): Range {
     const { key } = rawOf(Number(text.slice(1)));
     return new BufferedChange(bundle, 0, { code: text.slice(0, 1), key, was: undefined, size: 0 });
   });
-  return { after: undefined, end: 'end', changes: list, last: true, full: false };
+  return {
+    after: undefined,
+    end: 'end',
+    count: list.length,
+    changes: list,
+    isSieved: false,
+    hasDocuments: true,
+    documents: new KeySample(),
+    last: true,
+    full: false,
+  };
 }
 
 it.each([
