@@ -5,6 +5,7 @@ import type { ShapeDifference } from '../mongo/control-document.js';
 import { ShapeFollower } from '../mongo/shape-follower.js';
 import { type ActivityDependencies, open, type Opened } from './context.js';
 import { Crowd } from '../crowd.js';
+import { untilTick } from '../tick.js';
 import { type Pulse, withPulse } from './pulse.js';
 import { shapeFeatures } from './settle-shape.js';
 import { orSucceeded, untilReleased } from './stand-by.js';
@@ -16,11 +17,11 @@ import { orSucceeded, untilReleased } from './stand-by.js';
  */
 const INTERVAL_MS = {
   different: 2_000,
-  same: 5_000,
-  later: 8_000,
+  same: 4_500,
+  later: 7_500,
   laterAfter: 60_000,
   each: 60,
-  most: 10_000,
+  most: 8_500,
 } as const;
 
 const followers = new Crowd();
@@ -95,6 +96,6 @@ async function follow(
     const { different, same, later, laterAfter } = INTERVAL_MS;
     const usual = Date.now() - differedAt < laterAfter ? same : later;
     const rested = followers.stretch(usual, INTERVAL_MS);
-    await sleep(left.length > 0 ? different : rested, undefined, { signal });
+    await sleep(left.length > 0 ? different : untilTick(rested), undefined, { signal });
   }
 }

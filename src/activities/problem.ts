@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Crowd } from '../crowd.js';
+import { untilTick } from '../tick.js';
 import type { Migration } from '../migration.js';
 import { isStalled } from '../mongo/lag.js';
 import type { Control } from '../mongo/control.js';
@@ -8,7 +9,7 @@ import { type ActivityDependencies, open } from './context.js';
 import { withPulse } from './pulse.js';
 
 /** It is for lists and alerts, where nobody counts seconds; each look asks Temporal. */
-const POLL_MS = { least: 5_000, each: 50, most: 30_000 } as const;
+const POLL_MS = { least: 5_000, each: 150, most: 30_000 } as const;
 const lookers = new Crowd();
 
 /**
@@ -32,7 +33,7 @@ export async function untilProblemChanges(
           troubleIn(await deps.readPending(migration.workflowId)) ?? (await troubleAt(control));
         if (found !== last) return found;
         touch();
-        await sleep(lookers.stretch(POLL_MS.least, POLL_MS), undefined, { signal });
+        await sleep(untilTick(lookers.stretch(POLL_MS.least, POLL_MS)), undefined, { signal });
       }
     },
   );

@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import type { InjectedSinks } from '@temporalio/worker';
 import type { Sinks } from '@temporalio/workflow';
 import { Crowd } from '../crowd.js';
+import { untilTick } from '../tick.js';
 
 /** Sends heartbeats while work goes on. */
 export interface Pulse {
@@ -16,7 +17,7 @@ export interface Pulse {
  * this worker, and after so long. They are a good part of the cost of what waits for days, and of many migrations that
  * begin together.
  */
-const BEAT = { soonest: 500, atFirst: 1_000, each: 20, most: 4_000, laterAfter: 60_000 } as const;
+const BEAT = { soonest: 500, atFirst: 500, each: 20, most: 3_500, laterAfter: 60_000 } as const;
 /** Between those when a cancellation is about to come, which arrives as the answer to one. */
 const HURRIED_MS = [50, 100, 100, 200, 400, 800, 1_600] as const;
 /** Without a `touch` for so long, heartbeats end, and Temporal starts another attempt. */
@@ -56,7 +57,8 @@ export async function withPulse<T>(
     const now = Date.now();
     if (now - moved < STUCK_MS) context.heartbeat(details());
     const usual = now - begun < BEAT.laterAfter ? hearts.stretch(BEAT.atFirst, BEAT) : BEAT.most;
-    timer = setTimeout(beat, HURRIED_MS[hurried++] ?? usual);
+    const rested = untilTick(usual);
+    timer = setTimeout(beat, HURRIED_MS[hurried++] ?? rested);
   };
   const beatSoon = () => {
     hurried = 1;

@@ -7,6 +7,7 @@ import { summariseDifferences } from '../mongo/verification.js';
 import { FOLLOW_MS, Verifier } from '../mongo/verifier.js';
 import { type ActivityDependencies, open, type Opened } from './context.js';
 import { News } from './news.js';
+import { untilTick } from '../tick.js';
 import { type Pulse, withPulse } from './pulse.js';
 import { verifyLimits } from './live-limits.js';
 
@@ -138,7 +139,7 @@ export async function reverify(deps: ActivityDependencies, migration: Migration)
           const mayWait = isIdle && verifier.hasFollowedAll && news.isHeard;
           const untilLookMs = lookedAt + lookMs - Date.now();
           const mostMs = mayWait
-            ? Math.min(IDLE_FOLLOW_MS.heard, untilPassMs, untilLookMs)
+            ? untilTick(Math.min(IDLE_FOLLOW_MS.heard, untilPassMs, untilLookMs))
             : restMs;
           await news.wait(mostMs, pulse.signal);
           continue;

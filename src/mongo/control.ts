@@ -2,6 +2,7 @@ import type { ClientSession, Collection, Db, Document } from 'mongodb';
 import { errorTypes, PermanentError, TransientError } from '../errors.js';
 import { CONTROL_COLLECTION, parseNamespace } from '../names.js';
 import type { Limits } from '../tuning.js';
+import { ControlBatch } from './control-batch.js';
 import { insertControl } from './control-collection.js';
 import type { ResumeToken } from './token.js';
 import { CONTROL_KIND, type Role, type ControlDocument } from './control-document.js';
@@ -47,6 +48,7 @@ export class Control {
   readonly runId: string;
   readonly round: number;
   readonly #identity: Identity;
+  readonly #batch: ControlBatch;
   readonly #collection: Collection<ControlDocument>;
   readonly #onAdvance: ((advance: Advance) => void) | undefined;
 
@@ -58,11 +60,8 @@ export class Control {
     this.runId = identity.runId;
     this.round = identity.round ?? 0;
     this.#identity = identity;
-    this.#collection = db.collection<ControlDocument>(CONTROL_COLLECTION, {
-      writeConcern: { w: 'majority' },
-      readConcern: { level: 'local' },
-      readPreference: 'primary',
-    });
+    this.#batch = ControlBatch.of(db);
+    this.#collection = this.#batch.collection;
   }
 
   /**
@@ -106,7 +105,7 @@ export class Control {
 
   /** Reads the control document of this run, or nothing when it is gone. */
   async find(): Promise<ControlDocument | undefined> {
-    return (await this.#collection.findOne({ _id: this.id, runId: this.runId })) ?? undefined;
+    return this.#batch.read(this.#own());
   }
 
   /**
@@ -255,12 +254,16 @@ export class Control {
     set: Document,
     increments: Readonly<Record<string, number>> = {},
   ): Promise<ControlDocument> {
-    const update = { $set: prefixed(role, { ...set, at: new Date() }) };
-    const document = await this.#collection.findOneAndUpdate(
-      { ...this.#own(), [`${role}.epoch`]: epoch },
-      Object.keys(increments).length > 0 ? { ...update, $inc: prefixed(role, increments) } : update,
-      { returnDocument: 'after' },
-    );
+    const filter = { ...this.#own(), [`${role}.epoch`]: epoch };
+    const fields = prefixed(role, { ...set, at: new Date() });
+    // A number that is added twice would be wrong: the driver repeats a single statement but once.
+    const document = Object.values(increments).some((by) => by !== 0)
+      ? await this.#collection.findOneAndUpdate(
+          filter,
+          { $set: fields, $inc: prefixed(role, increments) },
+          { returnDocument: 'after' },
+        )
+      : await this.#batch.change({ filter, set: fields });
     if (!document) throw new FencedError(role);
     this.#onAdvance?.({ role, increments, document });
     return document;

@@ -16,7 +16,7 @@ const RUN_MS = 10_000;
 const GONE_MS = SEND_MS + RUN_MS + 10_000;
 const POLL_MS = 250;
 /** While the source stays as it is, a target that was alike is not looked at for so long, in ms: a cutover waits for longer. */
-const ALIKE_MS = 9_000;
+const ALIKE_MS = 9_500;
 /** What the target has refused is tried again after the first time, then twice that, and so on. */
 const RETRY_MS = { first: 2_000, longest: 60_000 };
 
