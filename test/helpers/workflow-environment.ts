@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { ApplicationFailure, Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import {
   bundleWorkflowCode,
@@ -11,6 +10,7 @@ import {
 } from '@temporalio/worker';
 import { startTemporalServer, type TemporalServer } from '../../embedded/index.js';
 import { pulseSinks } from '../../src/activities/pulse.js';
+import { workflowSources } from '../../src/workflow-bundle.js';
 import type { migrateCollection } from '../../src/workflows/index.js';
 import { isFinal } from '../../src/workflows/phases.js';
 import type { MigrationStatus } from '../../src/workflows/status.js';
@@ -20,11 +20,9 @@ import { takenAs } from './taken-as.js';
 /** What a migration is started with unless a test says otherwise. */
 export const input = { source: 'source', target: 'target', namespace: 'shop.orders' } as const;
 
-const WORKFLOWS = fileURLToPath(new URL('../../src/workflows', import.meta.url));
-
 /** The workflow's code as the worker runs it. */
 export async function bundleWorkflows(): Promise<WorkflowBundleWithSourceMap> {
-  return bundleWorkflowCode({ workflowsPath: WORKFLOWS, logger: new DefaultLogger('ERROR') });
+  return bundleWorkflowCode({ ...workflowSources(), logger: new DefaultLogger('ERROR') });
 }
 
 /** Failing and cancelled activities are what these tests are about: not worth a line each. */
