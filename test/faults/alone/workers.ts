@@ -8,6 +8,10 @@ import { holdIn } from './in-phase.js';
 /** Some partitions of the least size, to share. */
 const DOCUMENTS = 20_000;
 const PARTITION_BYTES = 1024 * 1024;
+/** More of them than are copied at a time. */
+const SHARED_DOCUMENTS = 60_000;
+/** Variables of a worker that takes little at a time. */
+const NARROW = { CSM_MAX_ACTIVITIES: '3' };
 /** Longer than the ten minutes, in ms. */
 const HOST_GONE_MS = 13 * 60_000;
 const POLL_MS = 2_000;
@@ -19,18 +23,22 @@ export const together: Cases = {
   // Both are one host to Temporal, with one folder for their dumps.
   'two-workers-in-one-folder': {
     run: async (scene, _dice, copy) => {
-      const items = await loaded(scene, DOCUMENTS);
-      // Temporal gives work to the worker that has asked for it, for as long as it takes some.
-      const first = await scene.startWorker({ CSM_MAX_ACTIVITIES: '3' });
-      await scene.startWorker();
+      const items = await loaded(scene, SHARED_DOCUMENTS);
+      // Neither has room for all partitions that are copied at a time, beside the capture.
+      const first = await scene.startWorker(NARROW);
+      const second = await scene.startWorker(NARROW);
       const handle = await scene.environment.migrate(items.name, {
         copy,
         partitionBytes: PARTITION_BYTES,
+        parallelPartitions: 4,
       });
       await scene.environment.until(handle, 'replay', ({ phase }) => phase === 'ready');
       const workers = new Set(await workersOf(handle, copy === 'dump' ? 'dump' : 'copyPartition'));
-      if (workers.size < 2) return ['one worker has copied all partitions'];
+      if (workers.size < 2) throw new Error('one worker has copied all partitions');
+      // Nor for what the cutover needs.
+      await scene.startWorker();
       await first.kill('SIGTERM');
+      await second.kill('SIGTERM');
       return endsEqual(scene, items, handle);
     },
   },
