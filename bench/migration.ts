@@ -54,6 +54,7 @@ const COPIED: readonly string[] = ['replaying', 'ready'];
 
 /**
  * The copy of a migration, from its start until it has its name and its indexes; the migration is removed again.
+ * `plannedS` is until its partitions are known, of which the first are read at once.
  * @param pids of processes whose CPU is counted, by name
  */
 export async function measureCopy(
@@ -69,10 +70,17 @@ export async function measureCopy(
   await environment.until(handle, 'copied', ({ phase }) => COPIED.includes(phase));
   const cpu = used();
   // The server's own time: a client that asks now and then hears of it late.
-  const seconds = (completedAt(await historyOf(handle), 'renameStaging').getTime() - begun) / 1000;
+  const history = await historyOf(handle);
+  const secondsUntil = (step: string) => (completedAt(history, step).getTime() - begun) / 1000;
+  const seconds = secondsUntil('renameStaging');
   await handle.executeUpdate('abort', { args: [{ dropTarget: true }] });
   await handle.result();
-  return { copiedS: round(seconds), documentsPerSecond: perSecond(documents, seconds), ...cpu };
+  return {
+    plannedS: round(secondsUntil('planCopy')),
+    copiedS: round(seconds),
+    documentsPerSecond: perSecond(documents, seconds),
+    ...cpu,
+  };
 }
 
 /** How a worker is started otherwise than usual: variables, and flags of Node.js. */

@@ -1,4 +1,4 @@
-import { appendFile, cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Parts of a build that a worker needs. */
@@ -18,6 +18,8 @@ export async function copyBuild(parent: string): Promise<string> {
   const text = await readFile('package.json', 'utf8');
   const manifest = JSON.parse(text) as object;
   await writeFile(join(folder, 'package.json'), JSON.stringify({ ...manifest, version: '99.0.0' }));
-  await appendFile(join(folder, CODE, 'workflows.bundle.js'), '\n// another build\n');
+  const bundle = join(folder, CODE, 'workflows.bundle.js');
+  // Before it: at its end is the source map, which whatever follows may spoil.
+  await writeFile(bundle, `// another build\n${await readFile(bundle, 'utf8')}`);
   return join(folder, CODE, 'worker.js');
 }
