@@ -78,7 +78,9 @@ async function runCase(
   try {
     const ended = await run(scene, new Dice('case', name, seed), copy);
     await endWorkers(scene);
-    return [...ended, ...(await orphans(scene)).map((line) => `still at work: ${line}`)];
+    const problems = [...ended, ...(await orphans(scene)).map((line) => `still at work: ${line}`)];
+    if (problems.length > 0) await tidyUp(scene);
+    return problems;
   } catch (error) {
     // What it leaves half done would hinder the cases after it.
     await tidyUp(scene);

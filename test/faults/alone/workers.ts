@@ -34,7 +34,7 @@ export const together: Cases = {
       });
       await scene.environment.until(handle, 'replay', ({ phase }) => phase === 'ready');
       const workers = new Set(await workersOf(handle, copy === 'dump' ? 'dump' : 'copyPartition'));
-      if (workers.size < 2) throw new Error('one worker has copied all partitions');
+      if (workers.size < 2) return ['one worker has copied all partitions'];
       // Nor for what the cutover needs.
       await scene.startWorker();
       await first.kill('SIGTERM');
