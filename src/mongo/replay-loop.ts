@@ -35,7 +35,7 @@ const RANGE_MS = { merged: 30_000, written: 5_000, slow: 45_000 } as const;
 const GROWTH = 4;
 /** To so many events ranges shrink at a target that does not apply one within the time limit of its command. */
 const LEAST_EVENTS = 100;
-/** Bytes of a range, of which the server holds a quarter in memory twice, and as much at the same time again. */
+/** Bytes of a range, of which the server holds some parts in memory at a time (`mergeRange`). */
 const RANGE_BYTES = 512 * 1024 * 1024;
 /** Those that are behind share what worker and server hold in memory: little more than one takes that is alone. */
 const OF_ALL = { kept: 240_000, bytes: RANGE_BYTES, leastBytes: 1024 * 1024 } as const;

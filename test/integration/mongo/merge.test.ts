@@ -1,7 +1,8 @@
 import type { MongoClient } from 'mongodb';
-import { Int32, Long } from 'mongodb';
+import { BSON, Int32, Long } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Id } from '../../helpers/bson.js';
+import { runWithDocuments } from '../../../src/mongo/raw.js';
 import { DataPath, TestMongo } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
@@ -49,5 +50,33 @@ describe('a range with very many documents', () => {
     });
     expect(await path.replay()).toBe(3_000);
     expect(await path.hashes()).toSatisfy(({ source, target }) => source === target);
+  });
+});
+
+describe('a part of a range that a server has no room for', () => {
+  const LIMITS = [
+    'internalDocumentSourceGroupMaxMemoryBytes',
+    'internalQueryMaxBlockingSortMemoryUsageBytes',
+  ];
+
+  it.each(LIMITS)('arrives byte for byte: %s', async (limit) => {
+    const admin = client.db('admin');
+    const { was } = await admin.command({ setParameter: 1, [limit]: 256 * 1024 });
+    try {
+      const path = await DataPath.begin(client);
+      const odd = Array.from({ length: 3_000 }, (_, _id) => ({ _id, twic1: 'one', twice: 'two' }));
+      const documents = odd.map((document) => {
+        const bytes = Buffer.from(BSON.serialize({ ...document, pad: 'p'.repeat(200) }));
+        bytes.write('twice', bytes.indexOf('twic1'), 'latin1');
+        return bytes;
+      });
+      await runWithDocuments(path.source, { insert: path.name }, 'documents', documents);
+      await path.capture();
+      expect(await path.replay()).toBe(3_000);
+      const { source, target } = await path.sides();
+      expect(target).toEqual(source);
+    } finally {
+      await admin.command({ setParameter: 1, [limit]: was });
+    }
   });
 });

@@ -1,6 +1,6 @@
-import { Int32, ObjectId } from 'mongodb';
+import { Binary, Int32, Long, ObjectId, Timestamp } from 'mongodb';
 import { describe, expect, it } from 'vitest';
-import { sortRoughly } from '../../../src/mongo/rough-order.js';
+import { isOrderKnown, sortRoughly } from '../../../src/mongo/rough-order.js';
 import { rawOf } from '../../helpers/bson.js';
 
 describe('a rough order of _ids', () => {
@@ -27,5 +27,23 @@ describe('a rough order of _ids', () => {
       values[3],
       values[0],
     ]);
+  });
+
+  it.each<[boolean, string, unknown[]]>([
+    [true, 'nothing', []],
+    [true, 'text', ['b', 'aaaa']],
+    [true, 'whole numbers', [new Int32(1), new Int32(-1)]],
+    [
+      true,
+      'binaries of one length',
+      [new Binary(Buffer.from('ab')), new Binary(Buffer.from('aa'))],
+    ],
+    [false, 'binaries of several', [new Binary(Buffer.from('ab')), new Binary(Buffer.from('a'))]],
+    [false, 'numbers of several types', [new Int32(1), Long.fromNumber(2)]],
+    [false, 'numbers with NaN', [1.5, NaN]],
+    [false, 'timestamps', [new Timestamp(1n), new Timestamp(2n)]],
+    [false, 'documents', [{ a: 1 }, { a: 2 }]],
+  ])('says %s of whether it is the server’s for %s', (isKnown, _what, values) => {
+    expect(isOrderKnown(values.map((value) => rawOf(value)))).toBe(isKnown);
   });
 });
