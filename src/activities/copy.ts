@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
+import type { ClientSession } from 'mongodb';
 import { makeDumpFolder } from '../dump-folders.js';
 import { errorTypes, TransientError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
@@ -112,11 +113,19 @@ export async function restore(
         file,
         gzip,
         ordered,
+        fence: (session: ClientSession) => opened.plan.fence(record, session),
         signal,
         touch,
         onRefused: keepRefused(opened),
       };
       let isExact = false;
+      const restoreExactly = async () => {
+        await clearStaging(opened, migration, record, { signal, touch });
+        const onProgress = (done: number) => progress.write({ written: done });
+        const { documents } = await insertDumped({ ...dumpedDocuments, onProgress });
+        isExact = true;
+        return { documents, duplicates: 0, failures: 0, messages: [] };
+      };
       const look = new AbortController();
       const restoring = restorePartition({
         binary: tools.mongorestore,
@@ -140,13 +149,7 @@ export async function restore(
         if (!signal.aborted) await checkDump(written, { signal, touch });
         if (!isDocumentsRefused(error)) throw error;
         status.doing = `restoring partition ${partition} without mongorestore, which stopped at a document`;
-        await clearStaging(opened, migration, record, { signal, touch });
-        const { documents } = await insertDumped({
-          ...dumpedDocuments,
-          onProgress: (done) => progress.write({ written: done }),
-        });
-        isExact = true;
-        return { documents, duplicates: 0, failures: 0, messages: [] };
+        return restoreExactly();
       });
       const looking = hasDumpedTimestamps({
         file,
@@ -164,7 +167,11 @@ export async function restore(
             `(${restored.failures} refused): ${restored.messages.join('; ')}`,
         );
       }
-      if (hasTimestamps && !isExact) await writeDumpedTimestamps(dumpedDocuments);
+      if (hasTimestamps && !isExact) {
+        status.doing = `restoring partition ${partition}: documents with an empty timestamp`;
+        // In a capped collection nothing is replaced by a delete and an insert.
+        await (ordered ? restoreExactly() : writeDumpedTimestamps(dumpedDocuments));
+      }
       await progress.settled();
       failpoint('partition-copied');
       await opened.plan.finish(record, { written: restored.documents, copied: true });
@@ -200,9 +207,11 @@ export async function copyPartition(
         filter: partitionFilter(record),
         after: await copyTime(opened, migration.options),
         ordered: migration.traits.capped,
+        clustered: opened.clustered,
+        fence: (session) => opened.plan.fence(record, session),
         signal,
+        touch,
         limits: await copyLimits(opened, migration.options),
-        onWait: touch,
         onRefused: keepRefused(opened),
         onProgress: ({ documents, bytes }) => {
           touch();

@@ -21,6 +21,8 @@ export interface DumpedDocuments {
   readonly gzip: boolean;
   /** Keep the natural order. */
   readonly ordered: boolean;
+  /** See `InsertOptions`. */
+  readonly fence: InsertOptions['fence'];
   readonly signal: AbortSignal;
   /** Called when the work has moved. */
   readonly touch: () => void;
@@ -79,10 +81,10 @@ export async function insertDumped(
   return { documents };
 }
 
-async function insertOptions({ opened, ordered, signal }: DumpedDocuments): Promise<InsertOptions> {
-  const { target, staging } = opened;
+async function insertOptions({ opened, ...own }: DumpedDocuments): Promise<InsertOptions> {
+  const { target, staging, clustered } = opened;
   const targetUuid = await collectionUuid(target, staging);
-  return { target, targetCollection: staging, targetUuid, ordered, signal };
+  return { target, targetCollection: staging, targetUuid, clustered, ...own };
 }
 
 /** Writes the documents that are wanted, some at a time. */

@@ -44,7 +44,7 @@ export async function planCopy(
         { ...sizes, singlePartition: capped, staggered },
         { signal, touch },
       );
-      const partitions = await plan.save(planned);
+      const partitions = await plan.save(planned, (session) => control.fenceCopy(session));
       const { leftOut = [] } = await control.read();
       const slow = rebuilt.length > 0 ? [describeRebuilds(rebuilt, documents)] : [];
       const warnings = [...leftOut.map(warningOf), ...slow];

@@ -1,3 +1,4 @@
+import type { ClientSession } from 'mongodb';
 import type { Migration } from '../migration.js';
 import type { ControlDocument } from '../mongo/control-document.js';
 import { checkBuffer } from '../mongo/buffer.js';
@@ -75,16 +76,19 @@ export function replayTarget(
   taken: ControlDocument,
   pulse: Pulse,
 ) {
+  const { control } = opened;
+  const { epoch } = taken.replay;
+  const fence = (session: ClientSession) => control.fenceReplay(epoch, session);
   return {
     db: opened.target,
     collection: opened.targetCollection,
     source: opened.source,
     sourceCollection: opened.sourceCollection,
-    control: opened.control,
-    epoch: taken.replay.epoch,
-    refusals: new Refusals(opened.control, (session) =>
-      opened.control.fenceReplay(taken.replay.epoch, session),
-    ),
+    control,
+    epoch,
+    fence,
+    check: () => control.check('replay', epoch),
+    refusals: new Refusals(control, fence),
     exactOnly: traits.exactOnly,
     capped: traits.capped,
     clustered: traits.clustered,

@@ -3,6 +3,7 @@ import { CONTROL_COLLECTION } from '../names.js';
 import { type Control, FencedError } from './control.js';
 import type { Partition } from './partitions.js';
 import { numberedIds, ofRound, roundKey } from './round.js';
+import { inTransaction } from './transaction.js';
 
 /** A partition and how far its copy is. */
 export interface PartitionRecord extends Partition {
@@ -74,10 +75,29 @@ export class CopyPlan {
     this.#round = round;
   }
 
-  /** Stores the plan, unless this run has one. @returns the number of partitions. */
-  async save(partitions: readonly Partition[]): Promise<number> {
-    const existing = await this.count();
-    if (existing > 0) return existing;
+  /**
+   * Stores the plan as a whole, unless this run has one: two attempts may have found other cut points.
+   * @param fence first statement of the transaction: ties it to this run.
+   * @returns the number of partitions.
+   */
+  async save(
+    partitions: readonly Partition[],
+    fence: (session: ClientSession) => Promise<void>,
+  ): Promise<number> {
+    let count = 0;
+    await using session = this.#db.client.startSession({ causalConsistency: false });
+    await inTransaction(session, async () => {
+      await fence(session);
+      count = await this.#insert(partitions, session);
+    });
+    return count;
+  }
+
+  async #insert(partitions: readonly Partition[], session: ClientSession): Promise<number> {
+    // A transaction has one write concern of its own; statements in it must not have another.
+    const collection = this.#db.collection<Stored>(CONTROL_COLLECTION);
+    const existing = await collection.findOne(this.#own(0), { session });
+    if (existing) return Number(existing['partitions']);
     const records = partitions.map(({ index, ...range }): Stored => ({
       ...this.#own(index),
       ...range,
@@ -87,13 +107,10 @@ export class CopyPlan {
       readBytes: 0,
       written: 0,
     }));
-    // Last to first: a plan is complete once its first partition is there.
-    await this.#collection.bulkWrite(
-      records.toReversed().map((record) => ({
-        replaceOne: { filter: { _id: record._id }, replacement: record, upsert: true },
-      })),
-      { ordered: true },
-    );
+    // Of a run before this one, or of a part of a plan.
+    const former = { ...numberedIds(this.#name, 'partition'), ...ofRound(this.#round) };
+    await collection.deleteMany(former, { session });
+    await collection.insertMany(records, { session });
     return partitions.length;
   }
 

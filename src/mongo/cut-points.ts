@@ -12,6 +12,8 @@ const CANDIDATES = 20;
 const PER_PARTITION = 30;
 /** Each is one random read at the server. */
 const MOST_SAMPLES = 10_000;
+/** For all of them, in ms. */
+const SAMPLE_MS = 30 * 60_000;
 /** "could not find a non-duplicate document": the random cursor gave up, as it may on small data. */
 const SAMPLE_FAILED = 28799;
 
@@ -68,7 +70,7 @@ export async function sampleIds(
   collection: string,
   documents: number,
   partitions: number,
-  signal?: AbortSignal,
+  { signal, touch }: Walk = {},
 ): Promise<RawValue[]> {
   const wanted = Math.min(PER_PARTITION * partitions, MOST_SAMPLES);
   const size = Math.min(wanted, Math.floor(documents * SAMPLE_SHARE));
@@ -78,11 +80,17 @@ export async function sampleIds(
     { $group: { _id: '$_id' } },
     { $sort: { _id: 1 } },
   ];
+  const command = { aggregate: collection, pipeline, cursor: {}, maxTimeMS: SAMPLE_MS };
+  const until = Date.now() + SAMPLE_MS;
+  // A server says nothing until it has read them all, from a slow disk.
+  const alive = setInterval(() => Date.now() < until && touch?.(), 10_000);
   try {
-    return await readIds(db, { aggregate: collection, pipeline, cursor: {} }, signal);
+    return await readIds(db, command, signal);
   } catch (error) {
     if (errorCode(error) === SAMPLE_FAILED) return [];
     throw error;
+  } finally {
+    clearInterval(alive);
   }
 }
 

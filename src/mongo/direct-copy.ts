@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Db, Document, Timestamp, UUID } from 'mongodb';
+import type { ClientSession, Db, Document, Timestamp, UUID } from 'mongodb';
 import { errorTypes, PermanentError } from '../errors.js';
 import { splitByMessage } from './buffer.js';
-import { chunks, idLimits } from './chunks.js';
-import { deleteStatement } from './deletes.js';
 import { hasDoubledName } from './doubled-names.js';
 import {
   type ExactDocument,
@@ -11,6 +9,7 @@ import {
   isInsertable,
   isReplaceable,
   timestampUpdate,
+  writeExactly,
 } from './exact-write.js';
 import { type ReadLimits, ReadPace } from './pace.js';
 import { hasEmptyTimestamp, idOf, runWithDocuments } from './raw.js';
@@ -31,9 +30,18 @@ export interface InsertOptions {
   readonly targetCollection: string;
   /** UUID of the target collection where the server can check it (6.0+): fences late inserts. */
   readonly targetUuid: UUID | undefined;
-  /** Keep the natural order: one insert at a time. */
+  /**
+   * Keep the natural order: one insert at a time. It is a capped collection that was empty before, from which nothing can
+   * be deleted before 5.0.
+   */
   readonly ordered: boolean;
+  /** It is clustered: see `deleteStatements`. */
+  readonly clustered?: boolean | undefined;
+  /** First statement of a transaction: ties its writes to this attempt. */
+  readonly fence: (session: ClientSession) => Promise<void>;
   readonly signal: AbortSignal;
+  /** Called when the work has moved. */
+  readonly touch: () => void;
 }
 
 export interface DirectCopyOptions extends InsertOptions {
@@ -47,8 +55,6 @@ export interface DirectCopyOptions extends InsertOptions {
   readonly onProgress: (copied: { documents: number; bytes: number }) => void;
   /** How fast it may read; looked at again and again. */
   readonly limits?: ReadLimits;
-  /** Called with each reply, and every second while the limits are waited for. */
-  readonly onWait?: () => void;
   /** Told of documents that the target does not take, before they count as read. */
   readonly onRefused: (refused: readonly Refusal[]) => Promise<void>;
 }
@@ -61,7 +67,7 @@ export interface DirectCopyOptions extends InsertOptions {
 export async function copyDirectly(
   options: DirectCopyOptions,
 ): Promise<{ documents: number; bytes: number }> {
-  const { source, sourceCollection, filter, after, ordered, signal, limits = {}, onWait } = options;
+  const { source, sourceCollection, filter, after, ordered, signal, limits = {}, touch } = options;
   const copied = { documents: 0, bytes: 0 };
   const failed = new AbortController();
   const inserts = new Set<Promise<void>>();
@@ -69,7 +75,7 @@ export async function copyDirectly(
   const ended = AbortSignal.any([signal, failed.signal]);
   const pace = new ReadPace(limits, {
     wait: async (ms) => {
-      onWait?.();
+      touch();
       await sleep(ms, undefined, { signal: ended });
     },
   });
@@ -92,7 +98,7 @@ export async function copyDirectly(
   );
   try {
     for await (const batch of found) {
-      onWait?.();
+      touch();
       const insert = insertDocuments(options, batch.documents)
         .then(async (refused) => {
           if (refused.length > 0) await options.onRefused(refused);
@@ -197,33 +203,36 @@ export async function writeEmptyTimestamps(
   options: InsertOptions,
   documents: readonly Buffer[],
 ): Promise<Refusal[]> {
-  const doubled = documents.filter(hasDoubledName).map(idOf);
-  for (const ids of chunks(doubled, ({ bytes }) => bytes.length, idLimits)) {
-    const command = { delete: options.targetCollection };
-    const reply = await write(options, command, 'deletes', [deleteStatement(ids)]);
-    const [first] = (reply['writeErrors'] ?? []) as WriteError[];
-    if (first) fail(options, first);
-  }
+  const isNamed = (document: Buffer) => !hasDoubledName(document) && isInsertable({ document });
+  const named = documents.filter(isNamed);
   // What mongorestore has inserted is right after this; what a document that is there already lacks then, the update
   // of all of it would not bring to other members as it is (see `timestampUpdate`).
-  const named = documents.filter(
-    (document) => !hasDoubledName(document) && isInsertable({ document }),
-  );
   for (const part of splitByMessage(named)) await sendUpdates(options, part, timestampUpdate);
-  const refused = new Map(
-    (await updateExactly(options, documents)).map((one) => [one.id.key, one]),
-  );
+  const updated = options.ordered ? documents : named;
+  const refused = new Map((await updateExactly(options, updated)).map((one) => [one.id.key, one]));
   // Names within a document, which an update may not have before 5.0 and an insert may.
-  const others = options.ordered
-    ? []
-    : documents.filter((document) => refused.has(idOf(document).key) && isInsertable({ document }));
-  for (const part of splitByMessage(others)) {
+  const inserted = options.ordered ? [] : named.filter((one) => refused.has(idOf(one).key));
+  for (const part of splitByMessage(inserted)) {
     const found = await sendInserts(options, part);
-    const inserted = part.filter((document) => !found.has(document));
-    const still = await sendUpdates(options, inserted, timestampUpdate);
-    for (const document of inserted) if (!still.has(document)) refused.delete(idOf(document).key);
+    const there = part.filter((document) => !found.has(document));
+    const still = await sendUpdates(options, there, timestampUpdate);
+    for (const document of there) if (!still.has(document)) refused.delete(idOf(document).key);
   }
-  return [...refused.values()];
+  const others = options.ordered ? [] : documents.filter((document) => !isNamed(document));
+  return [...refused.values(), ...(await replaceExactly(options, others))];
+}
+
+/** Deletes documents, which another way of writing needs to be exact, and writes them anew. */
+async function replaceExactly(
+  options: InsertOptions,
+  documents: readonly Buffer[],
+): Promise<Refusal[]> {
+  if (documents.length === 0) return [];
+  const { target: db, targetCollection: collection } = options;
+  await using session = db.client.startSession({ causalConsistency: false });
+  const own = { db, collection, exactOnly: true, capped: false, check: async () => undefined };
+  const exact = documents.map((document) => ({ id: idOf(document), document }));
+  return await writeExactly({ ...options, ...own, session }, exact);
 }
 
 /** Writes documents by updates. @returns those that the server does not take. */
@@ -259,7 +268,7 @@ function sendUpdates(
 function write(
   { target, targetUuid, signal }: InsertOptions,
   command: Document,
-  field: 'documents' | 'updates' | 'deletes',
+  field: 'documents' | 'updates',
   part: readonly Uint8Array[],
 ): Promise<Document> {
   const safely = {

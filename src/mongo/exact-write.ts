@@ -1,13 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { BSON, type ClientSession, type Db, type Document } from 'mongodb';
 import { chunks, idLimits } from './chunks.js';
-import { type Control, FencedError } from './control.js';
+import type { Control } from './control.js';
 import { deleteInParts, deleteStatements } from './deletes.js';
 import { hasDoubledName } from './doubled-names.js';
 import { isRefusal, type Refusal, refusalIn, RefusedError, type WriteError } from './refusal.js';
 import {
   type CommandOptions,
-  fields,
   hasDollarName,
   hasEmptyTimestamp,
   hasInnerDollarName,
@@ -25,29 +24,39 @@ const DUPLICATE_KEY = 11000;
 /** What servers before 5.0 say to a delete in a capped collection. */
 const CAPPED_KEEPS: readonly number[] = [20, 10101];
 const BYTES_PER_TRANSACTION = 16 * 1024 * 1024;
+/** It begins each document. */
+const LENGTH_BYTES = 4;
 /** Of a statement's `_id` and document. A server takes 16 KB more than 16 MB, where what is around them finds room. */
 const MOST_STATEMENT_BYTES = 16 * 1024 * 1024 + 15 * 1024;
 
-/** Where and by which right a replay writes. */
-export interface FencedTarget {
+/** Where documents are written exactly, and by which right. */
+export interface ExactTarget {
   readonly db: Db;
   readonly collection: string;
-  readonly control: Control;
-  readonly epoch: number;
+  /** First statement of a transaction: ties its writes to the right to write. Throws FencedError without it. */
+  readonly fence: (session: ClientSession) => Promise<void>;
   /**
    * The worker writes every document itself: for a collection whose `_id`s compare under a
    * collation, which `$merge` and the buffer's own order do not share. The target may hold an equal `_id` of other
    * bytes there, newer than the change, over which a server writes nothing (ImmutableField).
    */
   readonly exactOnly: boolean;
-  /** Capped collections take no transactions: there the epoch is only looked at before a write. */
+  /** Capped collections take no transactions: there the right is only looked at before a write. */
   readonly capped: boolean;
+  /** That look. */
+  readonly check: () => Promise<void>;
   /** It is clustered: see `deleteStatements`. */
   readonly clustered?: boolean | undefined;
   readonly session: ClientSession;
   readonly signal: AbortSignal;
   /** Called when the work has moved. */
   readonly touch: () => void;
+}
+
+/** Where and by which epoch a replay writes. */
+export interface FencedTarget extends ExactTarget {
+  readonly control: Control;
+  readonly epoch: number;
 }
 
 /** One command of a transaction. */
@@ -71,8 +80,13 @@ export interface ExactDocument {
  * operators, and both an insert and a replacement would turn a top-level `Timestamp(0, 0)` into the
  * current time. Over a document of which either form has a name twice, a pipeline makes a 6.0.5 server
  * abort: `deleteStatement` has to come first.
+ * @throws RefusedError when the statement, which has the `_id` twice, would be larger than a server takes: only an insert
+ * writes the document then.
  */
 export function exactUpdate({ id, document }: ExactDocument): Uint8Array {
+  if (isTooLongToUpdate({ id, document })) {
+    throw new RefusedError('the document and its _id are together larger than an update may be');
+  }
   const bytes = RawValue.document(document);
   const u = needsPipeline(document) ? [{ $replaceWith: { $literal: bytes } }] : bytes;
   return BSON.serialize({ q: { _id: id }, u, upsert: true });
@@ -90,8 +104,15 @@ function replacement({ id, document }: ExactDocument): Uint8Array {
  * members, and a server that recovers from a crash, turn empty timestamps into their own current time.
  */
 export function timestampUpdate({ id, document }: ExactDocument): Uint8Array {
-  const empty = [...fields(document)].filter(([, value]) => isEmptyTimestamp(value));
-  return BSON.serialize({ q: { _id: id }, u: { $set: Object.fromEntries(empty) } });
+  const empty: Buffer[] = [];
+  walk(document, 0, (type, nameStart, _nameEnd, valueStart, valueEnd) => {
+    const value = new RawValue(type, document.subarray(valueStart, valueEnd));
+    if (isEmptyTimestamp(value)) empty.push(document.subarray(nameStart - 1, valueEnd));
+  });
+  // Byte by byte: bson takes an object with the name `_bsontype` for something else.
+  const set = Buffer.concat([Buffer.alloc(LENGTH_BYTES), ...empty, Buffer.alloc(1)]);
+  set.writeInt32LE(set.length);
+  return BSON.serialize({ q: { _id: id }, u: { $set: RawValue.document(set) } });
 }
 
 /** Whether an insert, followed by `timestampUpdate`, writes the document exactly. */
@@ -119,10 +140,6 @@ export function isReplaceable(document: Buffer): boolean {
   return !hasDollarName(document) && !hasDoubledName(document);
 }
 
-/**
- * Whether a statement of `exactUpdate`, which has the `_id` twice, would be larger than a server takes: only an insert
- * writes it then.
- */
 function isTooLongToUpdate({ id, document }: ExactDocument): boolean {
   return id.bytes.length + document.length > MOST_STATEMENT_BYTES;
 }
@@ -133,11 +150,11 @@ function needsPipeline(document: Buffer): boolean {
 }
 
 /**
- * Writes documents as they are, in transactions that hold only while the epoch is ours.
+ * Writes documents as they are, in transactions that hold only while the right is ours.
  * @returns those that the server does not take; the others are written.
  */
 export async function writeExactly(
-  target: FencedTarget,
+  target: ExactTarget,
   documents: readonly ExactDocument[],
 ): Promise<Refusal[]> {
   return writeParts(target, documents, DOCUMENTS_PER_TRANSACTION);
@@ -145,7 +162,7 @@ export async function writeExactly(
 
 /** Writes fewer and fewer at a time, until it is known which of them the server does not take. */
 async function writePart(
-  target: FencedTarget,
+  target: ExactTarget,
   documents: readonly ExactDocument[],
 ): Promise<Refusal[]> {
   const [first] = documents;
@@ -155,7 +172,7 @@ async function writePart(
   try {
     const isLong = (one: ExactDocument) => isTooLongToUpdate(one) && isInsertable(one);
     const long = target.capped ? [] : documents.filter(isLong);
-    why = await tryWrite(target, writeSteps(target, documents, long));
+    why = await tryWrite(target, documents, long);
   } catch (error) {
     if (!isEnded(error) || documents.length === 1) throw error;
     // Fewer at once are through in time.
@@ -166,12 +183,7 @@ async function writePart(
   const single = documents.length === 1;
   const inserted = single ? documents : target.capped ? [] : documents.filter(hasInnerNames);
   const mayInsert = inserted.length > 0 && inserted.every(isInsertable);
-  if (
-    mayInsert &&
-    (await tryWrite(target, writeSteps(target, documents, inserted))) === undefined
-  ) {
-    return [];
-  }
+  if (mayInsert && (await tryWrite(target, documents, inserted)) === undefined) return [];
   if (single) return [{ id: first.id, why }];
   // There each write is waited for by itself, too: so halves, which keep the order.
   const few = documents.length <= FEW_DOCUMENTS ? 1 : FEW_DOCUMENTS;
@@ -179,7 +191,7 @@ async function writePart(
 }
 
 async function writeParts(
-  target: FencedTarget,
+  target: ExactTarget,
   documents: readonly ExactDocument[],
   items: number,
 ): Promise<Refusal[]> {
@@ -191,10 +203,14 @@ async function writeParts(
   return refused;
 }
 
-/** @returns what the server says, if it does not take one of the documents. */
-async function tryWrite(target: FencedTarget, steps: readonly Step[]): Promise<string | undefined> {
+/** @returns what the server says, if it does not take one of the documents; see `writeSteps`. */
+async function tryWrite(
+  target: ExactTarget,
+  documents: readonly ExactDocument[],
+  inserts: readonly ExactDocument[],
+): Promise<string | undefined> {
   try {
-    await inFencedTransaction(target, steps);
+    await inFencedTransaction(target, writeSteps(target, documents, inserts));
     return undefined;
   } catch (error) {
     const why = refusalIn(error);
@@ -212,7 +228,7 @@ function hasInnerNames({ document }: ExactDocument): boolean {
  * before 5.0 look at the names within a document when it is updated, not when it is inserted.
  */
 function writeSteps(
-  target: FencedTarget,
+  target: ExactTarget,
   documents: readonly ExactDocument[],
   inserts: readonly ExactDocument[],
 ): Step[] {
@@ -250,20 +266,20 @@ function writeSteps(
   return steps.filter(({ list }) => list.length > 0);
 }
 
-/** Deletes documents by `_id`, in transactions that hold only while the epoch is ours. */
-export async function deleteExactly(target: FencedTarget, ids: readonly RawValue[]): Promise<void> {
+/** Deletes documents by `_id`, in transactions that hold only while the right is ours. */
+export async function deleteExactly(target: ExactTarget, ids: readonly RawValue[]): Promise<void> {
   await deleteInParts(ids, target, (part) =>
     inFencedTransaction(target, [{ ...deletion(target, part), mayKeep: true }]),
   );
 }
 
-function deletion({ collection, clustered }: FencedTarget, ids: readonly RawValue[]): Step {
+function deletion({ collection, clustered }: ExactTarget, ids: readonly RawValue[]): Step {
   const list = deleteStatements(ids, clustered);
   return { command: { delete: collection }, field: 'deletes', list };
 }
 
 async function inFencedTransaction(
-  { db, control, epoch, capped, session, signal }: FencedTarget,
+  { db, fence, capped, check, session, signal }: ExactTarget,
   steps: readonly Step[],
 ): Promise<void> {
   const run = async (options: CommandOptions, concern: Document = {}): Promise<void> => {
@@ -281,13 +297,12 @@ async function inFencedTransaction(
     }
   };
   if (capped) {
-    const { replay } = await control.read();
-    if (replay.epoch !== epoch) throw new FencedError('replay');
+    await check();
     await run({ signal }, { writeConcern: { w: 'majority' } });
     return;
   }
   await inTransaction(session, async () => {
-    await control.fenceReplay(epoch, session);
+    await fence(session);
     await run({ session, signal });
   });
 }

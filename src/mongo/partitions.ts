@@ -85,7 +85,7 @@ export async function planPartitions(
   // A sample varies by a fifth at best, and by far more on data that was written just now: it is
   // for what would take too long to walk along.
   if (plan.documents > MOST_WALKED || msg === 'isdbgrid') {
-    const ids = await sampleIds(db, collection, plan.documents, count, signal);
+    const ids = await sampleIds(db, collection, plan.documents, count, walk);
     return partitionsOf(chooseCutPoints(ids, count), found);
   }
   const { documents, staggered } = plan;

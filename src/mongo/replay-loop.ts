@@ -8,7 +8,7 @@ import { isLate } from './merge.js';
 import { cutAtInsertedAgain, emptyRange, type Range, readRange } from './range.js';
 import { Rate } from './rate.js';
 import { applyRange, pruneBuffer, type ReplayTarget, retryRefused } from './replay.js';
-import { timestampMs, tokenTime } from './token.js';
+import { justBefore, timestampMs, tokenTime } from './token.js';
 
 /**
  * Events per range. Of changes that are spread, a larger range has more for each page of the collection, which the
@@ -205,7 +205,8 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         epoch,
         {
           through: range.end,
-          time,
+          // A range may end within a transaction, of which all changes have the same time.
+          time: range.last ? time : justBefore(time),
           rate: perSecond,
           ...(asOf && { asOf }),
           ...(range.last && { drained: { captured: capture.buffered, events } }),

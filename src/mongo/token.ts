@@ -29,6 +29,11 @@ export function tokenTime(data: string): Timestamp {
   });
 }
 
+/** The latest cluster time that is earlier. */
+export function justBefore(time: Timestamp): Timestamp {
+  return new Timestamp(time.toBigInt() - 1n);
+}
+
 /** Milliseconds since 1970 of a cluster time (whole seconds; the increment orders within them). */
 export function timestampMs(time: Timestamp): number {
   return time.getHighBitsUnsigned() * 1000;

@@ -19,13 +19,21 @@ import type { RawValue } from './raw.js';
 import { timestampMs, tokenTime } from './token.js';
 import { readUncompared } from './uncompared.js';
 import { YoungDifferences } from './young-differences.js';
-import { CHANGED, type Verification, type VerifiedPartition } from './verification.js';
+import {
+  CHANGED,
+  type OpenDifferences,
+  type Verification,
+  type VerifiedPartition,
+} from './verification.js';
 
 const POLL_MS = 250;
 /** Between two looks for changed documents while some change, in ms: what a cutover has to compare is about so old. */
 export const FOLLOW_MS = 1_000;
 /** Young differences above which nothing more is read until some are settled: bounds memory. */
 const MOST_YOUNG = 50_000;
+
+/** Open differences above which no others are looked for: an attempt holds all of them in memory. */
+const MOST_OPEN = 100_000;
 
 /** What is compared, and where what was found is kept. */
 export interface VerifierContext {
@@ -95,7 +103,7 @@ export class Verifier {
   ): Promise<VerifiedPartition> {
     const { source, target, plan, verification, signal, touch } = this.#context;
     const filter = partitionFilter(await plan.get(index));
-    const before = (await verification.open()).get(index)?.sets ?? [];
+    const before = (await this.#open()).get(index)?.sets ?? [];
     const { compared, differences, isWhole } = await compareDocuments(
       source,
       target,
@@ -116,11 +124,7 @@ export class Verifier {
       const standing = await this.#confirm(differences.map(({ id }) => id));
       await this.#checkEpoch();
       if (standing.length > 0) await verification.replaceOpen(index, standing, before);
-      throw new TransientError(
-        errorTypes.tooManyDifferences,
-        `more than ${MAX_DIFFERENCES} documents differ in one part of the collection: something other ` +
-          'than this migration writes to the target, or the replay lags far behind',
-      );
+      throw tooMany(`${MAX_DIFFERENCES} documents differ in one part of the collection`);
     }
     const found = await this.#compareNow(differences.map(({ id }) => id));
     if (found.length > 0) await this.#checkEpoch();
@@ -134,9 +138,10 @@ export class Verifier {
     return compared;
   }
 
-  /** Looks again at what an attempt before this one had found in partitions, and not settled. */
+  /** Looks again at what an attempt before this one had found in partitions and not settled, or found too much of. */
   async takeOver(): Promise<void> {
     const { verification } = this.#context;
+    if (countOf(await verification.open()) > MOST_OPEN) await this.lookAgain();
     const { differences, sets } = await verification.young();
     if (sets.length === 0) return;
     const found = await this.#compareNow(differences.map(({ id }) => id));
@@ -293,7 +298,7 @@ export class Verifier {
 
   async #addOpen(differences: readonly DocumentDifference[]): Promise<void> {
     const { verification } = this.#context;
-    const { differences: known = [], sets = [] } = (await verification.open()).get(CHANGED) ?? {};
+    const { differences: known = [], sets = [] } = (await this.#open()).get(CHANGED) ?? {};
     const keys = new Set(differences.map(({ id }) => id.key));
     await this.#checkEpoch();
     await verification.replaceOpen(
@@ -303,10 +308,28 @@ export class Verifier {
     );
   }
 
+  /** @throws TransientError when more is open than is worth keeping. */
+  async #open(): ReturnType<Verification['open']> {
+    const open = await this.#context.verification.open();
+    if (countOf(open) > MOST_OPEN) throw tooMany(`${MOST_OPEN} documents differ`);
+    return open;
+  }
+
   async #checkEpoch(): Promise<void> {
     const { verify } = await this.#context.control.read();
     if (verify?.epoch !== this.#context.epoch) throw new FencedError('verify');
   }
+}
+
+function countOf(open: ReadonlyMap<number, OpenDifferences>): number {
+  return [...open.values()].reduce((sum, { differences }) => sum + differences.length, 0);
+}
+
+function tooMany(what: string): TransientError {
+  return new TransientError(
+    errorTypes.tooManyDifferences,
+    `more than ${what}: something other than this migration writes to the target, or the replay lags far behind`,
+  );
 }
 
 /** A partition, or a stretch of changes, that is compared but for its young differences. */

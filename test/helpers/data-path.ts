@@ -1,4 +1,11 @@
-import { type Collection, type Db, type Document, MongoClient, type Timestamp } from 'mongodb';
+import {
+  type ClientSession,
+  type Collection,
+  type Db,
+  type Document,
+  MongoClient,
+  type Timestamp,
+} from 'mongodb';
 import { type ReplicaSet, type ReplicaSetOptions, startReplicaSet } from '../../embedded/index.js';
 import { Buffered, createBuffer } from '../../src/mongo/buffer.js';
 import { decodeBundle } from '../../src/mongo/bundle.js';
@@ -48,6 +55,9 @@ export class TestMongo implements AsyncDisposable {
     await this.server.stop();
   }
 }
+
+/** A fence for what has no rival. */
+export const unfenced = async (): Promise<void> => undefined;
 
 let serial = 0;
 
@@ -224,17 +234,18 @@ export class DataPath {
   }
 
   /** What a replay of this epoch works on, but for the session. */
-  replayTarget({ replay }: ControlDocument) {
+  replayTarget({ replay: { epoch } }: ControlDocument) {
+    const fence = (session: ClientSession) => this.control.fenceReplay(epoch, session);
     return {
       db: this.target,
       collection: this.name,
       source: this.source,
       sourceCollection: this.name,
       control: this.control,
-      epoch: replay.epoch,
-      refusals: new Refusals(this.control, (session) =>
-        this.control.fenceReplay(replay.epoch, session),
-      ),
+      epoch,
+      fence,
+      check: () => this.control.check('replay', epoch),
+      refusals: new Refusals(this.control, fence),
       exactOnly: this.#options.exactOnly ?? false,
       capped: this.#options.capped ?? false,
       clustered: this.#options.clustered,

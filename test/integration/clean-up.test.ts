@@ -14,7 +14,7 @@ import { CopyPlan } from '../../src/mongo/copy-plan.js';
 import { MARKER_FIELD } from '../../src/mongo/marker.js';
 import { bufferName, CONTROL_COLLECTION, stagingName } from '../../src/names.js';
 import { Secret } from '../../src/secret.js';
-import { type Any, must, TestMongo } from '../helpers/data-path.js';
+import { type Any, must, TestMongo, unfenced } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
 import { identity } from '../helpers/migration.js';
 import { takenAs } from '../helpers/taken-as.js';
@@ -43,7 +43,7 @@ beforeEach(async () => {
   migration = migrationOf('stream');
   control = await claim('run-1', TAG);
   await control.set({ bufferUuid: await createBuffer(target, NAME) });
-  await new CopyPlan(target, control).save([{ index: 0 }]);
+  await new CopyPlan(target, control).save([{ index: 0 }], unfenced);
 });
 
 afterAll(async () => {

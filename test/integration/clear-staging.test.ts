@@ -4,7 +4,7 @@ import { clearStaging } from '../../src/activities/clear-staging.js';
 import type { Opened } from '../../src/activities/context.js';
 import { ensureStaging } from '../../src/activities/plan-copy.js';
 import { readCatalogue } from '../../src/mongo/catalogue.js';
-import { controlOf, must, TestMongo } from '../helpers/data-path.js';
+import { controlOf, must, TestMongo, unfenced } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
 import { openedOf } from '../helpers/opened.js';
 
@@ -37,7 +37,7 @@ beforeEach(async () => {
   await control.claim();
   opened = openedOf(source, control, STAGING);
   await ensureStaging(opened, migration, signal);
-  await opened.plan.save([{ index: 0 }]);
+  await opened.plan.save([{ index: 0 }], unfenced);
 });
 
 const clear = async (from: Opened = opened) =>

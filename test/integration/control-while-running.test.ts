@@ -18,7 +18,7 @@ import { CopyPlan } from '../../src/mongo/copy-plan.js';
 import { limitsOf } from '../../src/tuning.js';
 import { SharedStreams } from '../../src/mongo/shared-stream.js';
 import { Wakeups } from '../../src/wake.js';
-import { DataPath, TestMongo } from '../helpers/data-path.js';
+import { DataPath, TestMongo, unfenced } from '../helpers/data-path.js';
 import { traits } from '../helpers/fake-activities.js';
 import { options } from '../helpers/migration.js';
 import { takenAs } from '../helpers/taken-as.js';
@@ -69,7 +69,10 @@ describe('limits', () => {
       copyDocumentsPerSecond: 1000,
       copyBytesPerSecond: 65_536,
     };
-    await plan.save([0, 1, 2, 3].map((index) => ({ index })));
+    await plan.save(
+      [0, 1, 2, 3].map((index) => ({ index })),
+      unfenced,
+    );
     const first = await plan.take(0);
     const limits = await copyLimits({ control: path.control, plan }, given);
     expect(limits).toMatchObject({ documentsPerSecond: 1000, bytesPerSecond: 65_536 });
@@ -86,7 +89,7 @@ describe('limits', () => {
       copyDocumentsPerSecond: 1000,
       verifyBytesPerSecond: 70_000,
     };
-    await plan.save([{ index: 0 }]);
+    await plan.save([{ index: 0 }], unfenced);
     await plan.take(0);
     const opened = { control: path.control, plan };
     const copy = await copyLimits(opened, given);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BSON, type Document } from 'mongodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { insertDumped } from '../../src/activities/dumped-documents.js';
-import { controlOf, TestMongo } from '../helpers/data-path.js';
+import { controlOf, TestMongo, unfenced } from '../helpers/data-path.js';
 import { openedOf } from '../helpers/opened.js';
 
 const NAME = 'devices';
@@ -35,6 +35,7 @@ it('inserts a dump in its order in which a document stands twice, the first time
     file,
     gzip: false,
     ordered: true,
+    fence: unfenced,
     signal: new AbortController().signal,
     touch: () => undefined,
     onProgress: () => undefined,

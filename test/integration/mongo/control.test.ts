@@ -1,11 +1,11 @@
-import { type Db, type Document, type MongoClient, Timestamp } from 'mongodb';
+import { type ClientSession, type Db, type Document, type MongoClient, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { removeControl } from '../../../src/mongo/control-collection.js';
 import { CopyPlan } from '../../../src/mongo/copy-plan.js';
 import { Verification } from '../../../src/mongo/verification.js';
 import { CONTROL_COLLECTION } from '../../../src/names.js';
 import { everyId, rawOf, unreadableIds } from '../../helpers/bson.js';
-import { controlOf, must, TestMongo } from '../../helpers/data-path.js';
+import { controlOf, must, TestMongo, unfenced } from '../../helpers/data-path.js';
 import { takenAs } from '../../helpers/taken-as.js';
 
 let mongo: TestMongo;
@@ -196,12 +196,15 @@ describe('what else is kept in cdc', () => {
     const plan = new CopyPlan(db, controlOf(db, 'orders'));
     expect(await plan.count()).toBe(0);
     expect(
-      await plan.save([
-        { index: 0, max: '5' },
-        { index: 1, min: '5' },
-      ]),
+      await plan.save(
+        [
+          { index: 0, max: '5' },
+          { index: 1, min: '5' },
+        ],
+        unfenced,
+      ),
     ).toBe(2);
-    expect(await plan.save([{ index: 0 }])).toBe(2);
+    expect(await plan.save([{ index: 0 }], unfenced)).toBe(2);
     await plan.update(1, { copied: true, read: 10, readBytes: 100, written: 9 });
     expect(await plan.get(0)).toMatchObject({ index: 0, max: '5', copied: false });
     expect(await plan.get(1)).toMatchObject({ index: 1, min: '5', copied: true });
@@ -247,11 +250,45 @@ describe('what else is kept in cdc', () => {
     );
   });
 
+  it('a plan is of one attempt, also where two save theirs at once', async () => {
+    const control = controlOf(db, 'orders');
+    await control.claim();
+    await new CopyPlan(db, controlOf(db, 'orders', 'run-0')).save(
+      Array.from({ length: 9 }, (_, index) => ({ index, min: 'former' })),
+      unfenced,
+    );
+    const plans = ['a', 'b'].map((min) =>
+      Array.from({ length: min === 'a' ? 5 : 7 }, (_, index) => ({ index, min })),
+    );
+    const fence = (session: ClientSession) => control.fenceCopy(session);
+    const saved = await Promise.all(
+      plans.map((plan) => new CopyPlan(db, control).save(plan, fence)),
+    );
+    const [count = 0] = saved;
+    expect(saved).toEqual([count, count]);
+    const plan = new CopyPlan(db, control);
+    const records = await Promise.all(Array.from({ length: count }, (_, index) => plan.get(index)));
+    expect(records.map(({ index, min }) => ({ index, min }))).toEqual(
+      plans.find(({ length }) => length === count),
+    );
+    expect(await plan.summarise()).toMatchObject({ partitions: count });
+    await expect(plan.get(count)).rejects.toThrow(`partition ${count} is not in the plan`);
+  });
+
+  it('a plan of a run that is over is not saved', async () => {
+    await controlOf(db, 'orders', 'run-2').claim();
+    const late = controlOf(db, 'orders', 'run-1');
+    const saving = new CopyPlan(db, late).save([{ index: 0 }], (session) =>
+      late.fenceCopy(session),
+    );
+    await expect(saving).rejects.toMatchObject({ type: 'Fenced' });
+  });
+
   it('goes with the run, and only with its own', async () => {
     const own = new Verification(db, controlOf(db, 'orders'));
     await controlOf(db, 'orders').claim();
     await own.record(0, { documents: 1, bytes: 1 }, [{ id: rawOf(1), kind: 'extra' }], []);
-    await new CopyPlan(db, controlOf(db, 'orders')).save([{ index: 0 }]);
+    await new CopyPlan(db, controlOf(db, 'orders')).save([{ index: 0 }], unfenced);
     await controlOf(db, 'others', 'run-2').claim();
     await removeControl(db, 'orders', 'run-1');
     expect(await documents()).toMatchObject([{ _id: 'others' }]);

@@ -4,7 +4,7 @@ import { readCatalogue } from '../../../src/mongo/catalogue.js';
 import { clearPartition, dropCapped } from '../../../src/mongo/clear-partition.js';
 import { copyDirectly } from '../../../src/mongo/direct-copy.js';
 import { CopyPlan, type TakenPartition } from '../../../src/mongo/copy-plan.js';
-import { controlOf, must, TestMongo } from '../../helpers/data-path.js';
+import { controlOf, must, TestMongo, unfenced } from '../../helpers/data-path.js';
 import type { Id } from '../../helpers/bson.js';
 
 /** A clear in one go, and one of several transactions. */
@@ -42,10 +42,13 @@ async function begin(documents = 100): Promise<Case> {
   const staging = `cdc-staging.${name}`;
   const plan = new CopyPlan(db, controlOf(db, name));
   const half = JSON.stringify({ $numberInt: String(documents / 2) });
-  await plan.save([
-    { index: 0, max: half },
-    { index: 1, min: half },
-  ]);
+  await plan.save(
+    [
+      { index: 0, max: half },
+      { index: 1, min: half },
+    ],
+    unfenced,
+  );
   const ids = Array.from({ length: documents }, (_, index) => ({ _id: new Int32(index) }));
   await db.collection<{ _id: Id }>(staging).insertMany(ids);
   const clear = (partition: TakenPartition) =>
@@ -145,7 +148,9 @@ describe('a late insert of a copy', () => {
       targetUuid: uuid,
       filter: {},
       ordered: false,
+      fence: unfenced,
       signal,
+      touch: () => undefined,
       onProgress: () => undefined,
       onRefused: async () => undefined,
     });

@@ -11,7 +11,13 @@ import { exactUpdate } from '../../../src/mongo/exact-write.js';
 import { partitionFilter } from '../../../src/mongo/partitions.js';
 import { idOf, runWithDocuments } from '../../../src/mongo/raw.js';
 import { documentOf, everyId } from '../../helpers/bson.js';
-import { AS_IT_IS, DataPath, type PathOptions, TestMongo } from '../../helpers/data-path.js';
+import {
+  AS_IT_IS,
+  DataPath,
+  type PathOptions,
+  TestMongo,
+  unfenced,
+} from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -40,7 +46,9 @@ async function copy(path: DataPath, changed: Partial<DirectCopyOptions> = {}) {
     targetUuid: await collectionUuid(path.target, path.name),
     filter: {},
     ordered: false,
+    fence: unfenced,
     signal: new AbortController().signal,
+    touch: () => undefined,
     onProgress: () => undefined,
     onRefused: async (refused) => expect(refused).toEqual([]),
     ...changed,
@@ -76,7 +84,7 @@ describe('a direct copy', () => {
     const copied = await copy(path, {
       limits,
       onProgress: ({ documents }) => seen.push(documents),
-      onWait: () => {
+      touch: () => {
         // Nearly 30 s of waiting are left by then. A batch on its way may still come before the rest.
         if (seen.length >= 3) delete limits.documentsPerSecond;
       },
@@ -97,7 +105,7 @@ describe('a direct copy', () => {
     const copying = copy(path, {
       limits: { documentsPerSecond: 1 },
       signal: ended.signal,
-      onWait: () => ended.abort(reason),
+      touch: () => ended.abort(reason),
     });
     const error: unknown = await copying.catch((thrown: unknown) => thrown);
     expect([error, error instanceof Error && error.cause]).toContain(reason);
@@ -173,7 +181,9 @@ describe('a direct copy', () => {
         targetCollection: path.name,
         targetUuid: await collectionUuid(path.target, path.name),
         ordered: false,
+        fence: unfenced,
         signal: new AbortController().signal,
+        touch: () => undefined,
       },
       [document],
     );
@@ -193,7 +203,9 @@ describe('a direct copy', () => {
       targetCollection: path.name,
       targetUuid: await collectionUuid(path.target, path.name),
       ordered,
+      fence: unfenced,
       signal: new AbortController().signal,
+      touch: () => undefined,
     };
     const isRefused = (document: Buffer) => idOf(document).type === BSONType.object;
     const refused = await insertDocuments(into, documents);

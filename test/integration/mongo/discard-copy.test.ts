@@ -13,7 +13,7 @@ import { Refusals } from '../../../src/mongo/refusals.js';
 import { Verification } from '../../../src/mongo/verification.js';
 import { CONTROL_COLLECTION, stagingName } from '../../../src/names.js';
 import { rawOf } from '../../helpers/bson.js';
-import { controlOf, must, TestMongo } from '../../helpers/data-path.js';
+import { controlOf, must, TestMongo, unfenced } from '../../helpers/data-path.js';
 
 const NAME = 'orders';
 
@@ -145,7 +145,10 @@ describe('an attempt that belongs to a discarded copy', () => {
     const difference = { id: rawOf(2), kind: 'extra' as const };
     const write = async (control: Control, partitions: number): Promise<void> => {
       const plan = new CopyPlan(db, control);
-      await plan.save(Array.from({ length: partitions }, (_, index) => ({ index })));
+      await plan.save(
+        Array.from({ length: partitions }, (_, index) => ({ index })),
+        unfenced,
+      );
       await plan.update(0, { copied: true, written: 10 * partitions });
       const verification = new Verification(db, control);
       await verification.record(0, { documents: partitions, bytes: 1 }, [difference], []);

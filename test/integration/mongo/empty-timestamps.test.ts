@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectionUuid } from '../../../src/mongo/buffer.js';
 import { insertDocuments, writeEmptyTimestamps } from '../../../src/mongo/direct-copy.js';
 import { hasEmptyTimestamp, runWithDocuments } from '../../../src/mongo/raw.js';
-import { DataPath, TestMongo } from '../../helpers/data-path.js';
+import { documentOf } from '../../helpers/bson.js';
+import { DataPath, TestMongo, unfenced } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -57,12 +58,40 @@ describe('empty timestamps are the same on every member of the target', () => {
       targetCollection: path.name,
       targetUuid: await collectionUuid(path.target, path.name),
       ordered,
+      fence: unfenced,
       signal: new AbortController().signal,
+      touch: () => undefined,
     };
     expect(await writeEmptyTimestamps(into, documents)).toEqual([]);
     expect((await path.sides()).target).toEqual(source);
     expect(await replacedWithEmpty(path)).toEqual([]);
   });
+
+  it.each(['a.b', '', '$a', 'a\x07', '_bsontype', 'twice'])(
+    'after mongorestore, under the name %j',
+    async (name) => {
+      const path = await DataPath.begin(client);
+      const empty = Buffer.alloc(8);
+      const document = documentOf(
+        [0x10, '_id', Buffer.from([1, 0, 0, 0])],
+        [0x11, name, empty],
+        [0x11, name === 'twice' ? name : 't', empty],
+      );
+      await runWithDocuments(path.target, { insert: path.name }, 'documents', [document]);
+      const into = {
+        target: path.target,
+        targetCollection: path.name,
+        targetUuid: await collectionUuid(path.target, path.name),
+        ordered: false,
+        fence: unfenced,
+        signal: new AbortController().signal,
+        touch: () => undefined,
+      };
+      expect(await writeEmptyTimestamps(into, [document])).toEqual([]);
+      expect([...(await path.sides()).target.values()]).toEqual([document]);
+      expect(await replacedWithEmpty(path)).toEqual([]);
+    },
+  );
 
   it('after a direct copy', async () => {
     const path = await DataPath.begin(client);
@@ -70,7 +99,8 @@ describe('empty timestamps are the same on every member of the target', () => {
     const { source } = await path.sides();
     const targetUuid = await collectionUuid(path.target, path.name);
     const { signal } = new AbortController();
-    const into = { target: path.target, targetCollection: path.name, targetUuid, signal };
+    const collection = { target: path.target, targetCollection: path.name, targetUuid };
+    const into = { ...collection, fence: unfenced, signal, touch: () => undefined };
     await insertDocuments({ ...into, ordered: false }, [...source.values()]);
     expect((await path.sides()).target).toEqual(source);
     expect(await replacedWithEmpty(path)).toEqual([]);

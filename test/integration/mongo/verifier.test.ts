@@ -400,3 +400,19 @@ describe('the comparison of a partition within limits', () => {
     expect(waits).toEqual([]);
   });
 });
+
+it('ends where more differs than is worth keeping, and goes on once that is gone', async () => {
+  await verification.replaceOpen(
+    7,
+    Array.from({ length: 100_001 }, (_, n) => ({ id: rawOf(n), kind: 'extra' as const })),
+    [],
+  );
+  const verifier = await takeUp();
+  await expect(verifier.comparePartition(0, () => undefined)).rejects.toMatchObject({
+    type: 'TooManyDifferences',
+    message: expect.stringContaining('more than 100000 documents differ'),
+  });
+  await verifier.takeOver();
+  await withReplay(() => verifier.comparePartition(0, () => undefined));
+  expect(await verification.known()).toEqual([]);
+});

@@ -1,6 +1,6 @@
 import { BSON, Timestamp } from 'mongodb';
 import { describe, expect, it } from 'vitest';
-import { decodeToken, timestampMs, tokenTime } from '../../../src/mongo/token.js';
+import { decodeToken, justBefore, timestampMs, tokenTime } from '../../../src/mongo/token.js';
 
 function hex(value: number): string {
   return value.toString(16).padStart(8, '0').toUpperCase();
@@ -23,6 +23,15 @@ describe('a token', () => {
     expect(time.getLowBitsUnsigned()).toBe(increment);
     expect(timestampMs(time)).toBe(seconds * 1000);
     expect(time.equals(new Timestamp({ t: seconds, i: increment }))).toBe(true);
+  });
+
+  it.each([
+    [1_700_000_000, 1, 1_700_000_000, 0],
+    [0x80000000, 0, 0x7fffffff, 0xffffffff],
+    [0xffffffff, 0xffffffff, 0xffffffff, 0xfffffffe],
+  ])('comes after another time: %i.%i', (seconds, increment, earlier, last) => {
+    const time = justBefore(tokenTime(token(seconds, increment)));
+    expect([time.getHighBitsUnsigned(), time.getLowBitsUnsigned()]).toEqual([earlier, last]);
   });
 
   it('may be in lower case', () => {
