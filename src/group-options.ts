@@ -68,16 +68,18 @@ export type MigrateCollectionsOptions = Readonly<z.infer<typeof migrateCollectio
 /**
  * Checks the input of `migrateCollections` and fills in its defaults.
  * @param workflow what messages call it.
+ * @param now when it was started, in ms.
  */
 export function parseMigrateCollections(
   payload: unknown,
   workflow = 'migrateCollections',
+  now = Date.now(),
 ): Parsed<MigrateCollectionsOptions> {
   const what = `input of ${workflow}`;
   const parsed = parseInput(migrateCollectionsInput, payload ?? {}, what);
   if ('error' in parsed) return parsed;
   const { cutover } = parsed.value;
-  const problem = typeof cutover === 'string' ? undefined : timeProblem(cutover.at, Date.now());
+  const problem = typeof cutover === 'string' ? undefined : timeProblem(cutover.at, now);
   if (problem !== undefined) return { error: `Invalid ${what}: "cutover.at": ${problem}` };
   // What options contradict each other in is the same as for one collection.
   const one = parseMigrateCollection({

@@ -210,17 +210,19 @@ function plainIssues(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 /**
  * Checks the input of `migrateCollection` and fills in its defaults. `preflight` takes the same.
  * @param workflow the one to name in what is wrong.
+ * @param now when it was started, in ms.
  */
 export function parseMigrateCollection(
   payload: unknown,
   workflow = 'migrateCollection',
+  now = Date.now(),
 ): Parsed<MigrateCollectionOptions> {
   const what = `input of ${workflow}`;
   const parsed = parsePair(migrateCollectionInput, payload, what);
   if ('error' in parsed) return parsed;
   const { cutover, copy, ...options } = parsed.value;
   const problems: string[] = [];
-  const tooLate = typeof cutover === 'string' ? undefined : timeProblem(cutover.at, Date.now());
+  const tooLate = typeof cutover === 'string' ? undefined : timeProblem(cutover.at, now);
   if (tooLate !== undefined) problems.push(`"cutover.at": ${tooLate}`);
   if (copy === 'dump') {
     for (const name of ['copyDocumentsPerSecond', 'copyBytesPerSecond'] as const) {

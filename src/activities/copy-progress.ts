@@ -18,9 +18,12 @@ export class ProgressWriter {
   write(fields: Parameters<Opened['plan']['update']>[1]): void {
     if (Date.now() - this.#writtenAt < PROGRESS_WRITE_MS) return;
     this.#writtenAt = Date.now();
-    this.#last = this.#opened.plan.update(this.#partition, fields).catch((error: unknown) => {
-      Context.current().log.debug('progress could not be written', { error });
-    });
+    // One after the other: a transaction of the copy may hold one up, and a later one has to be the last.
+    this.#last = this.#last
+      .then(() => this.#opened.plan.update(this.#partition, fields))
+      .catch((error: unknown) => {
+        Context.current().log.debug('progress could not be written', { error });
+      });
   }
 
   /** Returns when nothing is being written any more. */

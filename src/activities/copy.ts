@@ -19,7 +19,7 @@ import { checkDump, checkDumpSize, isRestored } from './check-dump.js';
 import { clearStaging } from './clear-staging.js';
 import { chooseDumpMember, copyTime } from './dump-member.js';
 import { ProgressWriter } from './copy-progress.js';
-import { hasDumpedTimestamps, insertDumped, writeDumpedTimestamps } from './dumped-documents.js';
+import { hasDumpedTimestamps, insertDumped } from './dumped-documents.js';
 import { copyLimits } from './live-limits.js';
 import { dumpFile } from './dump-files.js';
 
@@ -120,6 +120,7 @@ export async function restore(
       };
       let isExact = false;
       const restoreExactly = async () => {
+        status.doing = `restoring partition ${partition} without mongorestore`;
         await clearStaging(opened, migration, record, { signal, touch });
         const onProgress = (done: number) => progress.write({ written: done });
         const { documents } = await insertDumped({ ...dumpedDocuments, onProgress });
@@ -148,7 +149,6 @@ export async function restore(
         look.abort();
         if (!signal.aborted) await checkDump(written, { signal, touch });
         if (!isDocumentsRefused(error)) throw error;
-        status.doing = `restoring partition ${partition} without mongorestore, which stopped at a document`;
         return restoreExactly();
       });
       const looking = hasDumpedTimestamps({
@@ -157,20 +157,18 @@ export async function restore(
         signal: AbortSignal.any([signal, look.signal]),
         touch,
       });
-      const [restored, hasTimestamps] = await Promise.all([restoring, looking]);
-      if (!isRestored(dumped.documents, restored)) {
-        await checkDump(written, { signal, touch });
-        throw new TransientError(
-          errorTypes.toolFailed,
-          `mongorestore restored ${restored.documents} of ${dumped.documents} documents of ` +
-            `partition ${partition} into ${opened.target.databaseName}.${opened.staging} ` +
-            `(${restored.failures} refused): ${restored.messages.join('; ')}`,
-        );
-      }
-      if (hasTimestamps && !isExact) {
-        status.doing = `restoring partition ${partition}: documents with an empty timestamp`;
-        // In a capped collection nothing is replaced by a delete and an insert.
-        await (ordered ? restoreExactly() : writeDumpedTimestamps(dumpedDocuments));
+      const [first, hasTimestamps] = await Promise.all([restoring, looking]);
+      let restored = first;
+      const isWhole = isRestored(dumped.documents, restored);
+      if (!isWhole) await checkDump(written, { signal, touch });
+      // mongorestore lets servers put their time for an empty timestamp, and from 100.12 on mends it on the primary alone.
+      if ((!isWhole || hasTimestamps) && !isExact) {
+        const { documents, failures, messages } = restored;
+        const why = isWhole
+          ? 'there are empty timestamps'
+          : `${documents} documents, ${failures} refused`;
+        Context.current().log.info('mongorestore is not enough', { partition, why, messages });
+        restored = await restoreExactly();
       }
       await progress.settled();
       failpoint('partition-copied');

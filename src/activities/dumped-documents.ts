@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { collectionUuid } from '../mongo/buffer.js';
-import { insertDocuments, type InsertOptions, writeEmptyTimestamps } from '../mongo/direct-copy.js';
+import { insertDocuments, type InsertOptions } from '../mongo/direct-copy.js';
 import { hasEmptyTimestamp } from '../mongo/raw.js';
 import type { Refusal } from '../mongo/refusal.js';
 import type { Opened } from './context.js';
@@ -31,17 +31,8 @@ export interface DumpedDocuments {
 }
 
 /**
- * Writes the documents of a dump that have a top-level `Timestamp(0, 0)` once more, exactly:
- * mongorestore inserts, and a server turns such a value into the current time on insert.
- */
-export async function writeDumpedTimestamps(dump: DumpedDocuments): Promise<void> {
-  const into = await insertOptions(dump);
-  await inBatches(dump, hasEmptyTimestamp, (documents) => writeEmptyTimestamps(into, documents));
-}
-
-/**
- * Whether a dump has documents that `writeDumpedTimestamps` has to write. It reads the file once more, so do it
- * beside something: one that cannot be read may have some.
+ * Whether a dump has documents with a top-level `Timestamp(0, 0)`, which an insert would alter. It reads the file once
+ * more, so do it beside something: one that cannot be read may have some.
  */
 export async function hasDumpedTimestamps(
   dump: Pick<DumpedDocuments, 'file' | 'gzip' | 'signal' | 'touch'>,
@@ -66,50 +57,30 @@ export async function hasDumpedTimestamps(
 export async function insertDumped(
   dump: DumpedDocuments & { readonly onProgress: (documents: number) => void },
 ): Promise<{ documents: number }> {
-  const into = await insertOptions(dump);
-  let documents = 0;
-  await inBatches(
-    dump,
-    () => true,
-    async (batch) => {
-      const refused = await insertDocuments(into, batch);
-      documents += batch.length;
-      dump.onProgress(documents);
-      return refused;
-    },
-  );
-  return { documents };
-}
-
-async function insertOptions({ opened, ...own }: DumpedDocuments): Promise<InsertOptions> {
-  const { target, staging, clustered } = opened;
-  const targetUuid = await collectionUuid(target, staging);
-  return { target, targetCollection: staging, targetUuid, clustered, ...own };
-}
-
-/** Writes the documents that are wanted, some at a time. */
-async function inBatches(
-  { file, gzip, signal, touch, onRefused }: DumpedDocuments,
-  isWanted: (document: Buffer) => boolean,
-  write: (documents: readonly Buffer[]) => Promise<readonly Refusal[]>,
-): Promise<void> {
+  const { opened, onProgress, onRefused, ...own } = dump;
+  const { target, staging: targetCollection, clustered } = opened;
+  const targetUuid = await collectionUuid(target, targetCollection);
+  const into: InsertOptions = { target, targetCollection, targetUuid, clustered, ...own };
+  let inserted = 0;
   let [batch, bytes]: [Buffer[], number] = [[], 0];
   const flush = async (): Promise<void> => {
-    const refused = await write(batch);
-    touch();
+    const refused = await insertDocuments(into, batch);
+    inserted += batch.length;
+    onProgress(inserted);
+    own.touch();
     if (refused.length > 0) await onRefused(refused);
     [batch, bytes] = [[], 0];
   };
-  for await (const documents of readDump({ file, gzip, signal })) {
-    touch();
+  for await (const documents of readDump(own)) {
+    own.touch();
     for (const document of documents) {
-      if (!isWanted(document)) continue;
       batch.push(Buffer.from(document));
       bytes += document.length;
       if (batch.length >= BATCH_DOCUMENTS || bytes >= BATCH_BYTES) await flush();
     }
   }
   await flush();
+  return { documents: inserted };
 }
 
 /** The documents of a dump in its order, some at a time; they are valid until the next ones are asked for. */

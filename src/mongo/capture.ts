@@ -9,7 +9,7 @@ import { storeChanges, type StoredChanges } from './change-store.js';
 import { BATCH_EVENTS, type ChangeBatch, ChangeStream } from './change-stream.js';
 import { type ReadLimits, ReadPace } from './pace.js';
 import type { SharedStream } from './shared-stream.js';
-import { type ResumeToken, timestampMs, tokenTime } from './token.js';
+import { type ResumeToken, timestampMs, justBefore, tokenTime } from './token.js';
 
 /** Batches read from the stream and not yet in the buffer: back-pressure towards the source. */
 const MAX_IN_FLIGHT = 3;
@@ -222,9 +222,11 @@ function toCommit(
 ): CaptureCommit {
   const sum = (pick: 'events' | 'buffered' | 'bytes') =>
     ready.reduce((total, { stored }) => total + (stored?.[pick] ?? 0), 0);
+  const time = tokenTime(token._data);
   return {
     token,
-    time: tokenTime(token._data),
+    // A full reply may end within a transaction, of which all changes have the same time.
+    time: last.batch.isFull ? justBefore(time) : time,
     asOf: knownUpTo(last),
     readAsOf: knownUpTo(read),
     events: sum('events'),

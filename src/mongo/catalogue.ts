@@ -112,6 +112,9 @@ export async function readIndexes(
   }
 }
 
+/** No such collection, or a server that does not take the option: "unrecognized field" in two ways, and invalid options. */
+const TELLS_NOTHING: readonly unknown[] = [NAMESPACE_NOT_FOUND, 9, 40415, 72];
+
 /**
  * Names of the indexes that the server is still building: `listIndexes` shows them like any other.
  * Empty where a server does not tell.
@@ -130,8 +133,7 @@ export async function readBuilding(
     });
     return new Set(specs.map(indexName));
   } catch (error) {
-    // No such collection, or a server that does not take the option.
-    if (errorCode(error) === undefined) throw error;
+    if (!TELLS_NOTHING.includes(errorCode(error))) throw error;
     return new Set();
   }
 }

@@ -84,7 +84,9 @@ export class CopyPlan {
     partitions: readonly Partition[],
     fence: (session: ClientSession) => Promise<void>,
   ): Promise<number> {
-    let count = 0;
+    // Also once the collection has its final name, after which no plan is stored any more.
+    let count = await this.count();
+    if (count > 0) return count;
     await using session = this.#db.client.startSession({ causalConsistency: false });
     await inTransaction(session, async () => {
       await fence(session);

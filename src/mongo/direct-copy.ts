@@ -132,7 +132,8 @@ export async function insertDocuments(
 ): Promise<Refusal[]> {
   const refused: Refusal[] = [];
   for (const [altered, some] of options.ordered ? runs(documents) : halves(documents)) {
-    if (altered) refused.push(...(await writeEmptyTimestamps(options, some)));
+    if (altered && options.ordered) refused.push(...(await updateExactly(options, once(some))));
+    else if (altered) refused.push(...(await writeEmptyTimestamps(options, some)));
     else refused.push(...(await insertPlain(options, some)));
   }
   return refused;
@@ -195,8 +196,13 @@ function sendInserts(
   });
 }
 
+/** A dump has a document twice that was deleted and inserted again meanwhile. */
+function once(documents: readonly Buffer[]): readonly Buffer[] {
+  return [...new Map(documents.map((document) => [idOf(document).key, document])).values()];
+}
+
 /**
- * Writes documents whose `Timestamp(0, 0)` an insert would turn into the current time.
+ * Writes documents whose `Timestamp(0, 0)` an insert would turn into the current time, in any order.
  * @returns those that the server does not take.
  */
 export async function writeEmptyTimestamps(
@@ -208,18 +214,17 @@ export async function writeEmptyTimestamps(
   // What mongorestore has inserted is right after this; what a document that is there already lacks then, the update
   // of all of it would not bring to other members as it is (see `timestampUpdate`).
   for (const part of splitByMessage(named)) await sendUpdates(options, part, timestampUpdate);
-  const updated = options.ordered ? documents : named;
-  const refused = new Map((await updateExactly(options, updated)).map((one) => [one.id.key, one]));
+  const refused = new Map((await updateExactly(options, named)).map((one) => [one.id.key, one]));
   // Names within a document, which an update may not have before 5.0 and an insert may.
-  const inserted = options.ordered ? [] : named.filter((one) => refused.has(idOf(one).key));
+  const inserted = named.filter((one) => refused.has(idOf(one).key));
   for (const part of splitByMessage(inserted)) {
     const found = await sendInserts(options, part);
     const there = part.filter((document) => !found.has(document));
     const still = await sendUpdates(options, there, timestampUpdate);
     for (const document of there) if (!still.has(document)) refused.delete(idOf(document).key);
   }
-  const others = options.ordered ? [] : documents.filter((document) => !isNamed(document));
-  return [...refused.values(), ...(await replaceExactly(options, others))];
+  const others = documents.filter((document) => !isNamed(document));
+  return [...refused.values(), ...(await replaceExactly(options, once(others)))];
 }
 
 /** Deletes documents, which another way of writing needs to be exact, and writes them anew. */

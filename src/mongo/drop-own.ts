@@ -17,9 +17,15 @@ export async function dropOwn(
   name: string,
   uuid: UUID | null | undefined,
 ): Promise<'dropped' | 'another'> {
-  const found = uuid && (await readUuid(db, name));
-  if (found && !found.equals(uuid)) return 'another';
-  const checked = found && (await collectionUuid(db, name)) ? { collectionUUID: uuid } : {};
+  let checked = {};
+  if (uuid) {
+    const checkable = await collectionUuid(db, name);
+    const found = checkable ?? (await readUuid(db, name));
+    // A drop by the name alone would meet what comes after it.
+    if (!found) return 'dropped';
+    if (!found.equals(uuid)) return 'another';
+    if (checkable) checked = { collectionUUID: uuid };
+  }
   try {
     await runCommand(db, { drop: name, ...checked, writeConcern: { w: 'majority' } });
   } catch (error) {

@@ -41,11 +41,6 @@ export class KeySample {
     }
   }
 
-  /** There is none of this key any more. */
-  delete(key: string): void {
-    this.#sizes.delete(key);
-  }
-
   #isKept(key: string): boolean {
     return this.#every === 1 || (hash(key) & (this.#every - 1)) === 0;
   }

@@ -49,8 +49,9 @@ export interface Range {
   /** In stream order: all of them, or those that a sieve has kept. */
   readonly changes: readonly BufferedChange[];
   readonly isSieved: boolean;
-  /** Whether there may be documents to be written by the server; about how many and how large, `documents` says. */
+  /** Whether there may be documents to be written by the server. */
   readonly hasDocuments: boolean;
+  /** What is last of each `_id`: about how many there are, and how large. */
   readonly documents: KeySample;
   /** Whether it reaches up to what was captured when it was read. */
   readonly last: boolean;
@@ -168,10 +169,9 @@ class Seen {
   add(change: BufferedChange): void {
     const { code, key, was, size } = change;
     this.count += 1;
-    if (code === 'u') {
-      this.#hasDocuments = true;
-      this.#documents.set(key, size);
-    } else this.#documents.delete(key);
+    if (code === 'u') this.#hasDocuments = true;
+    // What is deleted has a place in the server's memory, too.
+    this.#documents.set(key, size + key.length);
     if (this.#sieve) {
       const isPlain = code === 'u' && was === undefined;
       if (isPlain && !this.#kept.has(key) && !this.#sieve.known.has(key)) return;

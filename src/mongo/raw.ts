@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { BSONType, type ClientSession, type Db, type Document, type ReadPreference } from 'mongodb';
+import {
+  BSON,
+  BSONType,
+  type ClientSession,
+  type Db,
+  type Document,
+  type ReadPreference,
+} from 'mongodb';
 import { noteClient } from './error-reply.js';
 
 /**
@@ -259,10 +266,7 @@ export function hasDollarName(document: Uint8Array): boolean {
   return found;
 }
 
-/**
- * Runs a command and decodes its reply. Bytes in it that are no UTF-8 are no error: an upsert repeats the
- * `_id`, a duplicate key the values, and servers store such strings.
- */
+/** Runs a command and decodes its reply. Bytes in it that are no UTF-8 are no error: servers store such strings. */
 export async function runCommand(
   db: Db,
   command: Document,
@@ -271,7 +275,7 @@ export async function runCommand(
   options.signal?.throwIfAborted();
   const limited = maxTimeMS === undefined ? command : { ...command, maxTimeMS };
   const reply = await send(db, limited, options);
-  throwWriteConcernError(reply);
+  if (reply.writeConcernError) throwWriteConcernError(reply.writeConcernError);
   return reply;
 }
 
@@ -288,6 +292,8 @@ export async function runRaw(
 /**
  * Runs a command that takes a list of documents (`insert` with `documents`, `update` with `updates`,
  * `delete` with `deletes`) from their bytes.
+ * @returns what it says of errors. The rest stays BSON bytes: an upsert repeats the `_id`, a duplicate key the values, and
+ * there are some that a server stores and bson cannot decode.
  */
 export async function runWithDocuments(
   db: Db,
@@ -298,7 +304,22 @@ export async function runWithDocuments(
 ): Promise<Document> {
   const sequence = new DocumentSequence(field);
   for (const document of documents) sequence.push(document, document);
-  return runCommand(db, { ...command, [field]: sequence }, options);
+  const { writeErrors, writeConcernError, ...reply } = await runRaw(
+    db,
+    { ...command, [field]: sequence },
+    options,
+  );
+  if (writeConcernError) throwWriteConcernError(toError(writeConcernError as Buffer));
+  if (!writeErrors) return reply;
+  return { ...reply, writeErrors: (writeErrors as Buffer[]).map(toError) };
+}
+
+/** What is wrong, without the values that it is about. */
+function toError(bytes: Buffer): { index?: number; code?: number; errmsg?: string } {
+  const told = [...fields(bytes)].filter(([name]) => ['index', 'code', 'errmsg'].includes(name));
+  return BSON.deserialize(BSON.serialize(Object.fromEntries(told)), {
+    validation: { utf8: false },
+  });
 }
 
 async function send(
@@ -323,10 +344,7 @@ function defined({ session, signal, readPreference }: CommandOptions) {
   };
 }
 
-function throwWriteConcernError(reply: Document): void {
-  const error = reply.writeConcernError as { errmsg?: string; code?: number } | undefined;
-  if (!error) return;
-  const { errmsg = '', code } = error;
+function throwWriteConcernError({ errmsg = '', code }: { errmsg?: string; code?: number }): never {
   throw Object.assign(new Error(`write concern not met: ${errmsg} (${code ?? '?'})`), { code });
 }
 

@@ -5,7 +5,15 @@ import type { Control } from './control.js';
 import { decode } from './catalogue.js';
 import { chunks, idLimits } from './chunks.js';
 import { type Refusal, showRefusal, type WriteError } from './refusal.js';
-import { copyOf, documentsOf, fields, RawValue, runCommand, runRaw } from './raw.js';
+import {
+  copyOf,
+  documentsOf,
+  fields,
+  RawValue,
+  runCommand,
+  runRaw,
+  runWithDocuments,
+} from './raw.js';
 import { RawCursor } from './raw-cursor.js';
 import { ofRound, roundKey } from './round.js';
 import { inTransaction } from './transaction.js';
@@ -69,9 +77,11 @@ export class Refusals {
     const { db, id: _id, runId } = this.#control;
     const work = async (session: ClientSession): Promise<void> => {
       await this.#fence(session);
-      const reply = await runCommand(
+      const reply = await runWithDocuments(
         db,
-        { [command]: CONTROL_COLLECTION, [field]: statements },
+        { [command]: CONTROL_COLLECTION },
+        field,
+        statements.map((statement) => BSON.serialize(statement)),
         { session },
       );
       const [failed] = (reply['writeErrors'] ?? []) as WriteError[];

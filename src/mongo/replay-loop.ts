@@ -206,7 +206,7 @@ export async function replayRanges(loop: ReplayLoop): Promise<number> {
         {
           through: range.end,
           // A range may end within a transaction, of which all changes have the same time.
-          time: range.last ? time : justBefore(time),
+          time: range.last ? (capture.time ?? time) : justBefore(time),
           rate: perSecond,
           ...(asOf && { asOf }),
           ...(range.last && { drained: { captured: capture.buffered, events } }),

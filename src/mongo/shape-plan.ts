@@ -76,6 +76,7 @@ function planIndexes(source: Shape, target: TargetShape, { collMod }: ShapeFeatu
     const now = form && withoutExpiry(spec, expiries.get(name));
     if (now && sameIndex(listedForm(form), now)) {
       if (target.building.has(name)) then.push(create(form));
+      else if (collMod && isExpiring(spec)) then.push(stopExpiry(name));
       continue;
     }
     const isHiddenOnly = now && sameIndex(listedForm(visible(form)), visible(now));
@@ -89,6 +90,12 @@ function planIndexes(source: Shape, target: TargetShape, { collMod }: ShapeFeatu
   }
   for (const [name, form] of forms) if (!present.has(name)) then.push(create(form));
   return [...first, ...then];
+}
+
+/** What a cutover that was given up has brought into force after all: its statement came late. */
+function isExpiring(spec: IndexSpec): boolean {
+  const seconds = expirySeconds(spec.get('expireAfterSeconds'));
+  return seconds !== undefined && seconds !== NEVER;
 }
 
 /** A cutover that was given up may have brought the source's expiry into force, and has stopped it again. */
@@ -126,10 +133,9 @@ function planOptions(
   if (differs('size')) steps.push(modify('size', { cappedSize: options.get('size') }));
   // Without a limit on documents the option is not there; to the server that is 0.
   if (differs('max')) steps.push(modify('max', { cappedMax: options.get('max') ?? int(0) }));
-  // What a cutover that was given up has left, and the source has no more.
-  if (!options.has('validator') && differs('validator'))
-    steps.push(modify('validator', { validator: {} }));
-  if (target.options.has('expireAfterSeconds') && differs('expireAfterSeconds'))
+  // What a cutover that was given up has left.
+  if (differs('validator', new Map())) steps.push(modify('validator', { validator: {} }));
+  if (target.options.has('expireAfterSeconds'))
     steps.push(modify('expireAfterSeconds', { expireAfterSeconds: 'off' }));
   return steps;
 }
@@ -165,6 +171,12 @@ function create(spec: IndexSpec): ShapeStep {
 function hide(name: string, hidden: boolean): ShapeStep {
   const what = `index "${name}"`;
   return { kind: 'modify', change: { index: { name, hidden } }, what, key: `${what} ${hidden}` };
+}
+
+function stopExpiry(name: string): ShapeStep {
+  const what = `index "${name}"`;
+  const change = { index: { name, expireAfterSeconds: NEVER } };
+  return { kind: 'modify', change, what, key: `${what} never` };
 }
 
 function modify(name: string, change: Document): ShapeStep {

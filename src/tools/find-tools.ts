@@ -6,6 +6,9 @@ import type { ToolName } from './tool-error.js';
 /** Milliseconds that `--version` may take, on a machine that is busy or just waking up. */
 const VERSION_TIMEOUT = 20_000;
 
+/** Its mongodump does, without a query. */
+const LOSES_DOCUMENTS = '100.4.0';
+
 /** The MongoDB Database Tools: absolute paths, and their versions in words. */
 export interface Tools extends Readonly<Record<ToolName, string>> {
   readonly versions: string;
@@ -52,7 +55,13 @@ async function findTool(tool: ToolName, env: NodeJS.ProcessEnv): Promise<Found> 
   });
   if (failed) return { problem: `${label} cannot be run (${shortMessage ?? 'no reason given'})` };
   const [, version] = new RegExp(`^${tool} version:? (\\S+)`).exec(stdout) ?? [];
-  return version === undefined ? { problem: `${label} is not ${tool}` } : { path, version };
+  if (version === undefined) return { problem: `${label} is not ${tool}` };
+  if (version === LOSES_DOCUMENTS) {
+    return {
+      problem: `${label} is ${version}, which leaves out documents with an empty name (TOOLS-2931)`,
+    };
+  }
+  return { path, version };
 }
 
 async function onPath(name: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {

@@ -66,7 +66,10 @@ const PATTERNS: readonly (readonly [ToolFailure, RegExp])[] = [
     'unreachable',
     /connection refused|no such host|server selection (?:error|timeout)|no reachable servers|i\/o timeout/i,
   ],
-  ['documents', /\((?:NonConformantBSON|InvalidBSON)\)|write errors: \[/],
+  [
+    'documents',
+    /\((?:NonConformantBSON|InvalidBSON)\)|write errors: \[|error unmarshaling BSON document/,
+  ],
 ];
 
 function recognize({ exitCode, signal, stderrTail }: ToolErrorDetails): ToolFailure {

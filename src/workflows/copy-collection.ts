@@ -1,6 +1,7 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancellationScope,
   patched,
   sleep,
   TimeoutFailure,
@@ -48,23 +49,28 @@ export async function copyCollection(
 ): Promise<void> {
   const { pausable, restoreAllowed, lanes } = hooks;
   const { copy, restore } = migration.options;
+  const scope = CancellationScope.current();
+  // What a message adds would else be beyond the reach of a restart or an abort.
+  const within = (begin: () => void) =>
+    patched('lanesWithin') ? void scope.run(async () => begin()) : begin();
+  const each = (work: (index: number) => Promise<unknown>) => lanes.run(partitions, work, within);
   if (copy === 'direct') {
     await restoreAllowed();
-    await lanes.run(partitions, (index) =>
+    await each((index) =>
       pausable(() => step('copyPartition', { detail: index })(migration, index)),
     );
     return;
   }
   if (restore === 'auto') {
-    await lanes.run(partitions, async (index) => restoreDumped(await dump(index, hooks), hooks));
+    await each(async (index) => restoreDumped(await dump(index, hooks), hooks));
     return;
   }
   const dumps: Dump[] = [];
-  await lanes.run(partitions, async (index) => {
+  await each(async (index) => {
     dumps[index] = await dump(index, hooks);
   });
   await restoreAllowed();
-  await lanes.run(partitions, async (index) => {
+  await each(async (index) => {
     const dumped = dumps[index];
     if (dumped) await restoreDumped(dumped, hooks);
   });

@@ -10,3 +10,8 @@ export function identityOfRun(): { readonly workflowId: string; readonly runId: 
 export function now(): string {
   return new Date(Date.now()).toISOString();
 }
+
+/** When the workflow was started, in ms; a reset does not change it. */
+export function startedAt(): number {
+  return workflowInfo().startTime.getTime();
+}

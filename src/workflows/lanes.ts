@@ -14,8 +14,15 @@ export class Lanes {
     this.#widen();
   }
 
-  /** Runs work for each index below `count`; the first failure ends it. */
-  async run(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
+  /**
+   * Runs work for each index below `count`; the first failure ends it.
+   * @param within begins what is added where this was called: a message that resizes is handled elsewhere.
+   */
+  async run(
+    count: number,
+    work: (index: number) => Promise<unknown>,
+    within: (begin: () => void) => void = (begin) => begin(),
+  ): Promise<void> {
     let next = 0;
     const lane = async (): Promise<void> => {
       try {
@@ -34,14 +41,15 @@ export class Lanes {
         const settle = () => {
           if (this.#running === 0) resolve();
         };
-        this.#widen = () => {
+        const widen = () => {
           const more = Math.min(this.#most - this.#running, count - next);
           for (let added = 0; added < more; added++) {
             this.#running += 1;
             lane().then(settle, reject);
           }
         };
-        this.#widen();
+        this.#widen = () => within(widen);
+        widen();
         settle();
       });
     } finally {

@@ -16,7 +16,7 @@ import { renderDetails } from './details.js';
 import { CutoverPlanner } from './cutover-planner.js';
 import { acceptInput, bareFailure, messageOf, payloadOf } from './failure.js';
 import { Member } from './group/member.js';
-import { identityOfRun, now } from './identity.js';
+import { identityOfRun, now, startedAt } from './identity.js';
 import { Inbox } from './inbox.js';
 import { liveDetails, liveStatus } from './live.js';
 import { descriptions, statusQuery } from './messages.js';
@@ -46,7 +46,7 @@ export async function migrateCollection(
 ): Promise<MigrationStatus> {
   const isStrange = group !== undefined && typeof group?.workflowId !== 'string';
   const given = isStrange ? payloadOf([input, group]) : input;
-  const options = acceptInput(parseMigrateCollection(given));
+  const options = acceptInput(parseMigrateCollection(given, undefined, startedAt()));
   return new CollectionMigration({ ...identityOfRun(), options }, group).run();
 }
 

@@ -36,7 +36,7 @@ import {
   runOf,
 } from './group/state.js';
 import { buildGroupStatus, type GroupStatus } from './group/status.js';
-import { identityOfRun, now } from './identity.js';
+import { identityOfRun, now, startedAt } from './identity.js';
 import { type GroupMark, markDetails, markStatus } from './live.js';
 import { isFinal } from './phases.js';
 import { step } from './steps.js';
@@ -54,7 +54,7 @@ const AGAIN_SECONDS = { first: 30, most: 3_600 } as const;
  * @returns the final status.
  */
 export async function migrateCollections(...input: unknown[]): Promise<GroupStatus> {
-  const options = acceptInput(parseMigrateCollections(payloadOf(input)));
+  const options = acceptInput(parseMigrateCollections(payloadOf(input), undefined, startedAt()));
   return new CollectionsMigration({ ...identityOfRun(), options }).run();
 }
 

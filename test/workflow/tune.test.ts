@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cleanReport, FakeActivities } from '../helpers/fake-activities.js';
+import { cleanReport, FakeActivities, untilCancelled } from '../helpers/fake-activities.js';
 import { activitiesOf, historyOf, lasting } from '../helpers/history.js';
 import { WorkflowEnvironment } from '../helpers/workflow-environment.js';
 
@@ -50,6 +50,30 @@ describe('tune', () => {
     const at = (line: string) => fakes.log.indexOf(line);
     expect(at('start copyPartition-4')).toBeGreaterThan(at('end copyPartition-3'));
   });
+
+  it.each(['restart', 'abort'] as const)(
+    'is undone by %s, what it has added too',
+    async (message) => {
+      const fakes = new FakeActivities();
+      fakes
+        .set('planCopy', async () => 5)
+        .set('copyPartition', async ({ round }) =>
+          round === undefined ? untilCancelled() : { documents: 1, bytes: 1 },
+        );
+      await environment.run(fakes, { copy: 'direct', parallelPartitions: 1 }, async (running) => {
+        await fakes.happened('start copyPartition-0');
+        await running.update('tune', { parallelPartitions: 3 });
+        await fakes.happened('start copyPartition-2');
+        await running.update(message);
+        const final = message === 'abort' ? running.result() : running.complete();
+        expect((await final).phase).toBe(message === 'abort' ? 'aborted' : 'completed');
+      });
+      const next = message === 'abort' ? 'start cleanUp' : 'start discardCopy';
+      expect(fakes.underWayAt(next)).not.toContainEqual(expect.stringMatching(/^copyPartition/));
+      for (const index of [0, 1, 2])
+        expect(fakes.log).toContain(`cancelled copyPartition-${index}`);
+    },
+  );
 
   it('hands limits to what runs, one after another, and null takes one away', async () => {
     const fakes = new FakeActivities();

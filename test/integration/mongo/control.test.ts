@@ -284,6 +284,16 @@ describe('what else is kept in cdc', () => {
     await expect(saving).rejects.toMatchObject({ type: 'Fenced' });
   });
 
+  it('a plan stays when the collection has its final name, as after a reset', async () => {
+    const control = controlOf(db, 'orders');
+    await control.claim();
+    const plan = new CopyPlan(db, control);
+    const fence = (session: ClientSession) => control.fenceCopy(session);
+    expect(await plan.save([{ index: 0 }, { index: 1 }], fence)).toBe(2);
+    await control.record({ renamed: true });
+    expect(await plan.save([{ index: 0 }], fence)).toBe(2);
+  });
+
   it('goes with the run, and only with its own', async () => {
     const own = new Verification(db, controlOf(db, 'orders'));
     await controlOf(db, 'orders').claim();

@@ -1,7 +1,8 @@
 import { BSON, Double, Int32, type MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RawValue, runWithDocuments } from '../../../src/mongo/raw.js';
-import { documentOf, type Id, keyOf } from '../../helpers/bson.js';
+import { exactUpdate } from '../../../src/mongo/exact-write.js';
+import { idOf, RawValue, runWithDocuments } from '../../../src/mongo/raw.js';
+import { documentOf, type Id, keyOf, unreadableIds } from '../../helpers/bson.js';
 import { AS_IT_IS, DataPath, must, type PathOptions, TestMongo } from '../../helpers/data-path.js';
 import { randomFrom } from '../../helpers/random.js';
 import { changeRandomly } from '../../helpers/random-changes.js';
@@ -40,6 +41,25 @@ describe('the worker writes every document itself', () => {
     });
     const { source, target } = await path.sides();
     expect(new Set(source.keys())).toEqual(new Set([keyOf('A'), keyOf('b')]));
+    expect(target).toEqual(source);
+  });
+
+  it('with _ids that bson cannot decode', async () => {
+    const one = Buffer.from([1, 0, 0, 0]);
+    const regex = documentOf([0x10, 't', one], [0x0b, 'p', Buffer.from('(?i)acme\0\0', 'latin1')]);
+    const ids = [
+      ...unreadableIds,
+      RawValue.document(regex),
+      // Of subtype 2, without the length within.
+      new RawValue(0x05, Buffer.concat([Buffer.from([16, 0, 0, 0, 2]), Buffer.alloc(16, 7)])),
+    ];
+    const documents = ids.map((id) => documentOf([id.type, '_id', id.bytes], [0x10, '$x', one]));
+    const path = await follow({}, async ({ source, name }) => {
+      const updates = documents.map((document) => exactUpdate({ id: idOf(document), document }));
+      await runWithDocuments(source, { update: name }, 'updates', updates);
+    });
+    const { source, target } = await path.sides();
+    expect([...source.values()]).toEqual(documents);
     expect(target).toEqual(source);
   });
 
