@@ -112,14 +112,14 @@ export class CollectionCutover implements AsyncDisposable {
   async hold(): Promise<readonly Blocker[]> {
     const { opened, migration } = this;
     const { control } = opened;
-    const scheduledAt = new Date(Context.current().info.currentAttemptScheduledTimestampMs);
+    const at = scheduledAt();
     const { signal } = this.#pulse;
     const catalogue = await readSourceCatalogue(opened, migration.traits, signal);
     const session = opened.target.client.startSession({ causalConsistency: false });
     this.#session = session;
-    await control.checkHold(scheduledAt);
+    await control.checkHold(at);
     failpoint('cutover-checked');
-    const document = await takeOverReplay(control, session, () => control.hold(scheduledAt));
+    const document = await takeOverReplay(control, session, () => control.hold(at));
     if (!document) return [shapeBlocker([{ what: 'a change that is under way' }])];
     // The replay stands by from now on, and looks for itself only every few seconds.
     this.#wake();
@@ -223,13 +223,14 @@ export class CollectionCutover implements AsyncDisposable {
 
   /**
    * Takes back what is in force, so that replay can go on, and lets the migration go on as before, also where an
-   * attempt before this one holds it. Does nothing where nobody does, where a later attempt does, or where its
+   * attempt before this one holds it; from now on none can. Does nothing where nobody does, where a later attempt does, or where its
    * migration is over.
    * @throws Error where `enforce` was cut off: the server may still be about to do what nobody waits for any more. The
    *   migration stays held, until the next attempt holds it anew and takes all of that back.
    */
   async letGo(): Promise<void> {
     try {
+      await this.opened.control.bar(scheduledAt());
       const held = this.#held ?? (await this.#takeBack());
       if (!held) return;
       if (this.#isEnforcing) throw new Error('the cutover was cut off among its last steps');
@@ -314,6 +315,11 @@ export class CollectionCutover implements AsyncDisposable {
     }
     return hasGivenUp ? undefined : drained;
   }
+}
+
+/** When this attempt was scheduled, by Temporal's clock. */
+function scheduledAt(): Date {
+  return new Date(Context.current().info.currentAttemptScheduledTimestampMs);
 }
 
 /** The change stream has not come to the fence in time. */

@@ -159,12 +159,12 @@ export async function restore(
       });
       const [first, hasTimestamps] = await Promise.all([restoring, looking]);
       let restored = first;
-      const isWhole = isRestored(dumped.documents, restored);
-      if (!isWhole) await checkDump(written, { signal, touch });
+      const isComplete = isRestored(dumped.documents, restored);
+      if (!isComplete) await checkDump(written, { signal, touch });
       // mongorestore lets servers put their time for an empty timestamp, and from 100.12 on mends it on the primary alone.
-      if ((!isWhole || hasTimestamps) && !isExact) {
+      if ((!isComplete || hasTimestamps) && !isExact) {
         const { documents, failures, messages } = restored;
-        const why = isWhole
+        const why = isComplete
           ? 'there are empty timestamps'
           : `${documents} documents, ${failures} refused`;
         Context.current().log.info('mongorestore is not enough', { partition, why, messages });

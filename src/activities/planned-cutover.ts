@@ -20,7 +20,7 @@ export async function plannedCutover(
   if (notAfter !== undefined && Date.now() > Date.parse(notAfter)) {
     const { holder, fence } = await open(deps, migration).control.read();
     if (holder !== 'cutover' || !fence) {
-      if (holder === 'cutover') await letGo(deps, migration);
+      await letGo(deps, migration);
       return { refused: [missedBlocker(notAfter)] };
     }
   }

@@ -140,6 +140,8 @@ export interface ControlDocument {
   readonly holder?: 'cutover';
   /** When the attempt of a cutover that has held it last was scheduled; no earlier one may hold it any more. */
   readonly heldAt?: Date;
+  /** When the last attempt of the cutover was scheduled that was given up: no earlier one holds any more. */
+  readonly barredAt?: Date;
   /** The source's cluster time up to which a cutover has brought everything over. */
   readonly fence?: Timestamp;
   /** Indexes that the cutover has prepared, to be made unique while applications write. */

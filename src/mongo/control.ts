@@ -199,7 +199,12 @@ export class Control {
    */
   async hold(scheduledAt: Date): Promise<ControlDocument | undefined> {
     const taken = await this.#collection.findOneAndUpdate(
-      { ...this.#ownCopy(), 'shape.change': null, heldAt: { $not: { $gt: scheduledAt } } },
+      {
+        ...this.#ownCopy(),
+        'shape.change': null,
+        heldAt: { $not: { $gt: scheduledAt } },
+        barredAt: { $not: { $gt: scheduledAt } },
+      },
       {
         $set: { holder: 'cutover', heldAt: scheduledAt },
         // Of an attempt of which nobody has heard that it was through.
@@ -218,11 +223,21 @@ export class Control {
 
   /**
    * Looks whether this attempt of the cutover may still hold, before it ends what a successor has under way.
-   * @throws FencedError when a later attempt has held the migration.
+   * @throws FencedError when a later attempt has held the migration, or has been given up.
    */
   async checkHold(scheduledAt: Date): Promise<void> {
-    const { heldAt } = await this.#checkRound('cutover');
-    if (heldAt && heldAt > scheduledAt) throw new FencedError('cutover');
+    const { heldAt, barredAt } = await this.#checkRound('cutover');
+    for (const at of [heldAt, barredAt]) {
+      if (at && at > scheduledAt) throw new FencedError('cutover');
+    }
+  }
+
+  /**
+   * Keeps attempts of the cutover from holding that are earlier than one which is given up: nobody waits for them, and
+   * nobody would let go for them.
+   */
+  async bar(scheduledAt: Date): Promise<void> {
+    await this.#collection.updateOne(this.#ownCopy(), { $max: { barredAt: scheduledAt } });
   }
 
   /**

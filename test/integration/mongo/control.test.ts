@@ -192,6 +192,23 @@ describe('the position from which capture starts', () => {
 });
 
 describe('what else is kept in cdc', () => {
+  it('a cutover that was given up keeps those before it from holding', async () => {
+    const control = controlOf(db, 'orders');
+    await control.claim();
+    const [first, second, third] = [1_000, 2_000, 3_000].map((ms) => new Date(ms)) as [
+      Date,
+      Date,
+      Date,
+    ];
+    await control.bar(second);
+    await control.bar(first);
+    await expect(control.checkHold(first)).rejects.toMatchObject({ type: 'Fenced' });
+    await expect(control.hold(first)).rejects.toMatchObject({ type: 'Fenced' });
+    expect((await control.read()).holder).toBeUndefined();
+    must(await control.hold(second));
+    must(await control.hold(third));
+  });
+
   it('a plan is saved once and counts what is copied', async () => {
     const plan = new CopyPlan(db, controlOf(db, 'orders'));
     expect(await plan.count()).toBe(0);
