@@ -118,14 +118,11 @@ export async function restore(
         touch,
         onRefused: keepRefused(opened),
       };
-      let isExact = false;
       const restoreExactly = async () => {
         status.doing = `restoring partition ${partition} without mongorestore`;
         await clearStaging(opened, migration, record, { signal, touch });
         const onProgress = (done: number) => progress.write({ written: done });
-        const { documents } = await insertDumped({ ...dumpedDocuments, onProgress });
-        isExact = true;
-        return { documents, duplicates: 0, failures: 0, messages: [] };
+        return insertDumped({ ...dumpedDocuments, onProgress });
       };
       const look = new AbortController();
       const restoring = restorePartition({
@@ -149,7 +146,7 @@ export async function restore(
         look.abort();
         if (!signal.aborted) await checkDump(written, { signal, touch });
         if (!isDocumentsRefused(error)) throw error;
-        return restoreExactly();
+        return undefined;
       });
       const looking = hasDumpedTimestamps({
         file,
@@ -157,24 +154,20 @@ export async function restore(
         signal: AbortSignal.any([signal, look.signal]),
         touch,
       });
-      const [first, hasTimestamps] = await Promise.all([restoring, looking]);
-      let restored = first;
-      const isComplete = isRestored(dumped.documents, restored);
-      if (!isComplete) await checkDump(written, { signal, touch });
-      // mongorestore lets servers put their time for an empty timestamp, and from 100.12 on mends it on the primary alone.
-      if ((!isComplete || hasTimestamps) && !isExact) {
-        const { documents, failures, messages } = restored;
-        const why = isComplete
-          ? 'there are empty timestamps'
-          : `${documents} documents, ${failures} refused`;
-        Context.current().log.info('mongorestore is not enough', { partition, why, messages });
-        restored = await restoreExactly();
+      const [restored, hasTimestamps] = await Promise.all([restoring, looking]);
+      const isComplete = restored && isRestored(dumped.documents, restored);
+      if (restored && !isComplete) {
+        await checkDump(written, { signal, touch });
+        Context.current().log.warn('mongorestore is not enough', { partition, restored });
       }
+      // mongorestore lets servers put their time for an empty timestamp, and from 100.12 on mends it on the primary alone.
+      const isEnough = isComplete && !hasTimestamps;
+      const { documents } = isEnough ? restored : await restoreExactly();
       await progress.settled();
       failpoint('partition-copied');
-      await opened.plan.finish(record, { written: restored.documents, copied: true });
+      await opened.plan.finish(record, { written: documents, copied: true });
       await rm(file, { force: true });
-      return { documents: restored.documents };
+      return { documents };
     },
   );
 }

@@ -112,8 +112,11 @@ export async function readIndexes(
   }
 }
 
-/** No such collection, or a server that does not take the option: "unrecognized field" in two ways, and invalid options. */
-const TELLS_NOTHING: readonly unknown[] = [NAMESPACE_NOT_FOUND, 9, 40415, 72];
+/**
+ * No such collection, or a server that does not take the option: "unrecognized field" in two ways, invalid options, and
+ * what hosted ones say to what they do not support.
+ */
+const TELLS_NOTHING: readonly unknown[] = [NAMESPACE_NOT_FOUND, 9, 40415, 72, 8000];
 
 /**
  * Names of the indexes that the server is still building: `listIndexes` shows them like any other.

@@ -279,7 +279,7 @@ export async function runCommand(
   return reply;
 }
 
-/** Runs a command; documents and arrays in its reply stay BSON bytes. */
+/** Runs a command; documents in its reply, also those in its arrays, stay BSON bytes. */
 export async function runRaw(
   db: Db,
   command: Document,

@@ -77,6 +77,10 @@ function planIndexes(source: Shape, target: TargetShape, { collMod }: ShapeFeatu
     if (now && sameIndex(listedForm(form), now)) {
       if (target.building.has(name)) then.push(create(form));
       else if (collMod && isExpiring(spec)) then.push(stopExpiry(name));
+      else if (isExpiring(spec)) {
+        first.push(drop(spec));
+        then.push(create(form));
+      }
       continue;
     }
     const isHiddenOnly = now && sameIndex(listedForm(visible(form)), visible(now));

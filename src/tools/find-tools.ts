@@ -6,7 +6,7 @@ import type { ToolName } from './tool-error.js';
 /** Milliseconds that `--version` may take, on a machine that is busy or just waking up. */
 const VERSION_TIMEOUT = 20_000;
 
-/** Its mongodump does, without a query. */
+/** mongodump does, without a query. */
 const LOSES_DOCUMENTS = '100.4.0';
 
 /** The MongoDB Database Tools: absolute paths, and their versions in words. */
@@ -56,7 +56,7 @@ async function findTool(tool: ToolName, env: NodeJS.ProcessEnv): Promise<Found> 
   if (failed) return { problem: `${label} cannot be run (${shortMessage ?? 'no reason given'})` };
   const [, version] = new RegExp(`^${tool} version:? (\\S+)`).exec(stdout) ?? [];
   if (version === undefined) return { problem: `${label} is not ${tool}` };
-  if (version === LOSES_DOCUMENTS) {
+  if (tool === 'mongodump' && version === LOSES_DOCUMENTS) {
     return {
       problem: `${label} is ${version}, which leaves out documents with an empty name (TOOLS-2931)`,
     };

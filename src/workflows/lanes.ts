@@ -48,7 +48,9 @@ export class Lanes {
             lane().then(settle, reject);
           }
         };
-        this.#widen = () => within(widen);
+        this.#widen = () => {
+          if (this.#running < this.#most && next < count) within(widen);
+        };
         widen();
         settle();
       });
