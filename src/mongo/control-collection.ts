@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Collection, Db, Document } from 'mongodb';
 import { CONTROL_COLLECTION } from '../names.js';
+import { readUuid } from './catalogue.js';
+import { dropOwn } from './drop-own.js';
 
 /**
  * Stands in `cdc` while its last user drops it. A migration that claims its control document at the
@@ -42,11 +44,13 @@ export async function removeControl(db: Db, id: string, runId: string): Promise<
   if ((await collection.countDocuments({}, { limit: 1 })) > 0) return;
   const closedAt = Date.now();
   await collection.replaceOne({ _id: CLOSING }, { at: new Date(closedAt) }, { upsert: true });
+  // Another one that leaves may drop it first, and a migration that comes make it anew.
+  const uuid = await readUuid(db, CONTROL_COLLECTION);
   const others = await collection.countDocuments({ _id: { $ne: CLOSING } }, { limit: 1 });
   // Frozen for longer, somebody may have taken its sign away and claimed `cdc` since.
   if (Date.now() - closedAt > CLOSING_MS / 2) return;
-  if (others === 0) await collection.drop();
-  else await collection.deleteOne({ _id: CLOSING });
+  if (others > 0) await collection.deleteOne({ _id: CLOSING });
+  else if (uuid) await dropOwn(db, CONTROL_COLLECTION, uuid);
 }
 
 function openControl(db: Db): Collection<ControlEntry> {
