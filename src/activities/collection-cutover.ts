@@ -223,8 +223,8 @@ export class CollectionCutover implements AsyncDisposable {
 
   /**
    * Takes back what is in force, so that replay can go on, and lets the migration go on as before, also where an
-   * attempt before this one holds it; from now on none can. Does nothing where nobody does, where a later attempt does, or where its
-   * migration is over.
+   * attempt before this one holds it; from now on none can. Does nothing else where nobody does, where a later attempt
+   * does, or where its migration is over.
    * @throws Error where `enforce` was cut off: the server may still be about to do what nobody waits for any more. The
    *   migration stays held, until the next attempt holds it anew and takes all of that back.
    */

@@ -205,14 +205,14 @@ function once(documents: readonly Buffer[]): readonly Buffer[] {
  * Writes documents whose `Timestamp(0, 0)` an insert would turn into the current time, in any order.
  * @returns those that the server does not take.
  */
-export async function writeEmptyTimestamps(
+async function writeEmptyTimestamps(
   options: InsertOptions,
   documents: readonly Buffer[],
 ): Promise<Refusal[]> {
   const isNamed = (document: Buffer) => !hasDoubledName(document) && isInsertable({ document });
   const named = documents.filter(isNamed);
-  // What mongorestore has inserted is right after this; what a document that is there already lacks then, the update
-  // of all of it would not bring to other members as it is (see `timestampUpdate`).
+  // A late insert of an attempt that was cut off is right after this; the update of all of the document would not bring it
+  // to other members as it is (see `timestampUpdate`).
   for (const part of splitByMessage(named)) await sendUpdates(options, part, timestampUpdate);
   const refused = new Map((await updateExactly(options, named)).map((one) => [one.id.key, one]));
   // Names within a document, which an update may not have before 5.0 and an insert may.

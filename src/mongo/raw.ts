@@ -266,7 +266,10 @@ export function hasDollarName(document: Uint8Array): boolean {
   return found;
 }
 
-/** Runs a command and decodes its reply. Bytes in it that are no UTF-8 are no error: servers store such strings. */
+/**
+ * Runs a command and decodes its reply. Bytes in it that are no UTF-8 are no error: servers store such strings.
+ * @throws MongoWriteConcernError, as the driver does for each command, when its write concern was not met.
+ */
 export async function runCommand(
   db: Db,
   command: Document,
@@ -274,9 +277,7 @@ export async function runCommand(
 ): Promise<Document> {
   options.signal?.throwIfAborted();
   const limited = maxTimeMS === undefined ? command : { ...command, maxTimeMS };
-  const reply = await send(db, limited, options);
-  if (reply.writeConcernError) throwWriteConcernError(reply.writeConcernError);
-  return reply;
+  return send(db, limited, options);
 }
 
 /** Runs a command; documents in its reply, also those in its arrays, stay BSON bytes. */
@@ -304,12 +305,7 @@ export async function runWithDocuments(
 ): Promise<Document> {
   const sequence = new DocumentSequence(field);
   for (const document of documents) sequence.push(document, document);
-  const { writeErrors, writeConcernError, ...reply } = await runRaw(
-    db,
-    { ...command, [field]: sequence },
-    options,
-  );
-  if (writeConcernError) throwWriteConcernError(toError(writeConcernError as Buffer));
+  const { writeErrors, ...reply } = await runRaw(db, { ...command, [field]: sequence }, options);
   if (!writeErrors) return reply;
   return { ...reply, writeErrors: (writeErrors as Buffer[]).map(toError) };
 }
@@ -342,10 +338,6 @@ function defined({ session, signal, readPreference }: CommandOptions) {
     ...(signal && { signal }),
     ...(readPreference && { readPreference }),
   };
-}
-
-function throwWriteConcernError({ errmsg = '', code }: { errmsg?: string; code?: number }): never {
-  throw Object.assign(new Error(`write concern not met: ${errmsg} (${code ?? '?'})`), { code });
 }
 
 /** Hash of a document, to tell whether it has changed. */

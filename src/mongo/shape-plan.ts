@@ -76,7 +76,8 @@ function planIndexes(source: Shape, target: TargetShape, { collMod }: ShapeFeatu
     const now = form && withoutExpiry(spec, expiries.get(name));
     if (now && sameIndex(listedForm(form), now)) {
       if (target.building.has(name)) then.push(create(form));
-      else if (collMod && isExpiring(spec)) then.push(stopExpiry(name));
+      else if (collMod && isExpiring(spec))
+        then.push(modifyIndex(name, { expireAfterSeconds: NEVER }));
       else if (isExpiring(spec)) {
         first.push(drop(spec));
         then.push(create(form));
@@ -85,7 +86,7 @@ function planIndexes(source: Shape, target: TargetShape, { collMod }: ShapeFeatu
     }
     const isHiddenOnly = now && sameIndex(listedForm(visible(form)), visible(now));
     if (isHiddenOnly && collMod && !target.building.has(name)) {
-      then.push(hide(name, hasFlag(form, 'hidden')));
+      then.push(modifyIndex(name, { hidden: hasFlag(form, 'hidden') }));
       continue;
     }
     const isSpelling = now && !target.building.has(name) && haveSameFlags(form, now);
@@ -172,15 +173,10 @@ function create(spec: IndexSpec): ShapeStep {
   return { kind: 'create', spec, what, key: `create ${indexMeaning(spec)}` };
 }
 
-function hide(name: string, hidden: boolean): ShapeStep {
+function modifyIndex(name: string, how: Document): ShapeStep {
   const what = `index "${name}"`;
-  return { kind: 'modify', change: { index: { name, hidden } }, what, key: `${what} ${hidden}` };
-}
-
-function stopExpiry(name: string): ShapeStep {
-  const what = `index "${name}"`;
-  const change = { index: { name, expireAfterSeconds: NEVER } };
-  return { kind: 'modify', change, what, key: `${what} never` };
+  const key = `${what} ${BSON.serialize(how).toString()}`;
+  return { kind: 'modify', change: { index: { name, ...how } }, what, key };
 }
 
 function modify(name: string, change: Document): ShapeStep {

@@ -7,12 +7,13 @@ import {
   type Timestamp,
 } from 'mongodb';
 import { type ReplicaSet, type ReplicaSetOptions, startReplicaSet } from '../../embedded/index.js';
-import { Buffered, createBuffer } from '../../src/mongo/buffer.js';
+import { Buffered, collectionUuid, createBuffer } from '../../src/mongo/buffer.js';
 import { decodeBundle } from '../../src/mongo/bundle.js';
 import { captureChanges, type CaptureCommit } from '../../src/mongo/capture.js';
 import { readStartToken } from '../../src/mongo/change-stream.js';
 import { Control } from '../../src/mongo/control.js';
 import type { ControlDocument } from '../../src/mongo/control-document.js';
+import type { InsertOptions } from '../../src/mongo/direct-copy.js';
 import type { ReadLimits } from '../../src/mongo/pace.js';
 import { asBuffer, fields, idOf } from '../../src/mongo/raw.js';
 import { RawCursor } from '../../src/mongo/raw-cursor.js';
@@ -249,6 +250,19 @@ export class DataPath {
       exactOnly: this.#options.exactOnly ?? false,
       capped: this.#options.capped ?? false,
       clustered: this.#options.clustered,
+      signal: new AbortController().signal,
+      touch: () => undefined,
+    };
+  }
+
+  /** How a copy inserts into the target. */
+  async insertOptions(ordered = false): Promise<InsertOptions> {
+    return {
+      target: this.target,
+      targetCollection: this.name,
+      targetUuid: await collectionUuid(this.target, this.name),
+      ordered,
+      fence: unfenced,
       signal: new AbortController().signal,
       touch: () => undefined,
     };

@@ -5,19 +5,12 @@ import {
   copyDirectly,
   insertDocuments,
   type DirectCopyOptions,
-  writeEmptyTimestamps,
 } from '../../../src/mongo/direct-copy.js';
 import { exactUpdate } from '../../../src/mongo/exact-write.js';
 import { partitionFilter } from '../../../src/mongo/partitions.js';
 import { idOf, runWithDocuments } from '../../../src/mongo/raw.js';
 import { documentOf, everyId } from '../../helpers/bson.js';
-import {
-  AS_IT_IS,
-  DataPath,
-  type PathOptions,
-  TestMongo,
-  unfenced,
-} from '../../helpers/data-path.js';
+import { AS_IT_IS, DataPath, type PathOptions, TestMongo } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -41,14 +34,8 @@ async function copy(path: DataPath, changed: Partial<DirectCopyOptions> = {}) {
   return copyDirectly({
     source: path.source,
     sourceCollection: path.name,
-    target: path.target,
-    targetCollection: path.name,
-    targetUuid: await collectionUuid(path.target, path.name),
+    ...(await path.insertOptions()),
     filter: {},
-    ordered: false,
-    fence: unfenced,
-    signal: new AbortController().signal,
-    touch: () => undefined,
     onProgress: () => undefined,
     onRefused: async (refused) => expect(refused).toEqual([]),
     ...changed,
@@ -175,18 +162,7 @@ describe('a direct copy', () => {
     await runWithDocuments(path.source, { update: path.name }, 'updates', [update]);
     // As mongorestore leaves it: an update by a pipeline over this makes a 6.0.5 server abort.
     await runWithDocuments(path.target, { insert: path.name }, 'documents', [document]);
-    await writeEmptyTimestamps(
-      {
-        target: path.target,
-        targetCollection: path.name,
-        targetUuid: await collectionUuid(path.target, path.name),
-        ordered: false,
-        fence: unfenced,
-        signal: new AbortController().signal,
-        touch: () => undefined,
-      },
-      [document],
-    );
+    await insertDocuments(await path.insertOptions(), [document]);
     expect([...(await path.sides()).source.values()]).toEqual([document]);
     await expectEqual(path);
   });
@@ -198,17 +174,8 @@ describe('a direct copy', () => {
       _id: n % 10 === 3 ? { n, $in: 1 } : n,
       ...(n % 3 === 0 && { t: new Timestamp(0n) }),
     })).map((document) => Buffer.from(BSON.serialize(document)));
-    const into = {
-      target: path.target,
-      targetCollection: path.name,
-      targetUuid: await collectionUuid(path.target, path.name),
-      ordered,
-      fence: unfenced,
-      signal: new AbortController().signal,
-      touch: () => undefined,
-    };
     const isRefused = (document: Buffer) => idOf(document).type === BSONType.object;
-    const refused = await insertDocuments(into, documents);
+    const refused = await insertDocuments(await path.insertOptions(ordered), documents);
     expect(refused.map(({ id }) => id.key).toSorted()).toEqual(
       documents
         .filter(isRefused)

@@ -1,10 +1,9 @@
 import { BSON, type Document, type MongoClient, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { collectionUuid } from '../../../src/mongo/buffer.js';
-import { insertDocuments, writeEmptyTimestamps } from '../../../src/mongo/direct-copy.js';
+import { insertDocuments } from '../../../src/mongo/direct-copy.js';
 import { hasEmptyTimestamp, runWithDocuments } from '../../../src/mongo/raw.js';
 import { documentOf } from '../../helpers/bson.js';
-import { DataPath, TestMongo, unfenced } from '../../helpers/data-path.js';
+import { DataPath, TestMongo } from '../../helpers/data-path.js';
 
 let mongo: TestMongo;
 let client: MongoClient;
@@ -46,29 +45,20 @@ async function replacedWithEmpty(path: DataPath): Promise<Document[]> {
 }
 
 describe('empty timestamps are the same on every member of the target', () => {
-  it('after mongorestore', async () => {
+  it('over what an insert has left', async () => {
     const path = await DataPath.begin(client);
     for (const id of [1, 2, 3]) await put(path, id, { t: EMPTY, u: EMPTY });
     const { source } = await path.sides();
     const documents = [...source.values()];
-    // As mongorestore leaves it.
+    // As mongorestore leaves it, and a late insert of an attempt that was cut off.
     await runWithDocuments(path.target, { insert: path.name }, 'documents', documents);
-    const into = {
-      target: path.target,
-      targetCollection: path.name,
-      targetUuid: await collectionUuid(path.target, path.name),
-      ordered: false,
-      fence: unfenced,
-      signal: new AbortController().signal,
-      touch: () => undefined,
-    };
-    expect(await writeEmptyTimestamps(into, documents)).toEqual([]);
+    expect(await insertDocuments(await path.insertOptions(), documents)).toEqual([]);
     expect((await path.sides()).target).toEqual(source);
     expect(await replacedWithEmpty(path)).toEqual([]);
   });
 
   it.each(['a.b', '', '$a', 'a\x07', '_bsontype', 'twice'])(
-    'after mongorestore, under the name %j',
+    'over what an insert has left, under the name %j',
     async (name) => {
       const path = await DataPath.begin(client);
       const empty = Buffer.alloc(8);
@@ -78,16 +68,7 @@ describe('empty timestamps are the same on every member of the target', () => {
         [0x11, name === 'twice' ? name : 't', empty],
       );
       await runWithDocuments(path.target, { insert: path.name }, 'documents', [document]);
-      const into = {
-        target: path.target,
-        targetCollection: path.name,
-        targetUuid: await collectionUuid(path.target, path.name),
-        ordered: false,
-        fence: unfenced,
-        signal: new AbortController().signal,
-        touch: () => undefined,
-      };
-      expect(await writeEmptyTimestamps(into, [document])).toEqual([]);
+      expect(await insertDocuments(await path.insertOptions(), [document])).toEqual([]);
       expect([...(await path.sides()).target.values()]).toEqual([document]);
       expect(await replacedWithEmpty(path)).toEqual([]);
     },
@@ -97,11 +78,7 @@ describe('empty timestamps are the same on every member of the target', () => {
     const path = await DataPath.begin(client);
     for (const id of [1, 2, 3]) await put(path, id, { t: EMPTY });
     const { source } = await path.sides();
-    const targetUuid = await collectionUuid(path.target, path.name);
-    const { signal } = new AbortController();
-    const collection = { target: path.target, targetCollection: path.name, targetUuid };
-    const into = { ...collection, fence: unfenced, signal, touch: () => undefined };
-    await insertDocuments({ ...into, ordered: false }, [...source.values()]);
+    await insertDocuments(await path.insertOptions(), [...source.values()]);
     expect((await path.sides()).target).toEqual(source);
     expect(await replacedWithEmpty(path)).toEqual([]);
   });
